@@ -1,0 +1,343 @@
+"""What plugins are handed: a Ctx beside each event, a Registry when they register."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from pegboard.errors import PegboardError
+from pegboard.flags import Flag, FlagView
+from pegboard.messages import Message, ToolResult
+from pegboard.records import Event, Record
+from pegboard.requests import ModelAnswer, ModelInfo, Purpose, Section
+from pegboard.settings import SettingsView
+from pegboard.tools import Tool
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class JournalView(Protocol):
+    """The session's journal, read only."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[Record]:
+        """Go through all records from the first."""
+        ...
+
+    def messages(self) -> Sequence[Message]:
+        """Return the conversation as it stands: the fold of all records."""
+        ...
+
+
+class Services(Protocol):
+    """What a session does for the plugins in it; a Ctx passes its wishes on to this."""
+
+    session_id: str
+    agent_id: str
+    parents: tuple[str, ...]
+    cwd: Path
+    project: Path
+    flags: FlagView
+    journal: JournalView
+    cancelled: bool
+    interactive: bool
+    model_name: str
+    mode: str
+
+    async def ask_model(
+        self,
+        plugin: str,
+        messages: Sequence[Message] | str,
+        *,
+        purpose: Purpose,
+        model: str | None,
+        system: str,
+        max_tokens: int,
+    ) -> ModelAnswer: ...
+    async def call_tool(self, plugin: str, name: str, given: dict[str, Any]) -> ToolResult: ...
+    async def fire(self, event: Event) -> Any: ...
+    def emit(self, surface: str, payload: Any) -> Any: ...
+    def notice(self, plugin: str, text: str, level: str) -> None: ...
+    def set_state(self, plugin: str, key: str, value: Any) -> None: ...
+    def state_of(self, plugin: str) -> dict[str, Any]: ...
+    def settings_of(self, plugin: str) -> Any: ...
+    def settings_view(self) -> SettingsView: ...
+    def secret(self, plugin: str, name: str) -> str | None: ...
+    def time_left(self) -> float | None: ...
+    def change_folder(self, new: Path) -> None: ...
+    def spill(self, call_id: str, text: str) -> Path: ...
+    def tools(self) -> Mapping[str, Tool]: ...
+    def service(self, name: str) -> Any: ...
+
+
+class State(MutableMapping[str, Any]):
+    """A plugin's own memory in one session: JSON values, written to the journal, there again on resume."""
+
+    __slots__ = ("_plugin", "_services")
+
+    def __init__(self, services: Services, plugin: str) -> None:
+        self._services = services
+        self._plugin = plugin
+
+    def __getitem__(self, key: str) -> Any:
+        return self._services.state_of(self._plugin)[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._services.set_state(self._plugin, key, value)
+
+    def __delitem__(self, key: str) -> None:
+        del self._services.state_of(self._plugin)[key]
+        self._services.set_state(self._plugin, key, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._services.state_of(self._plugin))
+
+    def __len__(self) -> int:
+        return len(self._services.state_of(self._plugin))
+
+
+class Ctx:
+    """What a hook or a tool is handed beside its event: who it is for, and what it may ask of the host.
+
+    One per plugin and session. `session_id`, `agent_id` ("" on the main thread) and `parents` say whose call this
+    is; `cwd` follows the session; `project` is where the session started.
+    """
+
+    __slots__ = ("_services", "log", "plugin", "state")
+
+    def __init__(self, services: Services, plugin: str) -> None:
+        self._services = services
+        self.plugin = plugin
+        self.state = State(services, plugin)
+        self.log = logging.getLogger(f"pegboard.plugin.{plugin}")
+
+    @property
+    def session_id(self) -> str:
+        """The session's id, a UUID."""
+        return self._services.session_id
+
+    @property
+    def agent_id(self) -> str:
+        """The sub-agent's id; empty on the main thread."""
+        return self._services.agent_id
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The session ids above a sub-agent, outermost first."""
+        return self._services.parents
+
+    @property
+    def cwd(self) -> Path:
+        """The session's working folder now."""
+        return self._services.cwd
+
+    @property
+    def project(self) -> Path:
+        """The folder in which the session started."""
+        return self._services.project
+
+    @property
+    def flags(self) -> FlagView:
+        """The session's feature flags, frozen; each read is journaled."""
+        return self._services.flags
+
+    @property
+    def journal(self) -> JournalView:
+        """The session's journal, read only."""
+        return self._services.journal
+
+    @property
+    def settings(self) -> Any:
+        """This plugin's own settings: the model that it registered, or its table as a dict."""
+        return self._services.settings_of(self.plugin)
+
+    @property
+    def all_settings(self) -> SettingsView:
+        """Every setting with its origin, for plugins that read lists layer by layer."""
+        return self._services.settings_view()
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds left for this turn, None without a limit."""
+        return self._services.time_left()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the turn is being interrupted."""
+        return self._services.cancelled
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can be asked."""
+        return self._services.interactive
+
+    @property
+    def model_name(self) -> str:
+        """The session's model, as `prefix:NAME`."""
+        return self._services.model_name
+
+    @property
+    def mode(self) -> str:
+        """The permission mode: default, acceptEdits, plan, dontAsk, auto or bypassPermissions."""
+        return self._services.mode
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """All tools of the session by name."""
+        return self._services.tools()
+
+    async def model(
+        self,
+        messages: Sequence[Message] | str,
+        *,
+        purpose: Purpose = Purpose.PLUGIN,
+        model: str | None = None,
+        system: str = "",
+        max_tokens: int = 4096,
+    ) -> ModelAnswer:
+        """Ask a model through the host's chokepoint, so that all hooks and filters see it. Raises ModelError."""
+        return await self._services.ask_model(
+            self.plugin, messages, purpose=purpose, model=model, system=system, max_tokens=max_tokens
+        )
+
+    async def invoke(self, name: str, given: dict[str, Any]) -> ToolResult:
+        """Call a tool through the host's chokepoint: pre_tool, permissions and post_tool as for the model."""
+        return await self._services.call_tool(self.plugin, name, given)
+
+    async def fire(self, event: Event) -> Any:
+        """Fire a lifecycle event and return the collected answers in order."""
+        return await self._services.fire(event)
+
+    def emit(self, surface: str, payload: Any) -> Any:
+        """Pass *payload* through the filters of a way out and return what may leave. Raises EgressClosedError."""
+        return self._services.emit(surface, payload)
+
+    def notice(self, text: str, *, level: str = "info") -> None:
+        """Tell the person something; it is journaled."""
+        self._services.notice(self.plugin, text, level)
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret by name: from the environment, a helper command or the keyring; None if nobody has it."""
+        return self._services.secret(self.plugin, name)
+
+    def chdir(self, new: Path) -> None:
+        """Move the session's working folder; CwdChanged is fired after the call."""
+        self._services.change_folder(new)
+
+    def spill(self, call_id: str, text: str) -> Path:
+        """Save a long text beside the journal and return where."""
+        return self._services.spill(call_id, text)
+
+    def service(self, name: str) -> Any:
+        """Return a service that a plugin registered, opened. Raises PegboardError if there is none."""
+        return self._services.service(name)
+
+
+# --- registration --------------------------------------------------------------------------------------
+
+FilterFunction = Callable[[str, Any], Any]
+"""Takes a surface and a payload, returns what may leave; raising closes the surface."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A question of `pegboard doctor`: *ask* returns None when all is well, else what is wrong and how to mend it."""
+
+    name: str
+    ask: Callable[[], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A verb of the command line: *target* is `module:attribute`, a typer.Typer or a function, imported when used."""
+
+    name: str
+    target: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view of a journal that other programs may ask for by name: *build* takes its records."""
+
+    name: str
+    build: Callable[[Iterator[Record]], Any]
+
+
+ServiceFactory = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+class Registry(Protocol):
+    """What `register` is handed. Every method raises PegboardError for what cannot be: a name that is taken, say."""
+
+    plugin: str
+
+    def add_tool(self, *tools: Tool) -> None:
+        """Add tools; their names must be free."""
+        ...
+
+    def add_model(self, model: ModelInfo) -> None:
+        """Say for which models this plugin answers `model_call`."""
+        ...
+
+    def add_command(self, name: str, target: str, *, help: str = "") -> None:
+        """Add a verb to the command line; *target* is `module:attribute`."""
+        ...
+
+    def add_flag(self, *flags: Flag) -> None:
+        """Declare feature flags."""
+        ...
+
+    def add_flag_source(self, source: Callable[[], Mapping[str, Any]]) -> None:
+        """Add a source of flag values, asked once per session."""
+        ...
+
+    def add_service(self, name: str, factory: ServiceFactory) -> None:
+        """Add something that is opened when first asked for, and closed with the host."""
+        ...
+
+    def add_view(self, name: str, build: Callable[[Iterator[Record]], Any]) -> None:
+        """Add a view of the journal."""
+        ...
+
+    def add_section(self, *sections: Section) -> None:
+        """Add sections to every session's prompt; only static and session ones."""
+        ...
+
+    def add_health_check(self, name: str, ask: Callable[[], str | None]) -> None:
+        """Add a question to `pegboard doctor`."""
+        ...
+
+    def add_filter(self, surface: str, function: FilterFunction) -> None:
+        """Add a filter of a way out ("*" for all). They run in the plugins' order; one that raises closes it."""
+        ...
+
+    def settings(self, model: type[Model], *, table: str = "", tightening: Sequence[str] = ()) -> Model:
+        """Declare the type of this plugin's table and return its settings now.
+
+        *table* is the plugin's own name unless given. *tightening* names the keys that may count from a folder
+        that is not trusted, because they can only tighten; all others are held back there. Raises SettingsError.
+        """
+        ...
+
+    def all_settings(self) -> SettingsView:
+        """Return every setting with its origin."""
+        ...
+
+
+class NoServiceError(PegboardError):
+    """A plugin asked for a service that nobody registered."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"there is no service {name!r}; is its plugin installed and enabled? `pegboard plugins list`")
+
+
+Stream = AsyncIterator[Any]

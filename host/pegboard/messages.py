@@ -1,0 +1,246 @@
+"""Messages and what they are made of, in the shapes of the Messages API."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
+
+
+class Origin(StrEnum):
+    """Where words came from. Only the user's own words can grant consent."""
+
+    USER = "user"
+    PROJECT = "project"
+    TOOL = "tool"
+    WEB = "web"
+    MCP = "mcp"
+    SUBAGENT = "subagent"
+    MEMORY = "memory"
+    HOOK = "hook"
+    HOST = "host"
+    MODEL = "model"
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    origins: tuple[Origin, ...] = Field(default=(), exclude=True, repr=False)
+    """Kept beside the message in the journal, never sent."""
+
+
+class TextBlock(_Block):
+    """Plain text."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class ThinkingBlock(_Block):
+    """The model's reasoning; sent back untouched, with its signature."""
+
+    type: Literal["thinking"] = "thinking"
+    thinking: str
+    signature: str = ""
+
+
+class RedactedThinkingBlock(_Block):
+    """Reasoning that only the provider can read; sent back untouched."""
+
+    type: Literal["redacted_thinking"] = "redacted_thinking"
+    data: str
+
+
+class ImageBlock(_Block):
+    """A picture: `source` as the Messages API has it (base64 or url)."""
+
+    type: Literal["image"] = "image"
+    source: dict[str, Any]
+
+
+class DocumentBlock(_Block):
+    """A document such as a PDF: `source` as the Messages API has it."""
+
+    type: Literal["document"] = "document"
+    source: dict[str, Any]
+    title: str | None = None
+
+
+class ToolUseBlock(_Block):
+    """The model wants a tool to run."""
+
+    type: Literal["tool_use"] = "tool_use"
+    id: str
+    name: str
+    input: dict[str, Any]
+
+
+class ToolResultBlock(_Block):
+    """What became of a tool call; exactly one per call."""
+
+    type: Literal["tool_result"] = "tool_result"
+    tool_use_id: str
+    content: str | tuple[Annotated[TextBlock | ImageBlock | DocumentBlock, Field(discriminator="type")], ...]
+    is_error: bool = False
+
+
+Block = Annotated[
+    TextBlock | ThinkingBlock | RedactedThinkingBlock | ImageBlock | DocumentBlock | ToolUseBlock | ToolResultBlock,
+    Field(discriminator="type"),
+]
+
+
+class Message(BaseModel):
+    """One message of a conversation; `content` is never empty."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    role: Literal["user", "assistant"]
+    content: tuple[Block, ...]
+
+    def wire(self) -> dict[str, Any]:
+        """Return the message as the Messages API takes it, without origins."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @property
+    def text(self) -> str:
+        """All text blocks, joined."""
+        return "".join(block.text for block in self.content if isinstance(block, TextBlock))
+
+
+def parse_message(raw: dict[str, Any], origins: list[list[str]] | None = None) -> Message:
+    """Build a message from its wire shape; *origins* has a list of labels per block.
+
+    A `content` that is one string becomes one text block, as the API allows. Raises pydantic's ValidationError.
+    """
+    content = raw.get("content")
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    if origins and isinstance(content, list):
+        content = [
+            {**block, "origins": labels} if labels else block
+            for block, labels in zip(content, [*origins, *[[]] * len(content)], strict=False)
+        ]
+    return Message.model_validate({"role": raw.get("role"), "content": content})
+
+
+class Usage(BaseModel):
+    """Tokens of one request. `cost_usd` is None when the model plugin knows no price."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    cost_usd: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        costs = [u.cost_usd for u in (self, other) if u.cost_usd is not None]
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_read_input_tokens=self.cache_read_input_tokens + other.cache_read_input_tokens,
+            cache_creation_input_tokens=self.cache_creation_input_tokens + other.cache_creation_input_tokens,
+            cost_usd=sum(costs) if costs else None,
+        )
+
+    @property
+    def context_tokens(self) -> int:
+        """How much of the window the request and its answer fill."""
+        return self.input_tokens + self.output_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
+
+class StopReason(StrEnum):
+    """Why the model ended its message: every value of the Messages API, and two of ours."""
+
+    END_TURN = "end_turn"
+    TOOL_USE = "tool_use"
+    MAX_TOKENS = "max_tokens"
+    STOP_SEQUENCE = "stop_sequence"
+    PAUSE_TURN = "pause_turn"
+    REFUSAL = "refusal"
+    CONTEXT_OVERFLOW = "model_context_window_exceeded"
+    INTERRUPTED = "interrupted"
+    ERROR = "error"
+
+
+class ToolCall(BaseModel):
+    """A tool call on its way. `input` is what runs; `input_hash` is set once it is frozen.
+
+    `origin` says who wants it ("model", "user", "hook", "subagent").
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    id: str
+    name: str
+    input: dict[str, Any]
+    origin: str = "model"
+    input_hash: str = ""
+
+
+class Batch(BaseModel):
+    """All calls of one assistant message, in source order, as the model wrote them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    calls: tuple[ToolCall, ...] = ()
+
+
+class OutcomeKind(StrEnum):
+    """What became of one attempt of a call."""
+
+    OK = "ok"
+    ERROR = "error"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    SUBSTITUTED = "substituted"
+
+
+class ToolResult(BaseModel):
+    """What a tool gives back: `content` for the model, `data` for hooks (the contract's tool_response).
+
+    `origins` are labels beside `tool`, for example `web`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    content: str | tuple[TextBlock | ImageBlock | DocumentBlock, ...] = ""
+    data: Any = None
+    is_error: bool = False
+    origins: tuple[Origin, ...] = ()
+
+
+class Outcome(BaseModel):
+    """One attempt of a tool call, as `post_tool` sees it. `started` is False if the tool never ran."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    kind: OutcomeKind
+    result: ToolResult
+    started: bool = True
+    attempt: int = 1
+    duration_ms: float = 0.0
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one JSON of *value*: keys sorted, no spaces, UTF-8. Equal values give equal bytes."""
+    return to_json(_sorted(value), inf_nan_mode="constants")
+
+
+def _sorted(value: Any) -> Any:
+    if type(value) is dict:
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if type(value) in (list, tuple):
+        return [_sorted(item) for item in value]
+    return value
+
+
+def input_hash(value: dict[str, Any]) -> str:
+    """Return the SHA-256 (hex, 64 characters) of the canonical JSON of a tool's input."""
+    return hashlib.sha256(canonical(value)).hexdigest()

@@ -1,0 +1,582 @@
+"""One frozen model per journal record and per lifecycle event, and their tagged unions.
+
+Two rules keep published hooks that read the transcript working (hook-contract C87): lines of type `user` and
+`assistant` carry `message: {role, content}`, an assistant line holds one content block; and no other record may
+contain an unescaped `"role":"assistant"`, so whatever could hold messages or inputs is kept as a JSON string.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class Record(BaseModel):
+    """What every line has: its type, its place in the file, and its time (UTC, ISO 8601, milliseconds).
+
+    `seq` and `timestamp` are given by the journal when it is written.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    seq: int = 0
+    timestamp: str = ""
+
+
+# --- the session ---------------------------------------------------------------------------------------
+
+
+class PluginStamp(BaseModel):
+    """Which plugin was there: name, distribution and version."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    name: str
+    distribution: str = ""
+    version: str = ""
+
+
+class SessionStarted(Record):
+    """The first line of every journal."""
+
+    type: Literal["session_start"] = "session_start"
+    sessionId: str
+    cwd: str
+    project: str = ""
+    model: str = ""
+    version: str = ""
+    source: str = "startup"
+    parent: str = ""
+    parent_seq: int = 0
+    agent_id: str = ""
+    pid: int = 0
+
+
+class SessionResumed(Record):
+    """A session was opened again."""
+
+    type: Literal["session_resume"] = "session_resume"
+    cwd: str = ""
+    model: str = ""
+    version: str = ""
+    pid: int = 0
+
+
+class SessionEnded(Record):
+    """A session was closed in good order."""
+
+    type: Literal["session_end"] = "session_end"
+    reason: str = "other"
+
+
+class PlanRecord(Record):
+    """The implementations of each hook in their order, once per snapshot; hook records refer to it by `plan`."""
+
+    type: Literal["plan"] = "plan"
+    plan: str
+    plugins: tuple[PluginStamp, ...] = ()
+    hooks: dict[str, tuple[str, ...]] = {}
+    flags: str = ""
+
+
+class TurnStarted(Record):
+    """A prompt was accepted."""
+
+    type: Literal["turn_start"] = "turn_start"
+    turn: int
+    prompt_id: str = ""
+
+
+class TurnEnded(Record):
+    """A turn is over; `reason` is an EndReason."""
+
+    type: Literal["turn_end"] = "turn_end"
+    turn: int
+    reason: str
+    detail: str = ""
+    steps: int = 0
+    usage: dict[str, Any] = {}
+    duration_ms: float = 0.0
+
+
+# --- the conversation ----------------------------------------------------------------------------------
+
+
+class ToolFacts(BaseModel):
+    """What is known of a finished call, beside its result."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    id: str
+    name: str
+    outcome: str
+    input_hash: str = ""
+    duration_ms: float = 0.0
+    attempts: int = 1
+    started: bool = True
+    exit: str = ""
+
+
+class UserLine(Record):
+    """Content for the model that is not the model's: a prompt, a tool result, context, a steering message.
+
+    `kind` says which: prompt, result, context, steer, continue, synthesised.
+    `origins` has one list of labels per block.
+    """
+
+    type: Literal["user"] = "user"
+    message: dict[str, Any]
+    kind: str = "prompt"
+    origins: tuple[tuple[str, ...], ...] = ()
+    tool: ToolFacts | None = None
+    source: str = ""
+    isMeta: bool = False
+
+
+class AssistantLine(Record):
+    """One content block of an assistant message; lines of one `request` make one message once it is done."""
+
+    type: Literal["assistant"] = "assistant"
+    message: dict[str, Any]
+    request: str = ""
+
+
+class PromptRefused(Record):
+    """A prompt that never reached the model."""
+
+    type: Literal["prompt_refused"] = "prompt_refused"
+    prompt: str
+    by: str
+    reason: str = ""
+
+
+class CompactionDone(Record):
+    """All earlier messages are replaced by these (`messages_json`: a JSON array as a string)."""
+
+    type: Literal["compaction"] = "compaction"
+    trigger: str
+    strategy: str
+    by: str
+    messages_json: str
+    summary: str = ""
+    tokens_before: int = 0
+    tokens_after: int = 0
+    handles: dict[str, str] = {}
+
+
+class CompactionSkipped(Record):
+    """A compaction was asked for and did not happen, or one answer was dropped."""
+
+    type: Literal["compaction_skipped"] = "compaction_skipped"
+    trigger: str
+    by: str = ""
+    reason: str = ""
+
+
+class Forked(Record):
+    """The line after which a fork's own history begins."""
+
+    type: Literal["forked"] = "forked"
+    parent: str
+    parent_seq: int
+
+
+# --- the model -----------------------------------------------------------------------------------------
+
+
+class RequestRecord(Record):
+    """A request was sent. The prompt itself is the fold of all earlier lines; `hash` covers every byte."""
+
+    type: Literal["request"] = "request"
+    request: str
+    purpose: str
+    model: str
+    hash: str
+    messages: int
+    system_hash: str = ""
+    tools_hash: str = ""
+
+
+class SystemRecord(Record):
+    """The system prompt and the tools of a session, once and whenever compaction or a fork changes them."""
+
+    type: Literal["system"] = "system"
+    system: tuple[str, ...]
+    tools_json: str
+    system_hash: str
+    tools_hash: str
+
+
+class ResponseRecord(Record):
+    """A request is over. Only now do its assistant lines count as a message."""
+
+    type: Literal["response"] = "response"
+    request: str
+    stop_reason: str
+    usage: dict[str, Any] = {}
+    duration_ms: float = 0.0
+    first_ms: float | None = None
+    error: str = ""
+    cut: str = ""
+    text: str = ""
+
+
+class Discarded(Record):
+    """Assistant lines of a request that never ended (a crash, a restart of the stream): they do not count."""
+
+    type: Literal["discarded"] = "discarded"
+    request: str
+    reason: str
+
+
+# --- tools and hooks -----------------------------------------------------------------------------------
+
+
+class ToolStarted(Record):
+    """A call that may change something is about to run; without a result after it, it is an orphan."""
+
+    type: Literal["tool_start"] = "tool_start"
+    call: str
+    name: str
+    input: str
+    input_hash: str
+    claims: str = ""
+    attempt: int = 1
+    repeatable: bool = False
+    origin: str = "model"
+
+
+class ToolAttempt(Record):
+    """An attempt that was not the last, or a call that no model asked for."""
+
+    type: Literal["tool_attempt"] = "tool_attempt"
+    call: str
+    name: str
+    outcome: str
+    attempt: int = 1
+    duration_ms: float = 0.0
+    output: str = ""
+    origin: str = "model"
+    input: str = ""
+
+
+class HookRow(BaseModel):
+    """What one implementation did, where it did more than say nothing. `i` is its place in the plan.
+
+    `before` and `after` are input hashes; `effect` says what became of the answer (won, kept, applied, dropped...).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    i: int
+    plugin: str
+    verdict: str = ""
+    reason: str = ""
+    effect: str = ""
+    error: str = ""
+    before: str = ""
+    after: str = ""
+    answer: str = ""
+
+
+class HookRecord(Record):
+    """One dispatch of one hook: `us` has a duration (microseconds) per implementation of the plan, `rows` those
+    that answered or failed, `outcome` what came of it all and `winner` whose answer that was."""
+
+    type: Literal["hook"] = "hook"
+    point: str
+    plan: str
+    subject: str = ""
+    us: tuple[int, ...] = ()
+    rows: tuple[HookRow, ...] = ()
+    outcome: str = ""
+    winner: str = ""
+    before: str = ""
+    after: str = ""
+    skipped: tuple[int, ...] = ()
+
+
+class AskRecord(Record):
+    """A call had to be asked about, and how that ended."""
+
+    type: Literal["ask"] = "ask"
+    call: str
+    name: str
+    input_hash: str
+    reason: str = ""
+    allowed: bool = False
+    by: str = ""
+    answer: str = ""
+    remember: str = ""
+
+
+class Quarantined(Record):
+    """A plugin failed three times in a row and is left out until the session ends."""
+
+    type: Literal["quarantine"] = "quarantine"
+    plugin: str
+    hook: str
+    reason: str
+
+
+class EgressRecord(Record):
+    """A filter changed or closed a way out; never what it held."""
+
+    type: Literal["egress"] = "egress"
+    surface: str
+    by: str
+    action: str
+    reason: str = ""
+
+
+# --- everything else -----------------------------------------------------------------------------------
+
+
+class StateRecord(Record):
+    """A plugin's state: `value_json` of `key` from here on, an empty string when it was taken away."""
+
+    type: Literal["state"] = "state"
+    plugin: str
+    key: str
+    value_json: str
+
+
+class FlagReads(Record):
+    """Flags that were read since the record before."""
+
+    type: Literal["flags"] = "flags"
+    snapshot: str
+    reads: dict[str, Any]
+
+
+class LifecycleRecord(Record):
+    """A lifecycle event, as it was fired."""
+
+    type: Literal["lifecycle"] = "lifecycle"
+    event: str
+    facts: str = ""
+
+
+class Notice(Record):
+    """Something a person should know. `level` is info, warning or error."""
+
+    type: Literal["notice"] = "notice"
+    level: str
+    text: str
+    plugin: str = ""
+
+
+class Spilled(Record):
+    """An output was too long: all of it is in `path`."""
+
+    type: Literal["spill"] = "spill"
+    call: str
+    path: str
+    characters: int
+
+
+class CwdRecord(Record):
+    """The session's working folder changed."""
+
+    type: Literal["cwd"] = "cwd"
+    old: str
+    new: str
+
+
+class Damaged(Record):
+    """What recovery cut or skipped: `kept` is the file that holds the bytes."""
+
+    type: Literal["damaged"] = "damaged"
+    where: str
+    bytes: int
+    kept: str = ""
+
+
+AnyRecord = Annotated[
+    SessionStarted
+    | SessionResumed
+    | SessionEnded
+    | PlanRecord
+    | TurnStarted
+    | TurnEnded
+    | UserLine
+    | AssistantLine
+    | PromptRefused
+    | CompactionDone
+    | CompactionSkipped
+    | Forked
+    | RequestRecord
+    | SystemRecord
+    | ResponseRecord
+    | Discarded
+    | ToolStarted
+    | ToolAttempt
+    | HookRecord
+    | AskRecord
+    | Quarantined
+    | EgressRecord
+    | StateRecord
+    | FlagReads
+    | LifecycleRecord
+    | Notice
+    | Spilled
+    | CwdRecord
+    | Damaged,
+    Field(discriminator="type"),
+]
+
+_record: TypeAdapter[Any] | None = None
+
+
+def parse_record(line: bytes | str) -> Record:
+    """Build the record of one journal line. Raises pydantic's ValidationError for anything else."""
+    global _record
+    if _record is None:
+        _record = TypeAdapter(AnyRecord)
+    parsed: Record = _record.validate_json(line)
+    return parsed
+
+
+# --- lifecycle events ----------------------------------------------------------------------------------
+
+
+class Event(BaseModel):
+    """A moment of a session's life, handed to `lifecycle`. `name` is the contract's spelling."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    name: str = ""
+
+
+class SessionStart(Event):
+    """A session begins: `source` is startup, resume, clear, compact or fork."""
+
+    name: Literal["SessionStart"] = "SessionStart"
+    source: str = "startup"
+    model: str = ""
+
+
+class SessionEnd(Event):
+    """A session ends."""
+
+    name: Literal["SessionEnd"] = "SessionEnd"
+    reason: str = "other"
+
+
+class Setup(Event):
+    """`run --init` or `run --maintenance`: `trigger` says which."""
+
+    name: Literal["Setup"] = "Setup"
+    trigger: str
+
+
+class TurnEnd(Event):
+    """A turn has ended without an API error (after Stop hooks had their say in `next_step`)."""
+
+    name: Literal["TurnEnd"] = "TurnEnd"
+    reason: str
+    text: str = ""
+
+
+class StopFailure(Event):
+    """A turn ended by an API error. `error` is the contract's kind (rate_limit, overloaded, ...)."""
+
+    name: Literal["StopFailure"] = "StopFailure"
+    error: str
+    error_details: str = ""
+
+
+class Notification(Event):
+    """A person's attention is wanted."""
+
+    name: Literal["Notification"] = "Notification"
+    message: str
+    notification_type: str
+    title: str = ""
+
+
+class InstructionsLoaded(Event):
+    """A memory file was loaded."""
+
+    name: Literal["InstructionsLoaded"] = "InstructionsLoaded"
+    file_path: str
+    memory_type: str
+    load_reason: str
+    parent_file_path: str = ""
+    trigger_file_path: str = ""
+
+
+class ConfigChange(Event):
+    """A settings file changed; a block keeps the old settings (never for managed ones)."""
+
+    name: Literal["ConfigChange"] = "ConfigChange"
+    source: str
+    file_path: str = ""
+
+
+class CwdChanged(Event):
+    """The session's working folder changed."""
+
+    name: Literal["CwdChanged"] = "CwdChanged"
+    old_cwd: str
+    new_cwd: str
+
+
+class FileChanged(Event):
+    """A watched file changed on disk: `event` is change, add or unlink."""
+
+    name: Literal["FileChanged"] = "FileChanged"
+    file_path: str
+    event: str
+
+
+class MessageDisplay(Event):
+    """Assistant text is about to be shown; `display` in an Answer replaces what is shown, never the message."""
+
+    name: Literal["MessageDisplay"] = "MessageDisplay"
+    turn_id: str
+    message_id: str
+    index: int = 0
+    final: bool = True
+    delta: str = ""
+
+
+class PostCompact(Event):
+    """A compaction has happened."""
+
+    name: Literal["PostCompact"] = "PostCompact"
+    trigger: str
+    compact_summary: str = ""
+
+
+class PermissionDenied(Event):
+    """Auto mode refused a call; `retry` in an Answer tells the model that it may try again."""
+
+    name: Literal["PermissionDenied"] = "PermissionDenied"
+    tool_name: str
+    tool_input: dict[str, Any]
+    tool_use_id: str
+    reason: str = ""
+
+
+class SubagentStart(Event):
+    """A sub-agent begins."""
+
+    name: Literal["SubagentStart"] = "SubagentStart"
+    agent_id: str
+    agent_type: str
+
+
+class SubagentStop(Event):
+    """A sub-agent would end; a block keeps it going."""
+
+    name: Literal["SubagentStop"] = "SubagentStop"
+    agent_id: str
+    agent_type: str
+    agent_transcript_path: str = ""
+    last_assistant_message: str = ""
+
+
+BLOCKABLE = frozenset({"ConfigChange", "SubagentStop"})
+"""Lifecycle events for which `block` in an Answer counts."""

@@ -1,0 +1,281 @@
+"""What is asked of a model, and what comes back while it answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pegboard.messages import Block, Message, Usage
+
+
+class Layer(StrEnum):
+    """Whose words a prompt section carries; in this order they stand in the prompt."""
+
+    SYSTEM = "system"
+    DEVELOPER = "developer"
+    USER = "user"
+
+
+class Stability(StrEnum):
+    """How long a section's bytes stay the same. Only static and session sections enter the system prompt."""
+
+    STATIC = "static"
+    SESSION = "session"
+    TURN = "turn"
+
+
+class _Word(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Section(_Word):
+    """A named piece of the prompt. `pinned` text must survive compaction (the host checks)."""
+
+    name: str
+    text: str
+    layer: Layer = Layer.SYSTEM
+    stability: Stability = Stability.STATIC
+    owner: str = ""
+    pinned: bool = False
+
+
+class ToolSpec(_Word):
+    """A tool as the model sees it."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+
+class Purpose(StrEnum):
+    """Why a model is asked; every purpose goes through the same chokepoint."""
+
+    TURN = "turn"
+    COMPACTION = "compaction"
+    CLASSIFIER = "classifier"
+    TITLE = "title"
+    HOOK = "hook"
+    SUBAGENT = "subagent"
+    PLUGIN = "plugin"
+
+
+class RequestDraft(_Word):
+    """The next request before plugins shaped it. Messages are not part of it: only compaction changes them."""
+
+    purpose: Purpose
+    model: str
+    sections: tuple[Section, ...] = ()
+    tools: tuple[str, ...] = ()
+    params: dict[str, Any] = {}
+    step: int = 0
+
+
+class RequestPatch(_Word):
+    """An answer to `prepare_request`.
+
+    `sections` replace those of the same name, or are added; an empty text takes one away. Static and session
+    sections may change on the first request of a session only: the prompt cache is sacred.
+    `tools` names the tools the model may call now (the definitions stay); `params` are merged.
+    """
+
+    sections: tuple[Section, ...] = ()
+    tools: tuple[str, ...] | None = None
+    params: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to a model, ready to be sent; a model plugin turns it into its provider's words.
+
+    `system` are the texts of the system prompt in order. `messages` is a read-only view of the conversation.
+    `tools` are sorted by name. `hash` covers all that is sent. `allowed_tools` is None, or the subset that may be
+    called now. `max_tokens` limits the answer. `anchors` are indexes into `messages` that end with a cache point
+    (at most two: the end of the system prompt and of the tools take the others).
+    """
+
+    purpose: Purpose
+    model: str
+    system: tuple[str, ...]
+    tools: tuple[ToolSpec, ...]
+    messages: Sequence[Message]
+    max_tokens: int
+    params: dict[str, Any] = field(default_factory=dict)
+    allowed_tools: tuple[str, ...] | None = None
+    anchors: tuple[int, ...] = ()
+    hash: str = ""
+    session_id: str = ""
+    request_id: str = ""
+
+
+class ModelStarted(_Word):
+    """The provider has begun to answer."""
+
+    type: Literal["model_started"] = "model_started"
+    model: str
+    message_id: str = ""
+
+
+class TextDelta(_Word):
+    """Some more text."""
+
+    type: Literal["text_delta"] = "text_delta"
+    text: str
+
+
+class ThinkingDelta(_Word):
+    """Some more reasoning."""
+
+    type: Literal["thinking_delta"] = "thinking_delta"
+    text: str
+
+
+class ToolInputDelta(_Word):
+    """Some more JSON of a tool call's input."""
+
+    type: Literal["tool_input_delta"] = "tool_input_delta"
+    id: str
+    json_text: str
+
+
+class BlockDone(_Word):
+    """A content block is complete. Only these make the message; deltas are for display and for interrupts."""
+
+    type: Literal["block_done"] = "block_done"
+    block: Block
+
+
+class ToolUseCut(_Word):
+    """A tool call whose input was cut off (max_tokens, a broken stream): it is never run."""
+
+    type: Literal["tool_use_cut"] = "tool_use_cut"
+    id: str
+    name: str
+    partial: str = ""
+
+
+class ModelNotice(_Word):
+    """Something a person may want to know while waiting: a retry, a fallback model.
+
+    `restart` says that what was yielded so far is void: the answer begins again.
+    """
+
+    type: Literal["model_notice"] = "model_notice"
+    text: str
+    restart: bool = False
+
+
+class ModelDone(_Word):
+    """The message is complete. `stop_reason` has the provider's word (see messages.StopReason)."""
+
+    type: Literal["model_done"] = "model_done"
+    stop_reason: str
+    usage: Usage = Usage()
+    stop_sequence: str | None = None
+
+
+StreamEvent = Annotated[
+    ModelStarted | TextDelta | ThinkingDelta | ToolInputDelta | BlockDone | ToolUseCut | ModelNotice | ModelDone,
+    Field(discriminator="type"),
+]
+
+CallNext = Callable[[Request], AsyncIterator[StreamEvent]]
+"""What a `model_call` implementation is handed: the rest of the onion."""
+
+
+class ModelInfo(_Word):
+    """A family of models that a plugin answers for: `prefix:NAME` on the command line.
+
+    `context_window` and `max_output` are in tokens, for names that `windows` does not list.
+    `count_tokens` says that the plugin answers a request with params {"count_tokens": True} by a ModelDone
+    whose usage.input_tokens is the exact count.
+    """
+
+    prefix: str
+    help: str = ""
+    context_window: int = 200_000
+    max_output: int = 32_000
+    windows: dict[str, int] = {}
+    count_tokens: bool = False
+
+
+class ModelAnswer(_Word):
+    """A whole answer, for those who do not stream (`ctx.model`)."""
+
+    text: str
+    blocks: tuple[Block, ...]
+    stop_reason: str
+    usage: Usage
+
+
+class CompactionTrigger(StrEnum):
+    """Who asked for a compaction."""
+
+    MANUAL = "manual"
+    AUTO = "auto"
+    OVERFLOW = "overflow"
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionJob:
+    """A conversation that should become shorter.
+
+    `messages` as they stand; `pins` are texts that must still occur afterwards; `target_tokens` is the size to aim
+    for, `tokens` the size now (both by `estimate`); `instructions` are the user's words for a manual compaction;
+    `default()` returns what the next plugins, and finally the host, would answer (for wrapping).
+    """
+
+    trigger: CompactionTrigger
+    messages: tuple[Message, ...]
+    tokens: int
+    target_tokens: int
+    window: int
+    instructions: str = ""
+    pins: tuple[str, ...] = ()
+    default: Callable[[], Any] | None = None
+
+    @property
+    def must(self) -> bool:
+        """Whether the window has overflowed, so that a Skip does not count."""
+        return self.trigger is CompactionTrigger.OVERFLOW
+
+
+class CompactionResult(_Word):
+    """An answer to `compact`: the messages that take the place of all earlier ones.
+
+    They must satisfy the Messages invariants, contain every pin and be shorter than before; else the answer is
+    dropped and the next plugin is asked. `handles` maps a handle to the text that it stands for, so that the model
+    can recall it; `summary` is for people and for PostCompact hooks.
+    """
+
+    messages: tuple[Message, ...]
+    strategy: str
+    summary: str = ""
+    handles: dict[str, str] = {}
+
+
+def estimate_tokens(messages: Sequence[Message]) -> int:
+    """Return a rough token count: a quarter of the characters of all text, inputs and results."""
+    total = 0
+    for message in messages:
+        for block in message.content:
+            total += _characters(block)
+    return total // 4
+
+
+def _characters(block: Any) -> int:
+    for name in ("text", "thinking", "data"):
+        value = getattr(block, name, None)
+        if isinstance(value, str):
+            return len(value)
+    if hasattr(block, "input"):
+        return len(str(block.input)) + len(block.name)
+    content = getattr(block, "content", None)
+    if isinstance(content, str):
+        return len(content)
+    if content is not None:
+        return sum(_characters(part) for part in content)
+    return 6000  # a picture or document: about 1,500 tokens
