@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,10 @@ Model = TypeVar("Model", bound=BaseModel)
 class JournalView(Protocol):
     """The session's journal, read only."""
 
-    path: Path
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        ...
 
     def __iter__(self) -> Iterator[Record]:
         """Go through all records from the first."""
@@ -45,12 +48,13 @@ class Services(Protocol):
     cwd: Path
     project: Path
     flags: FlagView
-    journal: JournalView
     cancelled: bool
     interactive: bool
     model_name: str
     mode: str
 
+    @property
+    def journal(self) -> JournalView: ...
     async def ask_model(
         self,
         plugin: str,
@@ -74,7 +78,7 @@ class Services(Protocol):
     def change_folder(self, new: Path) -> None: ...
     def spill(self, call_id: str, text: str) -> Path: ...
     def tools(self) -> Mapping[str, Tool]: ...
-    def service(self, name: str) -> Any: ...
+    async def service(self, name: str) -> Any: ...
 
 
 class State(MutableMapping[str, Any]):
@@ -235,9 +239,9 @@ class Ctx:
         """Save a long text beside the journal and return where."""
         return self._services.spill(call_id, text)
 
-    def service(self, name: str) -> Any:
-        """Return a service that a plugin registered, opened. Raises PegboardError if there is none."""
-        return self._services.service(name)
+    async def service(self, name: str) -> Any:
+        """Return a service that a plugin registered; the first who asks opens it. Raises NoServiceError."""
+        return await self._services.service(name)
 
 
 # --- registration --------------------------------------------------------------------------------------
@@ -338,6 +342,3 @@ class NoServiceError(PegboardError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"there is no service {name!r}; is its plugin installed and enabled? `pegboard plugins list`")
-
-
-Stream = AsyncIterator[Any]

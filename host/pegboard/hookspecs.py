@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import pluggy
 
@@ -145,6 +145,21 @@ def _names(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
+@overload
+def hookimpl(function: Impl, /) -> Impl: ...
+@overload
+def hookimpl(
+    *,
+    rewrites: bool = ...,
+    guard: bool = ...,
+    timeout: float | Callable[..., float | None] | None = ...,
+    before: str | Sequence[str] = ...,
+    after: str | Sequence[str] = ...,
+    flag: str | None = ...,
+    matcher: str | None = ...,
+    blocking: bool = ...,
+    specname: str | None = ...,
+) -> Callable[[Impl], Impl]: ...
 def hookimpl(
     function: Impl | None = None,
     *,

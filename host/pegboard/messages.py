@@ -168,6 +168,21 @@ class StopReason(StrEnum):
     ERROR = "error"
 
 
+class EndReason(StrEnum):
+    """Why a turn ended."""
+
+    COMPLETED = "completed"
+    STEP_LIMIT = "step_limit"
+    WALL_TIME = "wall_time"
+    COST = "cost"
+    STOPPED = "stopped_by_hook"
+    DEFERRED = "deferred"
+    INTERRUPTED = "interrupted"
+    ERROR = "error"
+    NO_PROGRESS = "no_progress"
+    REFUSED = "prompt_refused"
+
+
 class ToolCall(BaseModel):
     """A tool call on its way. `input` is what runs; `input_hash` is set once it is frozen.
 

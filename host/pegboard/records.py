@@ -281,14 +281,17 @@ class HookRow(BaseModel):
 
 
 class HookRecord(Record):
-    """One dispatch of one hook: `us` has a duration (microseconds) per implementation of the plan, `rows` those
-    that answered or failed, `outcome` what came of it all and `winner` whose answer that was."""
+    """One dispatch of one hook.
+
+    `ns` has a duration (nanoseconds) for each implementation of the plan but those in `skipped`; `rows` has those
+    that answered or failed; `outcome` says what came of it all, and `winner` whose answer that was.
+    """
 
     type: Literal["hook"] = "hook"
     point: str
     plan: str
     subject: str = ""
-    us: tuple[int, ...] = ()
+    ns: tuple[int, ...] = ()
     rows: tuple[HookRow, ...] = ()
     outcome: str = ""
     winner: str = ""

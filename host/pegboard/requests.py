@@ -259,23 +259,21 @@ class CompactionResult(_Word):
 
 def estimate_tokens(messages: Sequence[Message]) -> int:
     """Return a rough token count: a quarter of the characters of all text, inputs and results."""
-    total = 0
-    for message in messages:
-        for block in message.content:
-            total += _characters(block)
-    return total // 4
+    return sum(characters(block) for message in messages for block in message.content) // 4
 
 
-def _characters(block: Any) -> int:
-    for name in ("text", "thinking", "data"):
-        value = getattr(block, name, None)
-        if isinstance(value, str):
-            return len(value)
-    if hasattr(block, "input"):
+def characters(block: Any) -> int:
+    """Return how many characters a block counts for; a picture or document for about 1,500 tokens."""
+    kind = block.type
+    if kind == "text":
+        return len(block.text)
+    if kind == "tool_result":
+        content = block.content
+        return len(content) if isinstance(content, str) else sum(map(characters, content))
+    if kind == "tool_use":
         return len(str(block.input)) + len(block.name)
-    content = getattr(block, "content", None)
-    if isinstance(content, str):
-        return len(content)
-    if content is not None:
-        return sum(_characters(part) for part in content)
-    return 6000  # a picture or document: about 1,500 tokens
+    if kind == "thinking":
+        return len(block.thinking)
+    if kind == "redacted_thinking":
+        return len(block.data)
+    return 6000

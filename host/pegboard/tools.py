@@ -79,6 +79,7 @@ def _covers(tree: str, name: str) -> bool:
 
 
 ClaimsOf = Callable[[dict[str, Any], Path], Claims]
+Normalise = Callable[[dict[str, Any], Path], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class Tool:
     `read_only` calls change nothing, so they need no permission; `repeatable` calls may safely be run again after
     a crash (a read, a whole-file write). `egress` names the surfaces on which its input leaves the machine; None
     means that nobody said, and such a tool counts as external. `timeout` is in seconds, None for no limit.
+    `normalise` takes a validated wire input and the working folder and returns the input that hooks see and that
+    runs: paths made absolute, defaults written out. It must not touch the disk and must leave its own output alone.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Tool:
     flag: str | None = None
     egress: tuple[str, ...] | None = None
     max_output: int | None = None
+    normalise: Normalise | None = None
     owner: str = field(default="", compare=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -163,6 +167,10 @@ class Tool:
         values = parsed.__dict__
         return {name: values[name] for name in self._fields}
 
+    def normalised(self, given: dict[str, Any], cwd: Path) -> dict[str, Any]:
+        """Return the wire input as hooks shall see it; the same where the tool does not mind."""
+        return given if self.normalise is None else self.normalise(given, cwd)
+
     def claims_of(self, given: dict[str, Any], cwd: Path) -> Claims:
         """Return what this call touches; a tool that declares nothing runs alone, or reads anything."""
         if self.claims is None:
@@ -220,6 +228,7 @@ def tool(
     flag: str | None = None,
     egress: Iterable[str] | None = None,
     max_output: int | None = None,
+    normalise: Normalise | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -234,6 +243,7 @@ def tool(
     flag: str | None = None,
     egress: Iterable[str] | None = None,
     max_output: int | None = None,
+    normalise: Normalise | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function; its facts are those of `Tool`.
 
@@ -258,6 +268,7 @@ def tool(
             flag=flag,
             egress=None if egress is None else tuple(egress),
             max_output=max_output,
+            normalise=normalise,
         )
 
     return make(function) if function is not None else make

@@ -1,0 +1,473 @@
+"""The one way to run a tool, the one way to ask a model, and the one way out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import types
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from pegboard._board.dispatch import Dispatcher
+from pegboard._board.outcomes import CallOutcome
+from pegboard._board.registry import describe
+from pegboard._board.threads import Threads
+from pegboard.context import Ctx, FilterFunction
+from pegboard.decisions import Verdict
+from pegboard.errors import EgressClosedError, PegboardError, ToolError, UnknownToolError
+from pegboard.hookspecs import Ask
+from pegboard.messages import (
+    Batch,
+    Origin,
+    Outcome,
+    OutcomeKind,
+    TextBlock,
+    ToolCall,
+    ToolResult,
+    canonical,
+    input_hash,
+)
+from pegboard.records import AskRecord, EgressRecord, Record, Spilled, ToolAttempt, ToolStarted
+from pegboard.tools import Claims, Tool
+
+DEPTH = 4
+"""How deep tools and hooks may call tools and models through the host."""
+
+depth: ContextVar[int] = ContextVar("pegboard_depth", default=0)
+
+
+class Surroundings(Protocol):
+    """What running a tool needs of its session."""
+
+    cwd: Path
+    interactive: bool
+
+    def write(self, record: Record) -> None: ...
+    def notice(self, plugin: str, text: str, level: str) -> None: ...
+    def ctx(self, plugin: str) -> Ctx: ...
+    def spill(self, call_id: str, text: str) -> Path: ...
+    async def after_call(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Done:
+    """A call that is over. `outcome` is None if it was deferred."""
+
+    call: ToolCall
+    outcome: Outcome | None
+    contexts: list[tuple[str, str]] = field(default_factory=list)
+    stop: str | None = None
+    attempts: int = 1
+
+
+class Invoker:
+    """Runs tool calls of any origin: pre_tool, permission, the tool itself, post_tool."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        dispatcher: Dispatcher,
+        tools: Mapping[str, Tool],
+        threads: Threads,
+        *,
+        timeout: float,
+        output_limit: int,
+        can_defer: Callable[[Batch], bool],
+    ) -> None:
+        self._around = around
+        self._dispatcher = dispatcher
+        self.tools = tools
+        self._threads = threads
+        self._timeout = timeout
+        self._limit = output_limit
+        self._can_defer = can_defer
+        self._one_at_a_time = asyncio.Lock()
+
+    # --- before ----------------------------------------------------------------------------------------
+
+    def prepare(self, call: ToolCall) -> ToolCall:
+        """Return the call as hooks shall see it: paths made absolute, and hashed."""
+        tool = self.tools.get(call.name)
+        given = call.input
+        if tool is not None and tool.normalise is not None and not self.problems(call):
+            given = tool.normalised(given, self._around.cwd)
+        return ToolCall(id=call.id, name=call.name, input=given, origin=call.origin, input_hash=input_hash(given))
+
+    def claims_of(self, call: ToolCall) -> Claims:
+        """Return what a call touches; one that cannot run touches nothing."""
+        tool = self.tools.get(call.name)
+        if tool is None:
+            return Claims()
+        try:
+            return tool.claims_of(call.input, self._around.cwd)
+        except Exception:  # a claims function that does not understand the input: nothing may run beside it
+            return Claims.alone()
+
+    def problems(self, call: ToolCall) -> str:
+        """Return what is wrong with a call's input; empty if nothing is."""
+        try:
+            self._arguments(call)
+        except ToolError as error:
+            return str(error)
+        return ""
+
+    def _arguments(self, call: ToolCall) -> dict[str, Any]:
+        tool = self.tools.get(call.name)
+        if tool is None:
+            raise UnknownToolError(call.name, self.tools)
+        return tool.arguments(call.input)
+
+    async def invoke(self, call: ToolCall, batch: Batch) -> Done:
+        """Run one call that `prepare` has seen. Raises only CancelledError (Interrupted, if it was running)."""
+        try:
+            arguments = self._arguments(call)
+        except ToolError as error:
+            return await self._refused(call, str(error), OutcomeKind.ERROR)
+        if self._dispatcher.has("pre_tool"):
+            # One after another in source order: questions do not overlap, and the journal reads the same each time.
+            async with self._one_at_a_time:
+                decided = await self._decide(call, batch)
+        else:
+            decided = await self._decide(call, batch)
+        if isinstance(decided, Done):
+            return decided
+        if decided.call is not call:
+            if decided.call.input_hash != call.input_hash:
+                arguments = self._arguments(decided.call)
+            call = decided.call
+        return await self._attempts(call, arguments, decided)
+
+    async def _decide(self, call: ToolCall, batch: Batch) -> CallOutcome | Done:
+        decided = await self._dispatcher.pre_tool(call, batch, can_defer=self._can_defer(batch))
+        verdict = decided.verdict
+        if verdict is Verdict.DENY:
+            return await self._denied(decided)
+        if verdict is Verdict.DEFER:
+            return Done(decided.call, None, decided.contexts)
+        if verdict is Verdict.ASK or (verdict is None and self._needs_permission(decided.call)):
+            return await self._asked(decided, batch)
+        return decided
+
+    def _needs_permission(self, call: ToolCall) -> bool:
+        return call.origin != "user" and not self.tools[call.name].read_only
+
+    async def _asked(self, decided: CallOutcome, batch: Batch) -> CallOutcome | Done:
+        call = decided.call
+        reason = decided.reason or "no rule allows it"
+        answer, by = await self._dispatcher.resolve_ask(Ask(call, reason, decided.by, decided.rule))
+        self._around.write(
+            AskRecord(
+                call=call.id,
+                name=call.name,
+                input_hash=call.input_hash,
+                reason=reason,
+                allowed=answer is not None and answer.allow,
+                by=by or "host",
+                answer=answer.reason if answer is not None else "nobody could be asked",
+                remember=answer.remember if answer is not None else "",
+            )
+        )
+        if answer is None:
+            decided.reason = (
+                f"{call.name} needs permission ({reason}), and nobody can be asked. "
+                f"Do not try the same again; go on without it, or say what you would have done."
+            )
+            decided.by = decided.by or "host"
+            return await self._denied(decided)
+        if not answer.allow:
+            decided.reason = answer.reason or f"{by} refused {call.name}"
+            decided.by = by
+            done = await self._denied(decided)
+            if answer.interrupt and done.stop is None:
+                done.stop = decided.reason
+            return done
+        if answer.updated_input is not None:
+            changed = call.model_copy(
+                update={"input": answer.updated_input, "input_hash": input_hash(answer.updated_input)}
+            )
+            again = await self._dispatcher.pre_tool(changed, batch, can_defer=False)
+            problem = self.problems(again.call)
+            if again.verdict is Verdict.DENY or problem:
+                again.reason = problem or again.reason
+                return await self._denied(again)
+            if again.call.input_hash != changed.input_hash:
+                again.reason = "the input was changed after it was allowed"
+                return await self._denied(again)
+            again.contexts = decided.contexts + again.contexts
+            return again
+        return decided
+
+    async def _denied(self, decided: CallOutcome) -> Done:
+        reason = decided.reason or f"refused by {decided.by}"
+        done = await self._refused(decided.call, reason, OutcomeKind.DENIED, contexts=decided.contexts)
+        if decided.stop:
+            done.stop = decided.stop_reason or reason
+        return done
+
+    async def _refused(
+        self, call: ToolCall, reason: str, kind: OutcomeKind, *, contexts: list[tuple[str, str]] | None = None
+    ) -> Done:
+        result = ToolResult(content=reason, is_error=True)
+        done = Done(call, Outcome(kind=kind, result=result, started=False), list(contexts or ()))
+        return await self._after(done)
+
+    async def skip(self, call: ToolCall, reason: str) -> Done:
+        """Give a call that will not start its result."""
+        return await self._refused(call, f"[not run: {reason}]", OutcomeKind.CANCELLED)
+
+    # --- running ---------------------------------------------------------------------------------------
+
+    async def _attempts(self, call: ToolCall, arguments: dict[str, Any], decided: CallOutcome) -> Done:
+        tool = self.tools[call.name]
+        attempt = 1
+        while True:
+            outcome = await self._one_attempt(tool, call, arguments, decided.result, attempt)
+            done = Done(call, outcome, list(decided.contexts), attempts=attempt)
+            if decided.stop:
+                done.stop = decided.stop_reason or "stopped by a hook"
+            again = await self._after_with_retry(done, may_retry=attempt == 1 and outcome.started)
+            if not again:
+                return done
+            self._around.write(
+                ToolAttempt(
+                    call=call.id,
+                    name=call.name,
+                    outcome=outcome.kind,
+                    attempt=attempt,
+                    duration_ms=outcome.duration_ms,
+                    output=_as_text(outcome.result),
+                    origin=call.origin,
+                )
+            )
+            attempt += 1
+
+    async def _one_attempt(
+        self, tool: Tool, call: ToolCall, arguments: dict[str, Any], substitute: str | None, attempt: int
+    ) -> Outcome:
+        if substitute is not None:
+            return Outcome(
+                kind=OutcomeKind.SUBSTITUTED, result=ToolResult(content=substitute), started=False, attempt=attempt
+            )
+        if not tool.read_only:
+            self._around.write(
+                ToolStarted(
+                    call=call.id,
+                    name=call.name,
+                    input=canonical(call.input).decode(),
+                    input_hash=call.input_hash,
+                    claims=str(self.claims_of(call)),
+                    attempt=attempt,
+                    repeatable=tool.repeatable,
+                    origin=call.origin,
+                )
+            )
+        started = time.perf_counter()
+        kind, result = OutcomeKind.OK, None
+        level = depth.set(depth.get() + 1)
+        try:
+            if depth.get() > DEPTH:
+                raise ToolError(f"tools call each other {DEPTH} levels deep; this one is refused")
+            result = as_result(await self._call(tool, call, arguments))
+            if result.is_error:
+                kind = OutcomeKind.ERROR
+        except TimeoutError as error:
+            seconds = tool.timeout or self._timeout
+            kind, result = OutcomeKind.TIMEOUT, _error(str(error) or f"{tool.name} took longer than {seconds:g} s")
+        except ToolError as error:
+            kind, result = OutcomeKind.ERROR, _error(str(error))
+        except asyncio.CancelledError:
+            if not _being_cancelled():
+                kind, result = OutcomeKind.ERROR, _error(f"{tool.name} cancelled itself")
+            else:
+                outcome = Outcome(
+                    kind=OutcomeKind.CANCELLED,
+                    result=_error("[interrupted by the user]"),
+                    attempt=attempt,
+                    duration_ms=(time.perf_counter() - started) * 1e3,
+                )
+                raise Interrupted(outcome) from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a tool's SystemExit too: it must not end the host
+            kind, result = OutcomeKind.ERROR, _error(f"{tool.name} failed: {describe(error)}")
+        finally:
+            depth.reset(level)
+        return Outcome(
+            kind=kind,
+            result=self._cut_long(tool, call, result),
+            attempt=attempt,
+            duration_ms=(time.perf_counter() - started) * 1e3,
+        )
+
+    async def _call(self, tool: Tool, call: ToolCall, arguments: dict[str, Any]) -> Any:
+        if tool.wants_ctx:
+            arguments["ctx"] = self._around.ctx(tool.owner)
+        limit = tool.timeout or self._timeout
+        if tool.is_async:
+            return await _within(limit, tool.function(**arguments))
+        return await _within(limit, self._threads.run(lambda: tool.function(**arguments)))
+
+    def _cut_long(self, tool: Tool, call: ToolCall, result: ToolResult) -> ToolResult:
+        """Keep head and tail of a long output for the model, and all of it in a file."""
+        limit = tool.max_output or self._limit
+        text = result.content
+        if not isinstance(text, str) or len(text) <= limit:
+            return result
+        path = self._around.spill(call.id, text)
+        self._around.write(Spilled(call=call.id, path=str(path), characters=len(text)))
+        head, tail = text[: limit * 2 // 3], text[-(limit // 3) :]
+        middle = f"\n\n[... {len(text) - len(head) - len(tail):,} characters left out; all of it is in {path} ...]\n\n"
+        return result.model_copy(update={"content": head + middle + tail})
+
+    # --- after -----------------------------------------------------------------------------------------
+
+    async def _after(self, done: Done) -> Done:
+        await self._after_with_retry(done, may_retry=False)
+        return done
+
+    async def _after_with_retry(self, done: Done, *, may_retry: bool) -> bool:
+        """Let post_tool patch the outcome; True if it shall be tried once more."""
+        if not self._dispatcher.has("post_tool"):
+            return False
+        assert done.outcome is not None
+        patched = await self._dispatcher.post_tool(done.call, done.outcome)
+        if patched.retry and may_retry:
+            return True
+        done.outcome = patched.outcome
+        done.contexts += patched.contexts
+        if patched.stop and done.stop is None:
+            done.stop = patched.stop_reason or "stopped by a hook"
+        return False
+
+    async def interrupted(self, call: ToolCall, outcome: Outcome) -> Done:
+        """Finish a call that was cancelled while it ran."""
+        return await self._after(Done(call, outcome))
+
+
+class Interrupted(asyncio.CancelledError):
+    """A running call was cancelled; `outcome` is what became of it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__()
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+@types.coroutine
+def _within(seconds: float, work: Awaitable[Any]) -> Generator[Any, Any, Any]:
+    """Await *work* under a deadline; the timer is armed only when it waits. Raises TimeoutError.
+
+    The same as `asyncio.timeout`, stepped by hand: setting a timer up and down costs more than most tools do.
+    """
+    steps = work.__await__()
+    try:
+        waits_for = next(steps)
+    except StopIteration as end:
+        return end.value
+    task = asyncio.current_task()
+    assert task is not None
+    overdue = False
+
+    def cancel() -> None:
+        nonlocal overdue
+        overdue = True
+        task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(seconds, cancel)
+    try:
+        while True:
+            try:
+                sent = yield waits_for
+            except BaseException as error:
+                waits_for = steps.throw(error)
+            else:
+                waits_for = steps.send(sent)
+    except StopIteration as end:
+        return end.value
+    except asyncio.CancelledError:
+        if overdue and task.cancelling() <= 1:
+            raise TimeoutError from None
+        raise
+    finally:
+        timer.cancel()
+        if overdue:
+            task.uncancel()
+
+
+def _error(text: str) -> ToolResult:
+    return ToolResult(content=text, is_error=True)
+
+
+def as_result(value: Any) -> ToolResult:
+    """Return what a tool's function gave back as a ToolResult: text as it is, anything else as JSON."""
+    if isinstance(value, ToolResult):
+        return value
+    if isinstance(value, str):
+        return ToolResult(content=value, data=value)
+    if value is None:
+        return ToolResult(content="(no output)")
+    if isinstance(value, BaseModel):
+        return ToolResult(content=value.model_dump_json(), data=value.model_dump(mode="json"))
+    try:
+        text = to_json(value).decode()
+    except (ValueError, TypeError) as error:
+        raise ToolError(f"the tool gave back something without a JSON: {error}") from None
+    return ToolResult(content=text, data=value)
+
+
+def _as_text(result: ToolResult) -> str:
+    if isinstance(result.content, str):
+        return result.content
+    return "".join(block.text for block in result.content if isinstance(block, TextBlock))
+
+
+def origins_of(tool: Tool | None, result: ToolResult) -> tuple[Origin, ...]:
+    """Return the labels of a tool's output; labels only grow."""
+    labels = {Origin.TOOL, *result.origins}
+    if tool is not None and tool.name.startswith("mcp__"):
+        labels.add(Origin.MCP)
+    return tuple(sorted(labels))
+
+
+# --- the way out ---------------------------------------------------------------------------------------
+
+
+class Egress:
+    """Everything that leaves passes here: filters in order, and one that fails closes the surface."""
+
+    def __init__(self, filters: tuple[tuple[str, str, FilterFunction], ...], write: Callable[[Record], None]) -> None:
+        self._filters = filters
+        self._write = write
+        self.open = not filters
+        """True while there is no filter at all, so that hot paths need not ask."""
+
+    def emit(self, surface: str, payload: Any) -> Any:
+        """Return what may leave on *surface*. Raises EgressClosedError."""
+        for plugin, pattern, function in self._filters:
+            if pattern not in ("*", surface) and not surface.startswith(pattern + "."):
+                continue
+            try:
+                passed = function(surface, payload)
+            except PegboardError as error:
+                self._close(surface, plugin, str(error))
+            except (Exception, SystemExit) as error:
+                self._close(surface, plugin, describe(error))
+            else:
+                if passed != payload:
+                    self._write(EgressRecord(surface=surface, by=plugin, action="changed"))
+                payload = passed
+        return payload
+
+    def _close(self, surface: str, plugin: str, reason: str) -> None:
+        self._write(EgressRecord(surface=surface, by=plugin, action="closed", reason=reason))
+        raise EgressClosedError(surface, plugin, reason) from None

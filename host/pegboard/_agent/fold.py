@@ -1,0 +1,278 @@
+"""The fold: a conversation, and everything else that a session must know again, out of journal records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+from pydantic_core import from_json
+
+from pegboard.messages import Block, Message, ToolCall, ToolResultBlock, ToolUseBlock, Usage, parse_message
+from pegboard.requests import characters
+
+
+class MessagesView(Sequence[Message]):
+    """The first *length* messages of a list that only ever grows: a snapshot without a copy."""
+
+    __slots__ = ("_length", "_messages")
+
+    def __init__(self, messages: list[Message], length: int) -> None:
+        self._messages = messages
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Message]: ...
+    def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
+        if isinstance(index, slice):
+            return [self._messages[place] for place in range(*index.indices(self._length))]
+        if index < 0:
+            index += self._length
+        if not 0 <= index < self._length:
+            raise IndexError(index)
+        return self._messages[index]
+
+
+class Conversation:
+    """The message list, grown block by block: alike while it happens and when it is read back.
+
+    User blocks of any kind join one user message until the model answers: tool results first, in the order of the
+    calls, then everything else in the order of the journal. An assistant message counts once its request has ended.
+    """
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+        self._results: dict[str, Block] = {}
+        self._others: list[Block] = []
+        self._tail_is_new = False
+        self._pending: dict[str, list[Block]] = {}
+        self._calls: tuple[ToolUseBlock, ...] = ()
+        self.generation = 0
+        self.characters = 0
+
+    # growing
+
+    def add_user(self, block: Block) -> None:
+        """Add one block that is not the model's."""
+        self.characters += characters(block)
+        if isinstance(block, ToolResultBlock):
+            self._results.setdefault(block.tool_use_id, block)  # exactly one per call: the first one stands
+        else:
+            self._others.append(block)
+        self._tail_is_new = True
+
+    def add_assistant(self, request: str, block: Block) -> None:
+        """Add one block of an answer that is still under way."""
+        self._pending.setdefault(request, []).append(block)
+
+    def end_request(self, request: str) -> None:
+        """Make a message of the blocks of a request. An answer without a block makes none."""
+        blocks = self._pending.pop(request, None)
+        if not blocks:
+            return
+        self.settle()
+        self.characters += sum(map(characters, blocks))
+        if self._messages and self._messages[-1].role == "assistant":
+            # pause_turn: the model goes on with its own message.
+            blocks = [*self._messages.pop().content, *blocks]
+            self.generation += 1
+        self._messages.append(Message(role="assistant", content=tuple(blocks)))
+        self._calls = tuple(block for block in blocks if isinstance(block, ToolUseBlock))
+        self._results = {}
+        self._others = []
+
+    def drop_request(self, request: str) -> None:
+        """Forget the blocks of a request that never ended."""
+        self._pending.pop(request, None)
+
+    def replace(self, messages: Sequence[Message]) -> None:
+        """Put *messages* in the place of all (compaction)."""
+        self._messages = list(messages)
+        self.characters = sum(characters(block) for message in messages for block in message.content)
+        self._results, self._others, self._tail_is_new = {}, [], False
+        self._calls = ()
+        self.generation += 1
+        if messages and messages[-1].role == "assistant":
+            self._calls = tuple(block for block in messages[-1].content if isinstance(block, ToolUseBlock))
+        elif messages:
+            # What comes next joins the last user message.
+            last = self._messages.pop()
+            self.characters -= sum(map(characters, last.content))  # add_user counts them again
+            before = self._messages[-1].content if self._messages else ()
+            self._calls = tuple(block for block in before if isinstance(block, ToolUseBlock))
+            for block in last.content:
+                self.add_user(block)
+
+    # looking
+
+    def settle(self) -> None:
+        """Make the user message at the end up to date."""
+        if not self._tail_is_new:
+            return
+        self._tail_is_new = False
+        results = self._results
+        if results:
+            ordered: list[Block] = [results[call.id] for call in self._calls if call.id in results]
+            content = (*ordered, *self._others)
+        else:
+            content = tuple(self._others)
+        if not content:
+            return
+        message = Message(role="user", content=content)
+        if self._messages and self._messages[-1].role == "user":
+            self._messages[-1] = message
+            self.generation += 1
+        else:
+            self._messages.append(message)
+
+    def view(self) -> MessagesView:
+        """Return all messages as they stand."""
+        self.settle()
+        return MessagesView(self._messages, len(self._messages))
+
+    @property
+    def open_calls(self) -> list[ToolUseBlock]:
+        """Calls of the last assistant message that have no result yet."""
+        return [call for call in self._calls if call.id not in self._results]
+
+    @property
+    def unfinished_requests(self) -> list[str]:
+        """Requests whose answer was under way when the journal ended."""
+        return list(self._pending)
+
+
+class Replay:
+    """What a session knows of its past: fed with raw records, in order."""
+
+    def __init__(self) -> None:
+        self.conversation = Conversation()
+        self.session_id = ""
+        self.cwd = ""
+        self.project = ""
+        self.model = ""
+        self.parent = ""
+        self.seq = 0
+        self.turn = 0
+        self.turn_is_open = False
+        self.turn_steps = 0
+        self.requests = 0
+        self.usage = Usage()
+        self.last_tokens = 0
+        self.title = ""
+        self.state: dict[str, dict[str, Any]] = {}
+        self.started: dict[str, dict[str, Any]] = {}
+        self.system: tuple[str, ...] | None = None
+        self.tools_json = ""
+        self.plan = ""
+        self.handles: dict[str, str] = {}
+        self.first_time = ""
+        self.last_time = ""
+        self.ended = ""
+        self._take = {
+            "user": self._user,
+            "assistant": self._assistant,
+            "response": self._response,
+            "request": self._request,
+            "tool_start": self._tool_start,
+            "discarded": self._discarded,
+            "compaction": self._compaction,
+            "session_start": self._session_start,
+            "session_resume": self._session_resume,
+            "session_end": self._session_end,
+            "turn_start": self._turn_start,
+            "turn_end": self._turn_end,
+            "system": self._system,
+            "state": self._state,
+            "cwd": self._cwd,
+            "plan": self._plan,
+        }
+
+    def push(self, raw: dict[str, Any]) -> None:
+        """Take one record."""
+        self.seq = raw.get("seq", self.seq)
+        take = self._take.get(raw["type"])
+        if take is not None:
+            take(raw)
+
+    def _user(self, raw: dict[str, Any]) -> None:
+        message = parse_message(raw["message"], raw.get("origins"))
+        for block in message.content:
+            self.conversation.add_user(block)
+        tool = raw.get("tool")
+        if tool:
+            self.started.pop(tool["id"], None)
+
+    def _assistant(self, raw: dict[str, Any]) -> None:
+        for block in parse_message(raw["message"]).content:
+            self.conversation.add_assistant(raw.get("request", ""), block)
+
+    def _request(self, raw: dict[str, Any]) -> None:
+        self.requests += 1
+
+    def _response(self, raw: dict[str, Any]) -> None:
+        had = raw["request"] in self.conversation.unfinished_requests
+        self.conversation.end_request(raw["request"])
+        usage = Usage.model_validate(raw.get("usage") or {})
+        self.usage += usage
+        if had and usage.context_tokens:
+            self.last_tokens = usage.context_tokens
+            self.turn_steps += 1
+
+    def _discarded(self, raw: dict[str, Any]) -> None:
+        self.conversation.drop_request(raw["request"])
+
+    def _tool_start(self, raw: dict[str, Any]) -> None:
+        self.started[raw["call"]] = raw
+
+    def _compaction(self, raw: dict[str, Any]) -> None:
+        self.conversation.replace([parse_message(m["message"], m["origins"]) for m in from_json(raw["messages_json"])])
+        self.last_tokens = raw.get("tokens_after", 0)
+        self.handles.update(raw.get("handles") or {})
+        self.system = None
+
+    def _session_start(self, raw: dict[str, Any]) -> None:
+        self.session_id = raw["sessionId"]
+        self.cwd, self.project = raw["cwd"], raw.get("project") or raw["cwd"]
+        self.model, self.parent = raw.get("model", ""), raw.get("parent", "")
+
+    def _session_resume(self, raw: dict[str, Any]) -> None:
+        self.model = raw.get("model") or self.model
+        self.ended = ""
+
+    def _session_end(self, raw: dict[str, Any]) -> None:
+        self.ended = raw.get("reason", "other")
+
+    def _turn_start(self, raw: dict[str, Any]) -> None:
+        self.turn = raw["turn"]
+        self.turn_is_open, self.turn_steps = True, 0
+
+    def _turn_end(self, raw: dict[str, Any]) -> None:
+        self.turn_is_open = False
+
+    def _system(self, raw: dict[str, Any]) -> None:
+        self.system, self.tools_json = tuple(raw["system"]), raw["tools_json"]
+
+    def _state(self, raw: dict[str, Any]) -> None:
+        values = self.state.setdefault(raw["plugin"], {})
+        if raw["value_json"]:
+            values[raw["key"]] = from_json(raw["value_json"])
+        else:
+            values.pop(raw["key"], None)
+
+    def _cwd(self, raw: dict[str, Any]) -> None:
+        self.cwd = raw["new"]
+
+    def _plan(self, raw: dict[str, Any]) -> None:
+        self.plan = raw["plan"]
+
+    @property
+    def orphans(self) -> list[tuple[ToolCall, dict[str, Any] | None]]:
+        """Calls without a result, each with its tool_start record if it had begun."""
+        return [
+            (ToolCall(id=call.id, name=call.name, input=call.input), self.started.get(call.id))
+            for call in self.conversation.open_calls
+        ]

@@ -1,0 +1,212 @@
+"""The journal: one append-only JSONL file per session, one writer, one `write` per record."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from pegboard.errors import JournalError, SessionLockedError
+from pegboard.records import Damaged, FlagReads, Record, parse_record
+
+_PREFIX = len(b'{"seq":0,"timestamp":"",')
+"""Every record begins with these two fields at their defaults; the journal puts the real ones in their place."""
+
+_SYNCED = frozenset({"turn_end", "session_end", "compaction"})
+"""Records after which `fsync = "turn"` waits for the disk."""
+
+
+def clock() -> Callable[[], str]:
+    """Return a function that tells the time (UTC, ISO 8601, milliseconds), formatting each second once."""
+    second, text = -1, ""
+
+    def now() -> str:
+        nonlocal second, text
+        moment = time.time()
+        whole = int(moment)
+        if whole != second:
+            second, text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        return f"{text}.{int((moment - whole) * 1000):03d}Z"
+
+    return now
+
+
+now = clock()
+
+
+class Journal:
+    """An open journal. `written` counts records; `on_write` is told of each one after it was written."""
+
+    def __init__(self, path: Path, *, fsync: str = "turn", seq: int = 0) -> None:
+        """Open *path* for appending and lock it. Raises SessionLockedError and JournalError."""
+        self.path = path
+        self.seq = seq
+        self.on_write: Callable[[Record], None] | None = None
+        self._fsync = fsync
+        self._reads: dict[str, Any] = {}
+        self._snapshot = ""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalError(f"the journal {path} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._fd)
+            raise SessionLockedError(path, _writer_of(path)) from None
+        self._size = os.fstat(self._fd).st_size
+
+    def write(self, record: Record) -> None:
+        """Append one record. Raises JournalError if the disk does not take it; the file then ends before it."""
+        if self._reads:
+            reads, self._reads = self._reads, {}
+            self._append(FlagReads(snapshot=self._snapshot, reads=reads))
+        self._append(record)
+
+    def _append(self, record: Record) -> None:
+        self.seq += 1
+        body = to_json(record, inf_nan_mode="constants", serialize_unknown=True)
+        line = b'{"seq":%d,"timestamp":"%s",%b\n' % (self.seq, now().encode(), body[_PREFIX:])
+        try:
+            written = os.write(self._fd, line)
+            while written < len(line):
+                written += os.write(self._fd, line[written:])
+        except OSError as error:
+            # Half a line would look like damage later, and the next record would be glued to it.
+            os.ftruncate(self._fd, self._size)
+            self.seq -= 1
+            raise JournalError(
+                f"the journal {self.path} takes no more records: {error.strerror}. Free some space, then resume."
+            ) from error
+        self._size += len(line)
+        if self._fsync == "record" or (self._fsync == "turn" and record.type in _SYNCED):  # type: ignore[attr-defined]
+            os.fdatasync(self._fd)
+        if self.on_write is not None:
+            self.on_write(record)
+
+    def reopen_at_end(self, seq: int) -> None:
+        """Go on after *seq*, at the end that recovery left."""
+        self.seq = seq
+        self._size = os.fstat(self._fd).st_size
+
+    def flag_read(self, snapshot: str, name: str, value: Any) -> None:
+        """Queue a flag read; it is written with the next record."""
+        self._snapshot = snapshot
+        self._reads[name] = value
+
+    def sync(self) -> None:
+        """Wait until everything is on the disk, unless the settings say never to."""
+        if self._fsync != "off":
+            os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        """Give the lock back. Closing twice is fine."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Damage:
+    """What was wrong with a file: bad lines in the middle (line numbers from 1), and a tail that was cut."""
+
+    skipped: list[int] = field(default_factory=list)
+    skipped_bytes: int = 0
+    tail_bytes: int = 0
+    kept: Path | None = None
+
+    def records(self) -> list[Damaged]:
+        """Return the damage as records."""
+        found = []
+        if self.skipped:
+            where = f"line {', '.join(map(str, self.skipped))}"
+            found.append(Damaged(where=where, bytes=self.skipped_bytes))
+        if self.tail_bytes:
+            found.append(Damaged(where="tail", bytes=self.tail_bytes, kept=str(self.kept or "")))
+        return found
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, int, bytes, dict[str, Any] | None]]:
+    """Go through a journal: (line number, offset of the line's end, line, record as a dict or None if damaged)."""
+    end = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            end += len(line)
+            raw: Any = None
+            if line.endswith(b"\n"):
+                try:
+                    raw = from_json(line)
+                except ValueError:
+                    raw = None
+            yield number, end, line, raw if isinstance(raw, dict) and isinstance(raw.get("type"), str) else None
+
+
+def recover(path: Path, take: Callable[[dict[str, Any]], None]) -> Damage:
+    """Hand every good record to *take*, cut a torn or damaged tail, and keep what was cut beside the file.
+
+    The file must be locked by the caller if it is to be written afterwards.
+    """
+    damage = Damage()
+    good_end = 0
+    bad: list[tuple[int, int]] = []
+    for number, end, line, raw in read_lines(path):
+        if raw is None:
+            bad.append((number, len(line)))
+            continue
+        damage.skipped += [n for n, _ in bad]
+        damage.skipped_bytes += sum(size for _, size in bad)
+        bad.clear()
+        good_end = end
+        take(raw)
+    if bad:
+        damage.tail_bytes = sum(size for _, size in bad)
+        damage.kept = _cut(path, good_end)
+    return damage
+
+
+def _cut(path: Path, end: int) -> Path:
+    with path.open("rb") as file:
+        file.seek(end)
+        tail = file.read()
+    number = 1
+    while (kept := path.with_name(f"{path.name}.torn-{number}")).exists():
+        number += 1
+    descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(tail)
+        os.fsync(file.fileno())
+    os.truncate(path, end)
+    return kept
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Go through the good records of a journal as models; damaged and unknown ones are left out."""
+    from pydantic import ValidationError
+
+    if not path.exists():
+        return
+    for _, _, line, raw in read_lines(path):
+        if raw is not None:
+            try:
+                yield parse_record(line)
+            except ValidationError:
+                continue
+
+
+def _writer_of(path: Path) -> int | None:
+    """Return the process that last opened the journal, as far as it says."""
+    pid = None
+    for _, _, _, raw in read_lines(path):
+        if raw is not None and raw["type"] in ("session_start", "session_resume"):
+            pid = raw.get("pid") or pid
+    return pid

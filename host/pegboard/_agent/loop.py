@@ -1,0 +1,378 @@
+"""The turn loop: ask the model, run what it wants, until somebody says that it is enough.
+
+A function of callables: it knows no journal, no plugin and no provider.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pegboard.decisions import StepVerb
+from pegboard.errors import ContextOverflowError, PegboardError
+from pegboard.hookspecs import State
+from pegboard.messages import Block, EndReason, Outcome, StopReason, TextBlock, ToolCall, ToolUseBlock, Usage
+from pegboard.requests import (
+    BlockDone,
+    CompactionTrigger,
+    ModelDone,
+    ModelNotice,
+    ModelStarted,
+    Request,
+    StreamEvent,
+    TextDelta,
+    ToolUseCut,
+)
+
+CUT_ANSWERS = 3
+"""How often in a row an answer that was cut at max_tokens is asked to go on."""
+WINDOW = 20
+"""Over how many calls repetition is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Hard ceilings of a turn; None or 0 for no limit. Hooks can lower them, never raise them."""
+
+    max_steps: int = 200
+    max_time: float | None = None
+    max_cost: float | None = None
+    max_continuations: int = 8
+    no_progress_warn: int = 3
+    no_progress_stop: int = 6
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came of one request. `cut` names a tool call that was cut off."""
+
+    blocks: list[Block] = field(default_factory=list)
+    stop_reason: str = StopReason.ERROR
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+    cut: str = ""
+    error: str = ""
+    first_ms: float | None = None
+
+    @property
+    def text(self) -> str:
+        """All text of the answer."""
+        return "".join(block.text for block in self.blocks if isinstance(block, TextBlock))
+
+    @property
+    def calls(self) -> list[ToolUseBlock]:
+        """The tools that the model wants to run."""
+        return [block for block in self.blocks if isinstance(block, ToolUseBlock)]
+
+
+@dataclass(slots=True)
+class Finished:
+    """One call of a batch, when it is over. `outcome` is None for a deferred call."""
+
+    call: ToolCall
+    outcome: Outcome | None
+    stop: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """Why and how a turn ended. `text` is the model's last word."""
+
+    reason: EndReason
+    detail: str = ""
+    text: str = ""
+    steps: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+
+class Step(Protocol):
+    """What `next_step` came to."""
+
+    @property
+    def verb(self) -> StepVerb | None: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def injects(self) -> list[tuple[str, str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """All that the loop needs from outside.
+
+    request: build and journal the next request (takes the step).
+    stream: send it. keep: journal a block of the answer. end: journal that the request is over.
+    discard: say that what was kept of a request is void. show: show a stream event to a person.
+    run: run calls, giving exactly one result each. say: add words for the model (text, kind, source).
+    decide: ask the `next_step` hooks. compact: make the conversation shorter; False if that was not possible.
+    fill: (tokens, window) of the conversation. spent: US dollars of the session. steered: words that arrived
+    during the turn; those are added for the model.
+    """
+
+    request: Callable[[int], Awaitable[Request]]
+    stream: Callable[[Request], AsyncIterator[StreamEvent]]
+    keep: Callable[[Request, Block], None]
+    end: Callable[[Request, Answer], None]
+    discard: Callable[[Request, str], None]
+    show: Callable[[StreamEvent], None]
+    run: Callable[[Sequence[ToolUseBlock]], Awaitable[list[Finished]]]
+    say: Callable[[str, str, str], None]
+    decide: Callable[[State], Awaitable[Step]]
+    compact: Callable[[CompactionTrigger], Awaitable[bool]]
+    fill: Callable[[], tuple[int, int]]
+    spent: Callable[[], float]
+    steered: Callable[[], bool]
+    notice: Callable[[str, str], None]
+    compact_at: float = 0.8
+
+
+async def run_turn(port: Port, limits: Limits, *, turn: int = 1, steps_before: int = 0) -> TurnEnd:
+    """Run one turn. Never raises for what a model, tool or hook does; CancelledError passes through."""
+    turn_state = _Turn(port, limits, turn, steps_before)
+    try:
+        while True:
+            end = await turn_state.step()
+            if end is not None:
+                return end
+    except PegboardError as error:
+        return turn_state.end(EndReason.ERROR, str(error))
+
+
+class _Turn:
+    """What one turn remembers from step to step."""
+
+    def __init__(self, port: Port, limits: Limits, turn: int, steps_before: int) -> None:
+        self.port = port
+        self.limits = limits
+        self.turn = turn
+        self.steps = steps_before
+        self.usage = Usage()
+        self.text = ""
+        self.continuations = 0
+        self.cuts = 0
+        self.overflows = 0
+        self.started = time.monotonic()
+        self.repeats: deque[bytes] = deque(maxlen=WINDOW)
+        self.warned = False
+
+    def end(self, reason: EndReason, detail: str = "") -> TurnEnd:
+        return TurnEnd(reason, detail, self.text, self.steps, self.usage)
+
+    def over_a_limit(self) -> TurnEnd | None:
+        limits = self.limits
+        if self.steps >= limits.max_steps:
+            return self.end(EndReason.STEP_LIMIT, f"{limits.max_steps} steps")
+        if limits.max_time is not None and time.monotonic() - self.started >= limits.max_time:
+            return self.end(EndReason.WALL_TIME, f"{limits.max_time:g} s")
+        if limits.max_cost is not None and self.port.spent() >= limits.max_cost:
+            return self.end(EndReason.COST, f"{limits.max_cost:g} US dollars")
+        return None
+
+    async def step(self) -> TurnEnd | None:
+        """One request and what follows from it."""
+        end = self.over_a_limit()
+        if end is not None:
+            return end
+        tokens, window = self.port.fill()
+        if window and tokens >= window * self.port.compact_at:
+            await self.port.compact(CompactionTrigger.AUTO)
+        request = await self.port.request(self.steps + 1)
+        self.steps += 1
+        answer = await read_answer(self.port, request)
+        self.usage += answer.usage
+        if answer.text:
+            self.text = answer.text
+        return await self.after(answer)
+
+    async def after(self, answer: Answer) -> TurnEnd | None:
+        """Go on as the stop reason says."""
+        reason = answer.stop_reason
+        if reason == StopReason.CONTEXT_OVERFLOW:
+            return await self.overflow(answer)
+        self.overflows = 0
+        if reason == StopReason.ERROR:
+            return self.end(EndReason.ERROR, answer.error)
+        if answer.calls:
+            return await self.calls(answer)
+        if reason == StopReason.REFUSAL:
+            return self.end(EndReason.ERROR, "the model refused to answer")
+        if reason == StopReason.PAUSE_TURN:
+            return None  # the same conversation goes back, and the model goes on
+        if reason == StopReason.MAX_TOKENS and self.cuts < CUT_ANSWERS:
+            self.go_on_after_cut(answer)
+            return None
+        return await self.decide(answer, (), ending=True)
+
+    async def overflow(self, answer: Answer) -> TurnEnd | None:
+        self.overflows += 1
+        if self.overflows > 2 or not await self.port.compact(CompactionTrigger.OVERFLOW):
+            return self.end(EndReason.ERROR, answer.error or "the conversation does not fit the model's window")
+        return None
+
+    def go_on_after_cut(self, answer: Answer) -> None:
+        self.cuts += 1
+        if answer.cut:
+            text = (
+                f"Your answer reached its token limit inside the call of {answer.cut}; that call did not run. "
+                f"Do the same in smaller pieces."
+            )
+        else:
+            text = "Your answer reached its token limit. Go on exactly where it stopped."
+        self.port.say(text, "continue", "host")
+
+    async def calls(self, answer: Answer) -> TurnEnd | None:
+        self.cuts = 0
+        finished = await self.port.run(answer.calls)
+        if answer.cut:
+            self.go_on_after_cut(answer)
+        for one in finished:
+            if one.stop is not None:
+                return self.end(EndReason.STOPPED, one.stop)
+        if any(one.outcome is None for one in finished):
+            return self.end(EndReason.DEFERRED, ", ".join(one.call.id for one in finished if one.outcome is None))
+        end = self.look_for_progress(finished)
+        if end is not None:
+            return end
+        if self.port.steered():
+            self.continuations = 0
+        return await self.decide(answer, finished, ending=False)
+
+    def look_for_progress(self, finished: Sequence[Finished]) -> TurnEnd | None:
+        limits = self.limits
+        for one in finished:
+            self.repeats.append(_signature(one))
+        if len(self.repeats) < limits.no_progress_warn:
+            return None
+        count = max(Counter(self.repeats).values())
+        if count >= limits.no_progress_stop:
+            return self.end(EndReason.NO_PROGRESS, f"the same call with the same result {count} times")
+        if count >= limits.no_progress_warn and not self.warned:
+            self.warned = True
+            self.port.say(
+                "You have made the same call with the same result several times. "
+                "Try another way, or say what stops you.",
+                "continue",
+                "host",
+            )
+            self.port.notice(f"the same call with the same result {count} times", "warning")
+        elif count < limits.no_progress_warn:
+            self.warned = False
+        return None
+
+    async def decide(self, answer: Answer, finished: Sequence[Finished], *, ending: bool) -> TurnEnd | None:
+        """Ask the hooks what comes next; without their word a turn ends when the model ends."""
+        tokens, window = self.port.fill()
+        state = State(
+            step=self.steps,
+            ending=ending,
+            stop_reason=answer.stop_reason,
+            text=answer.text,
+            continuations=self.continuations,
+            context_tokens=tokens,
+            window=window,
+            calls=tuple(one.call for one in finished),
+            outcomes=tuple(one.outcome for one in finished if one.outcome is not None),
+            turn=self.turn,
+        )
+        step = await self.port.decide(state)
+        if step.verb is StepVerb.STOP:
+            return self.end(EndReason.STOPPED, f"{step.by}: {step.reason}")
+        for source, text in step.injects:
+            self.port.say(text, "continue" if ending else "context", source)
+        if step.verb is StepVerb.COMPACT:
+            await self.port.compact(CompactionTrigger.AUTO)
+        if not ending:
+            self.continuations = 0
+            return None
+        if self.port.steered():
+            self.continuations = 0
+            return None
+        if step.verb is StepVerb.KEEP_GOING and step.injects:
+            self.continuations += 1
+            most = self.limits.max_continuations
+            if not most or self.continuations <= most:
+                return None
+            self.port.notice(f"hooks kept the turn going {most} times in a row; it ends now", "warning")
+        return self.end(EndReason.COMPLETED, "" if answer.stop_reason == StopReason.END_TURN else answer.stop_reason)
+
+
+def _signature(one: Finished) -> bytes:
+    result = one.outcome.result.content if one.outcome is not None else ""
+    digest = hashlib.blake2b(one.call.input_hash.encode(), digest_size=12)
+    digest.update(one.call.name.encode())
+    digest.update(result.encode() if isinstance(result, str) else str(result).encode())
+    return digest.digest()
+
+
+async def read_answer(port: Port, request: Request) -> Answer:
+    """Consume a stream; keep each block as it is complete, and what there is of one when it breaks off.
+
+    On every way out the request is ended: with the model's stop reason, as an error, or as interrupted.
+    """
+    answer = Answer()
+    started = time.perf_counter()
+    partial: list[str] = []
+    stream = port.stream(request)
+    try:
+        async for event in stream:
+            kind = type(event)
+            if answer.first_ms is None and kind is not ModelNotice:
+                answer.first_ms = (time.perf_counter() - started) * 1e3
+            if kind is BlockDone:
+                partial.clear()
+                answer.blocks.append(event.block)  # type: ignore[union-attr]
+                port.keep(request, event.block)  # type: ignore[union-attr]
+            elif kind is TextDelta:
+                partial.append(event.text)  # type: ignore[union-attr]
+            elif kind is ModelDone:
+                answer.stop_reason, answer.usage = event.stop_reason, event.usage  # type: ignore[union-attr]
+            elif kind is ModelStarted:
+                answer.model = event.model  # type: ignore[union-attr]
+            elif kind is ToolUseCut:
+                answer.cut = event.name  # type: ignore[union-attr]
+            elif kind is ModelNotice and event.restart:  # type: ignore[union-attr]
+                partial.clear()
+                if answer.blocks:
+                    answer.blocks.clear()
+                    port.discard(request, event.text)  # type: ignore[union-attr]
+            port.show(event)
+    except ContextOverflowError as error:
+        answer.stop_reason, answer.error = StopReason.CONTEXT_OVERFLOW, str(error)
+    except PegboardError as error:
+        answer.stop_reason, answer.error = StopReason.ERROR, str(error)
+        _keep_partial(port, request, answer, partial)
+    except BaseException:
+        answer.stop_reason = StopReason.INTERRUPTED
+        _keep_partial(port, request, answer, partial)
+        port.end(request, answer)
+        raise
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+    if answer.stop_reason == StopReason.CONTEXT_OVERFLOW and answer.blocks:
+        port.discard(request, "the window was full before the answer ended")
+        answer.blocks.clear()
+    port.end(request, answer)
+    return answer
+
+
+def _keep_partial(port: Port, request: Request, answer: Answer, partial: list[str]) -> None:
+    """Keep text that a person has already seen; a call that was never run must not be left without a result."""
+    if answer.calls:
+        port.discard(request, "broke off before its calls ran")
+        kept = [block for block in answer.blocks if isinstance(block, TextBlock)]
+        answer.blocks[:] = kept
+        for block in kept:
+            port.keep(request, block)
+    text = "".join(partial)
+    if text.strip():
+        block = TextBlock(text=text)
+        answer.blocks.append(block)
+        port.keep(request, block)

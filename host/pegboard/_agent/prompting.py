@@ -1,0 +1,218 @@
+"""Builds requests: system prompt and tools frozen once, messages appended, and a hash over every byte."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic_core import to_json
+
+from pegboard._agent.fold import Conversation
+from pegboard._agent.validate import check_messages, check_tools
+from pegboard._board.dispatch import Dispatcher
+from pegboard.messages import canonical
+from pegboard.records import Record, RequestRecord, SystemRecord
+from pegboard.requests import Layer, Purpose, Request, RequestDraft, Section, Stability, ToolSpec
+from pegboard.tools import Tool
+
+LAYERS = list(Layer)
+STABILITIES = list(Stability)
+
+
+class Prompting:
+    """One session's requests. What was sent once stays as it was, until a compaction or a fork."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Conversation,
+        dispatcher: Dispatcher,
+        sections: tuple[Section, ...],
+        tools: Mapping[str, Tool],
+        model: str,
+        max_tokens: int,
+        params: dict[str, Any],
+        session_id: str,
+        write: Callable[[Record], None],
+        say: Callable[[str, str, str], None],
+        notice: Callable[[str, str, str], None],
+    ) -> None:
+        self._conversation = conversation
+        self._dispatcher = dispatcher
+        self._sections = sections
+        self._tools = tools
+        self.model = model
+        self._max_tokens = max_tokens
+        self._params = params
+        self._session_id = session_id
+        self._write = write
+        self._say = say
+        self._notice = notice
+        self._requests = 0
+        self._system: tuple[str, ...] | None = None
+        self._specs: tuple[ToolSpec, ...] = ()
+        self._tools_json = ""
+        self._system_hash = ""
+        self._tools_hash = ""
+        self._base = b""
+        self._turn_texts: dict[str, str] = {}
+        self._said_changed: set[str] = set()
+        self._chain = hashlib.sha256()
+        self._chained = 0
+        self._chain_generation = -1
+        self._last_end = -1
+        self._drafts: dict[str, RequestDraft] = {}
+
+    def restore(self, system: tuple[str, ...] | None, requests: int) -> None:
+        """Take the system prompt of a session that is resumed, so that its bytes stay the same."""
+        self._requests = requests
+        if system is not None:
+            self._freeze_system(system)
+            self._freeze_tools()
+
+    def thaw(self) -> None:
+        """Let system prompt and tools be built anew: after a compaction."""
+        self._system = None
+        self._said_changed.clear()
+
+    def next_id(self) -> str:
+        """Return an id for a request of any purpose."""
+        self._requests += 1
+        return f"r{self._requests}"
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """Texts in the conversation that must survive compaction."""
+        return tuple(text for name, text in self._turn_texts.items() if name in self._pinned)
+
+    _pinned: frozenset[str] = frozenset()
+
+    async def build(self, step: int) -> Request:
+        """Build and journal the next request of the turn. Raises InvalidRequestError."""
+        draft = await self._prepared(step)
+        allowed = None
+        if draft is not None:
+            if len(draft.tools) != len(self._tools):
+                allowed = draft.tools
+            self._take_sections(draft.sections)
+        elif self._system is None:
+            self._take_sections(self._sections)
+        params = self._params if draft is None else draft.params
+        messages = self._conversation.view()
+        digest = self._hash(messages, params, allowed)
+        count = len(messages)
+        anchors = (self._last_end, count - 1) if 0 <= self._last_end < count - 1 else (count - 1,)
+        self._last_end = count - 1
+        request = Request(
+            purpose=Purpose.TURN,
+            model=self.model,
+            system=self._system or (),
+            tools=self._specs,
+            messages=messages,
+            max_tokens=self._max_tokens,
+            params=params,
+            allowed_tools=allowed,
+            anchors=anchors,
+            hash=digest,
+            session_id=self._session_id,
+            request_id=self.next_id(),
+        )
+        self._write(
+            RequestRecord(
+                request=request.request_id,
+                purpose=request.purpose,
+                model=request.model,
+                hash=digest,
+                messages=count,
+                system_hash=self._system_hash,
+                tools_hash=self._tools_hash,
+            )
+        )
+        return request
+
+    async def _prepared(self, step: int) -> RequestDraft | None:
+        """Ask the plugins; None if there are none to ask."""
+        if not self._dispatcher.has("prepare_request"):
+            return None
+        return await self._dispatcher.prepare_request(
+            RequestDraft(
+                purpose=Purpose.TURN,
+                model=self.model,
+                sections=self._sections,
+                tools=tuple(self._tools),
+                params=self._params,
+                step=step,
+            )
+        )
+
+    # --- sections --------------------------------------------------------------------------------------
+
+    def _take_sections(self, sections: tuple[Section, ...]) -> None:
+        lasting = [section for section in sections if section.stability is not Stability.TURN and section.text.strip()]
+        lasting.sort(key=lambda one: (LAYERS.index(one.layer), STABILITIES.index(one.stability)))  # stable
+        system = tuple(section.text for section in lasting)
+        if self._system is None:
+            self._freeze_system(system)
+            self._freeze_tools()
+            self._write(
+                SystemRecord(
+                    system=system,
+                    tools_json=self._tools_json,
+                    system_hash=self._system_hash,
+                    tools_hash=self._tools_hash,
+                )
+            )
+        elif system != self._system:
+            self._keep_out(lasting)
+        changing = [section for section in sections if section.stability is Stability.TURN]
+        self._pinned = frozenset(section.name for section in changing if section.pinned)
+        for section in changing:
+            if section.text.strip() and self._turn_texts.get(section.name) != section.text:
+                self._turn_texts[section.name] = section.text
+                self._say(section.text, "context", section.owner or section.name)
+
+    def _keep_out(self, sections: list[Section]) -> None:
+        """Say once which section came too late: changing the system prompt would throw the prompt cache away."""
+        known = set(self._system or ())
+        for section in sections:
+            if section.text not in known and section.name not in self._said_changed:
+                self._said_changed.add(section.name)
+                self._notice(
+                    section.owner,
+                    f"the section {section.name!r} changed after the first request; it counts from the next compaction "
+                    f"on. Give it stability=turn if it must change",
+                    "warning",
+                )
+
+    def _freeze_system(self, system: tuple[str, ...]) -> None:
+        self._system = system
+        self._system_hash = hashlib.sha256(to_json(system)).hexdigest()
+
+    def _freeze_tools(self) -> None:
+        self._specs = tuple(self._tools[name].spec for name in sorted(self._tools))
+        check_tools(self._specs)
+        self._tools_json = to_json(self._specs).decode()
+        self._tools_hash = hashlib.sha256(self._tools_json.encode()).hexdigest()
+        self._base = to_json([self.model, self._max_tokens, self._system_hash, self._tools_hash])
+
+    # --- hash ------------------------------------------------------------------------------------------
+
+    def _hash(self, messages: Any, params: dict[str, Any], allowed: tuple[str, ...] | None) -> str:
+        """Check and hash what was appended; everything before it was checked and hashed when it was new."""
+        conversation = self._conversation
+        if conversation.generation != self._chain_generation:
+            self._chain = hashlib.sha256()
+            self._chained = 0
+            self._chain_generation = conversation.generation
+        count = len(messages)
+        paused = count > 0 and messages[count - 1].role == "assistant"
+        check_messages(messages, self._chained, ending=not paused)
+        for place in range(self._chained, count):
+            self._chain.update(to_json(messages[place]))
+        self._chained = count
+        whole = self._chain.copy()
+        whole.update(self._base)
+        if params or allowed is not None:
+            whole.update(canonical({"params": params, "allowed": allowed}))
+        return whole.hexdigest()

@@ -1,0 +1,1011 @@
+"""A session: one conversation from its first prompt to its end, over any number of processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic_core import to_json
+
+from pegboard import __version__
+from pegboard._agent.chokepoints import DEPTH, Done, Egress, Interrupted, Invoker, depth, origins_of
+from pegboard._agent.compacting import as_json, cut_by_rule, objection
+from pegboard._agent.fold import Conversation, MessagesView, Replay
+from pegboard._agent.journal import Damage, Journal, read_records, recover
+from pegboard._agent.loop import Answer, Finished, Limits, Port, TurnEnd, run_turn
+from pegboard._agent.prompting import Prompting
+from pegboard._agent.scheduler import run_calls
+from pegboard._board.dispatch import Dispatcher
+from pegboard._board.plan import Plan
+from pegboard._board.threads import Threads
+from pegboard._board.watchdog import Watchdog
+from pegboard.context import Ctx, FilterFunction
+from pegboard.decisions import Answer as LifecycleAnswer
+from pegboard.decisions import Skip
+from pegboard.errors import EgressClosedError, ModelError, PegboardError
+from pegboard.flags import FlagView
+from pegboard.messages import (
+    Batch,
+    Block,
+    EndReason,
+    Message,
+    Origin,
+    StopReason,
+    TextBlock,
+    ToolCall,
+    ToolResult,
+    ToolResultBlock,
+    ToolUseBlock,
+    Usage,
+)
+from pegboard.records import (
+    AssistantLine,
+    CompactionDone,
+    CompactionSkipped,
+    CwdChanged,
+    CwdRecord,
+    Discarded,
+    Event,
+    LifecycleRecord,
+    Notice,
+    PostCompact,
+    PromptRefused,
+    Record,
+    RequestRecord,
+    ResponseRecord,
+    SessionEnd,
+    SessionEnded,
+    SessionResumed,
+    SessionStart,
+    SessionStarted,
+    StateRecord,
+    StopFailure,
+    ToolAttempt,
+    ToolFacts,
+    TurnEnded,
+    TurnStarted,
+    UserLine,
+)
+from pegboard.requests import (
+    BlockDone,
+    CompactionJob,
+    CompactionResult,
+    CompactionTrigger,
+    ModelAnswer,
+    ModelDone,
+    ModelInfo,
+    ModelNotice,
+    Purpose,
+    Request,
+    Section,
+    StreamEvent,
+    TextDelta,
+)
+from pegboard.settings import SettingsView
+from pegboard.tools import Tool
+
+
+class HostServices(Protocol):
+    """What a session takes from its host."""
+
+    view: SettingsView
+    threads: Threads
+    watchdog: Watchdog
+
+    def plan(self, flags: FlagView) -> Plan: ...
+    def flag_values(self) -> tuple[dict[str, Any], str]: ...
+    def session_tools(self, flags: FlagView) -> dict[str, Tool]: ...
+    def session_sections(self) -> tuple[Section, ...]: ...
+    def filters(self) -> tuple[tuple[str, str, FilterFunction], ...]: ...
+    def model_infos(self) -> Mapping[str, ModelInfo]: ...
+    def plugin_settings(self, plugin: str) -> Any: ...
+    async def service(self, name: str) -> Any: ...
+    def secret(self, plugin: str, name: str) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Something for a person to see: text, delta, thinking, tool, result, notice, context or question.
+
+    `data` has facts by name; `final` is False for a piece of a longer text.
+    """
+
+    kind: str
+    text: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a session shall be: everything that is not said is the settings' matter."""
+
+    model: str = ""
+    mode: str = ""
+    interactive: bool = False
+    max_steps: int | None = None
+    max_time: float | None = None
+    max_cost: float | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a call of `run` came to."""
+
+    reason: EndReason
+    text: str = ""
+    detail: str = ""
+    steps: int = 0
+    usage: Usage = field(default_factory=Usage)
+    session_id: str = ""
+
+
+class Session:
+    """One conversation. `async with` it; then `run`, any number of times.
+
+    *show* is told what a person should see. A session is used from one event loop.
+    """
+
+    agent_id = ""
+    parents: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        host: HostServices,
+        *,
+        session_id: str,
+        path: Path,
+        cwd: Path,
+        options: Options,
+        replay: Replay | None,
+        journal: Journal,
+        damage: Damage | None = None,
+        source: str = "startup",
+        show: Callable[[Shown], None] | None = None,
+    ) -> None:
+        self._host = host
+        self.session_id = session_id
+        self.path = path
+        self.project = cwd
+        self.options = options
+        self.show = show or (lambda shown: None)
+        self.cancelled = False
+        self.interactive = options.interactive
+        self._damage = damage
+        self._source = source
+        self._journal = journal
+        self._replay = replay or Replay()
+        self.cwd = Path(self._replay.cwd or cwd)
+        if replay is not None and replay.project:
+            self.project = Path(replay.project)
+        settings = host.view.session
+        self._settings = settings
+        self.mode = options.mode or settings.mode
+        self.model_name = options.model or self._replay.model or host.view.model.name
+        self._conversation: Conversation = self._replay.conversation
+        self._state = self._replay.state
+        self._usage = self._replay.usage
+        self._turn = self._replay.turn
+        self._last_tokens = self._replay.last_tokens
+        self._counted_characters = self._conversation.characters
+        self._ctxs: dict[str, Ctx] = {}
+        values, snapshot = host.flag_values()
+        self.flags = FlagView(values, snapshot_id=snapshot, on_read=self._flag_read)
+        self._egress = Egress(host.filters(), self.write)
+        self.dispatcher = Dispatcher(host.plan(self.flags), self, host.watchdog)
+        self._tools = host.session_tools(self.flags)
+        self.invoker = Invoker(
+            self,
+            self.dispatcher,
+            self._tools,
+            host.threads,
+            timeout=settings.tool_timeout,
+            output_limit=settings.output_limit,
+            can_defer=lambda batch: not self.interactive and len(batch.calls) == 1,
+        )
+        self._prompting = self._make_prompting()
+        self._steering: deque[str] = deque()
+        self._task: asyncio.Task[TurnEnd] | None = None
+        self._turn_ends_at: float | None = None
+        self._moved_from: Path | None = None
+        self._batch = Batch()
+        self._stop_batch = ""
+        self._ineffective = 0
+        self._started = False
+        self._closed = False
+        self._observed: deque[Record] = deque()
+        self._observing: asyncio.Task[None] | None = None
+        self._user_calls = 0
+        if self.dispatcher.has("event"):
+            journal.on_write = self._observe
+
+    def _make_prompting(self) -> Prompting:
+        model = self._host.view.model
+        prompting = Prompting(
+            conversation=self._conversation,
+            dispatcher=self.dispatcher,
+            sections=self._host.session_sections(),
+            tools=self._tools,
+            model=self.model_name,
+            max_tokens=model.max_tokens,
+            params=model.params,
+            session_id=self.session_id,
+            write=self.write,
+            say=self._say,
+            notice=self.notice,
+        )
+        prompting.restore(self._replay.system, self._replay.requests)
+        return prompting
+
+    # --- life ------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Session:
+        self._host.watchdog.enter()
+        pid = os.getpid()
+        if self._source in ("startup", "fork"):
+            if self._source == "startup":
+                self.write(
+                    SessionStarted(
+                        sessionId=self.session_id,
+                        cwd=str(self.cwd),
+                        project=str(self.project),
+                        model=self.model_name,
+                        version=__version__,
+                        pid=pid,
+                    )
+                )
+        else:
+            self.write(SessionResumed(cwd=str(self.cwd), model=self.model_name, version=__version__, pid=pid))
+        for damaged in self._damage.records() if self._damage else ():
+            self.write(damaged)
+            kept = f"; what was cut is in {damaged.kept}" if damaged.kept else ""
+            self.notice("", f"the journal was damaged ({damaged.where}, {damaged.bytes} bytes){kept}", "warning")
+        for request in self._conversation.unfinished_requests:
+            self.write(Discarded(request=request, reason="the process ended before the answer did"))
+            self._conversation.drop_request(request)
+        plan = self.dispatcher.plan
+        if plan.id != self._replay.plan:
+            self.write(plan.record(self.flags.snapshot_id))
+        self._started = True
+        await self.fire(SessionStart(source=self._source, model=self.model_name))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self, reason: str = "other") -> None:
+        """End the session in good order; it can be resumed. Closing twice is fine."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._task is not None and not self._task.done():
+            await self.interrupt()
+        try:
+            await self.fire(SessionEnd(reason=reason))
+            self.write(SessionEnded(reason=reason))
+            if self._observing is not None:
+                await asyncio.wait([self._observing], timeout=1.0)
+        finally:
+            self._host.watchdog.leave()
+            self._journal.close()
+
+    # --- running ---------------------------------------------------------------------------------------
+
+    async def run(self, prompt: str | None = None) -> RunResult:
+        """Run a turn to its end. Without a prompt, go on with a turn that was broken off.
+
+        Never raises for what models, tools and hooks do; raises PegboardError if there is nothing to go on with,
+        and JournalError if the journal cannot be written.
+        """
+        if not self.model_name:
+            raise ModelError(
+                "no model is chosen: say --model PREFIX:NAME, or set [model] name in the settings. "
+                f"Prefixes: {', '.join(self.known_models()) or 'none'}"
+            )
+        self.cancelled = False
+        if prompt is None:
+            return await self._continue()
+        await self._settle_orphans(run_them=False)
+        outcome = await self.dispatcher.prompt_submit(prompt)
+        if outcome.blocked:
+            self.write(PromptRefused(prompt=prompt, by=outcome.by, reason=outcome.reason))
+            self._tell("notice", f"the prompt was refused by {outcome.by}: {outcome.reason}", level="warning")
+            return self._result(TurnEnd(EndReason.REFUSED, f"{outcome.by}: {outcome.reason}"))
+        self._turn += 1
+        self._begin_turn()
+        self._add_user(TextBlock(text=outcome.prompt, origins=(Origin.USER,)), "prompt")
+        for plugin, text in outcome.contexts:
+            self._say(text, "context", plugin)
+        return await self._turn_task()
+
+    def _begin_turn(self) -> None:
+        self.write(TurnStarted(turn=self._turn, prompt_id=str(uuid.uuid4())))
+        self._ineffective = 0
+
+    async def _continue(self) -> RunResult:
+        orphans = self._replay.orphans
+        messages = self._conversation.view()
+        if not messages or (not orphans and messages[-1].role == "assistant" and not self._replay.turn_is_open):
+            raise PegboardError("there is nothing to go on with: the last turn has ended. Give a prompt.")
+        if not self._replay.turn_is_open:
+            self._turn += 1
+            self._begin_turn()
+        return await self._turn_task(continuing=True)
+
+    async def _turn_task(self, *, continuing: bool = False) -> RunResult:
+        limits = self._limits()
+        self._turn_ends_at = time.monotonic() + limits.max_time if limits.max_time is not None else None
+        steps = self._replay.turn_steps if continuing and self._replay.turn_is_open else 0
+        started = time.perf_counter()
+        work = self._one_turn(limits, steps, continuing=continuing)
+        self._task = asyncio.create_task(work, name=f"pegboard-turn-{self._turn}")
+        timer = None
+        if limits.max_time is not None:
+            timer = asyncio.get_running_loop().call_later(limits.max_time, self._task.cancel, "wall time")
+        try:
+            end = await asyncio.shield(self._task)
+        except asyncio.CancelledError as cancelled:
+            if not self._task.done():
+                # Somebody cancels us, not the turn: end it in good order first.
+                self.cancelled = True
+                self._task.cancel()
+                await asyncio.wait([self._task])
+                end = self._interrupted_end(cancelled, limits)
+                self._finish_turn(end, started)
+                raise
+            end = self._interrupted_end(cancelled, limits)
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self._finish_turn(end, started)
+        if end.reason is EndReason.ERROR:
+            await self.fire(StopFailure(error=_kind_of(end.detail), error_details=end.detail))
+        return self._result(end)
+
+    async def _one_turn(self, limits: Limits, steps: int, *, continuing: bool) -> TurnEnd:
+        if continuing:
+            await self._settle_orphans(run_them=True)
+            messages = self._conversation.view()
+            last = messages[-1]
+            if last.role == "assistant" and not self._conversation.open_calls:
+                return TurnEnd(EndReason.COMPLETED, text=last.text, steps=steps)
+        return await run_turn(self._port(), limits, turn=self._turn, steps_before=steps)
+
+    def _interrupted_end(self, cancelled: asyncio.CancelledError, limits: Limits) -> TurnEnd:
+        if "wall time" in cancelled.args or (
+            self._turn_ends_at is not None and not self.cancelled and time.monotonic() >= self._turn_ends_at
+        ):
+            return TurnEnd(EndReason.WALL_TIME, f"{limits.max_time:g} s", steps=self._replay.turn_steps)
+        return TurnEnd(EndReason.INTERRUPTED, "interrupted")
+
+    def _finish_turn(self, end: TurnEnd, started: float) -> None:
+        self._replay.turn_is_open = False
+        self.write(
+            TurnEnded(
+                turn=self._turn,
+                reason=end.reason,
+                detail=end.detail,
+                steps=end.steps,
+                usage=end.usage.model_dump(exclude_none=True),
+                duration_ms=(time.perf_counter() - started) * 1e3,
+            )
+        )
+
+    def _result(self, end: TurnEnd) -> RunResult:
+        return RunResult(end.reason, end.text, end.detail, end.steps, end.usage, self.session_id)
+
+    def _limits(self) -> Limits:
+        settings, options = self._settings, self.options
+        return Limits(
+            max_steps=options.max_steps or settings.max_steps,
+            max_time=options.max_time or settings.max_time,
+            max_cost=options.max_cost or settings.max_cost,
+            max_continuations=settings.max_continuations,
+            no_progress_warn=settings.no_progress_warn,
+            no_progress_stop=settings.no_progress_stop,
+        )
+
+    async def interrupt(self) -> None:
+        """End the turn that runs: partial text is kept, running tools are cancelled, the session can go on."""
+        self.cancelled = True
+        task = self._task
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+
+    def steer(self, text: str) -> None:
+        """Send words during a turn; they arrive after the tool call that runs now."""
+        self._steering.append(text)
+
+    async def compact(self, instructions: str = "") -> bool:
+        """Make the conversation shorter now (`/compact`); False if nobody could."""
+        return await self._compact(CompactionTrigger.MANUAL, instructions)
+
+    async def call_user_tool(self, name: str, given: dict[str, Any]) -> Done:
+        """Run a tool for the user himself: all hooks see it, the model does not."""
+        return await self._side_call(name, given, origin="user")
+
+    # --- what the loop needs ---------------------------------------------------------------------------
+
+    def _port(self) -> Port:
+        return Port(
+            request=self._prompting.build,
+            stream=self.dispatcher.model_call,
+            keep=self._keep_block,
+            end=self._end_request,
+            discard=self._discard,
+            show=self._show_event,
+            run=self._run_batch,
+            say=self._say,
+            decide=self.dispatcher.next_step,
+            compact=self._compact_in_turn,
+            fill=self.fill,
+            spent=lambda: self._usage.cost_usd or 0.0,
+            steered=self._take_steering,
+            notice=lambda text, level: self.notice("", text, level),
+            compact_at=self._settings.compact_at,
+        )
+
+    def _keep_block(self, request: Request, block: Block) -> None:
+        self.write(
+            AssistantLine(
+                message={"id": request.request_id, "role": "assistant", "model": request.model, "content": (block,)},
+                request=request.request_id,
+            )
+        )
+        self._conversation.add_assistant(request.request_id, block)
+
+    def _end_request(self, request: Request, answer: Answer) -> None:
+        usage = answer.usage
+        self.write(
+            ResponseRecord(
+                request=request.request_id,
+                stop_reason=answer.stop_reason,
+                usage=usage.model_dump(exclude_none=True),
+                first_ms=answer.first_ms,
+                error=answer.error,
+                cut=answer.cut,
+            )
+        )
+        self._conversation.end_request(request.request_id)
+        self._usage += usage
+        if usage.context_tokens:
+            self._last_tokens = usage.context_tokens
+            self._counted_characters = self._conversation.characters
+
+    def _discard(self, request: Request, reason: str) -> None:
+        self.write(Discarded(request=request.request_id, reason=reason))
+        self._conversation.drop_request(request.request_id)
+
+    def fill(self) -> tuple[int, int]:
+        """Return (tokens of the conversation, tokens of the window): counted by the model, estimated since then."""
+        since = max(0, self._conversation.characters - self._counted_characters)
+        return self._last_tokens + since // 4, self.window
+
+    @property
+    def window(self) -> int:
+        """The model's context window in tokens."""
+        said = self._host.view.model.context_window
+        if said is not None:
+            return said
+        prefix, _, name = self.model_name.partition(":")
+        info = self._host.model_infos().get(prefix)
+        return info.windows.get(name, info.context_window) if info is not None else 200_000
+
+    async def _run_batch(self, blocks: Sequence[ToolUseBlock]) -> list[Finished]:
+        calls = [self.invoker.prepare(ToolCall(id=block.id, name=block.name, input=block.input)) for block in blocks]
+        self._batch = Batch(calls=tuple(calls))
+        self._stop_batch = ""
+        claims = [self.invoker.claims_of(call) for call in calls] if len(calls) > 1 else []
+        return await run_calls(
+            calls,
+            claims,
+            self._run_one,
+            self._skip_one,
+            at_once=self._settings.max_parallel,
+            hold=self._hold,
+        )
+
+    def _hold(self) -> str:
+        if self._stop_batch:
+            return self._stop_batch
+        return "the user has said something new" if self._steering else ""
+
+    async def _run_one(self, call: ToolCall) -> Finished:
+        self._show_call(call)
+        try:
+            done = await self.invoker.invoke(call, self._batch)
+        except Interrupted as interrupted:
+            self._keep_result(await self.invoker.interrupted(call, interrupted.outcome))
+            raise
+        except asyncio.CancelledError:
+            self._keep_result(await self.invoker.skip(call, "interrupted by the user"))
+            raise
+        if done.stop is not None:
+            self._stop_batch = done.stop
+        if done.outcome is not None:
+            self._keep_result(done)
+        if self._moved_from is not None:
+            await self.after_call()
+        return Finished(done.call, done.outcome, done.stop)
+
+    async def _skip_one(self, call: ToolCall, reason: str) -> Finished:
+        done = await self.invoker.skip(call, reason)
+        self._keep_result(done)
+        return Finished(done.call, done.outcome, done.stop)
+
+    def _keep_result(self, done: Done, kind: str = "result") -> None:
+        outcome, call = done.outcome, done.call
+        assert outcome is not None
+        result = outcome.result
+        origins = origins_of(self._tools.get(call.name), result)
+        block = ToolResultBlock(
+            tool_use_id=call.id, content=result.content or "(no output)", is_error=result.is_error, origins=origins
+        )
+        self._add_user(
+            block,
+            kind,
+            tool=ToolFacts(
+                id=call.id,
+                name=call.name,
+                outcome=outcome.kind,
+                input_hash=call.input_hash,
+                duration_ms=outcome.duration_ms,
+                attempts=done.attempts,
+                started=outcome.started,
+            ),
+        )
+        self._show_result(done)
+        for plugin, text in done.contexts:
+            self._say(text, "context", plugin)
+
+    def _take_steering(self) -> bool:
+        if not self._steering:
+            return False
+        while self._steering:
+            text = self._steering.popleft()
+            self._add_user(TextBlock(text=text, origins=(Origin.USER,)), "steer")
+        return True
+
+    # --- what is added for the model -------------------------------------------------------------------
+
+    def _add_user(self, block: Block, kind: str, *, source: str = "", tool: ToolFacts | None = None) -> None:
+        self.write(
+            UserLine(
+                message={"role": "user", "content": (block,)},
+                kind=kind,
+                origins=(block.origins,),
+                tool=tool,
+                source=source,
+                isMeta=kind in ("context", "continue"),
+            )
+        )
+        self._conversation.add_user(block)
+
+    def _say(self, text: str, kind: str, source: str) -> None:
+        """Add words of a hook or the host; blank ones are left out, because the API refuses them."""
+        if not text.strip():
+            return
+        origin = Origin.HOST if source == "host" else Origin.HOOK
+        block = TextBlock(text=reminder(text), origins=(origin,))
+        self._add_user(block, kind, source=source)
+        self._tell("context", text, source=source)
+
+    async def _settle_orphans(self, *, run_them: bool) -> None:
+        """Give every call without a result one: run it, if nothing can have happened yet or it may be repeated."""
+        for call, begun in self._replay.orphans:
+            prepared = self.invoker.prepare(call)
+            tool = self._tools.get(call.name)
+            harmless = begun is None or begun.get("repeatable") or (tool is not None and tool.read_only)
+            if run_them and harmless:
+                self._batch = Batch(calls=(prepared,))
+                await self._run_one(prepared)
+                continue
+            if begun is None:
+                done = await self.invoker.skip(prepared, "the session was interrupted before it began")
+            else:
+                done = await self.invoker.skip(
+                    prepared, "the process ended while this ran; what it did is not known. Look before you go on"
+                )
+            self._keep_result(done, kind="synthesised")
+        self._replay.started.clear()
+
+    # --- compaction ------------------------------------------------------------------------------------
+
+    async def _compact_in_turn(self, trigger: CompactionTrigger) -> bool:
+        if self._ineffective >= 2 and trigger is CompactionTrigger.AUTO:
+            return False
+        done = await self._compact(trigger, "")
+        tokens, window = self.fill()
+        if not done or tokens >= window * self._settings.compact_at:
+            self._ineffective += 1
+        return done
+
+    async def _compact(self, trigger: CompactionTrigger, instructions: str) -> bool:
+        before = tuple(self._conversation.view())
+        if not before:
+            return False
+        tokens, window = self.fill()
+        target = int(window * self._settings.compact_to)
+        if trigger is CompactionTrigger.MANUAL:
+            target = min(target, tokens // 2)
+        pins = self._prompting.pins
+        job = CompactionJob(
+            trigger=trigger,
+            messages=before,
+            tokens=tokens,
+            target_tokens=target,
+            window=window,
+            instructions=instructions,
+            pins=pins,
+        )
+        result, by = await self.dispatcher.compact(job, lambda given: objection(given, before, pins))
+        if isinstance(result, Skip):
+            self.write(CompactionSkipped(trigger=trigger, by=by, reason=result.reason))
+            self.notice(by, f"no compaction: {result.reason}", "info")
+            return False
+        if result is None:
+            result, by = cut_by_rule(before, target, pins), "host"
+        if result is None:
+            self.write(CompactionSkipped(trigger=trigger, by="host", reason="nothing can be taken away"))
+            return False
+        await self._take_compaction(result, by, trigger, tokens)
+        return True
+
+    async def _take_compaction(
+        self, result: CompactionResult, by: str, trigger: CompactionTrigger, tokens: int
+    ) -> None:
+        self._conversation.replace(result.messages)
+        self._counted_characters = self._conversation.characters
+        self._last_tokens = self._conversation.characters // 4
+        self.write(
+            CompactionDone(
+                trigger=trigger,
+                strategy=result.strategy,
+                by=by,
+                messages_json=as_json(result.messages),
+                summary=result.summary,
+                tokens_before=tokens,
+                tokens_after=self._last_tokens,
+                handles=result.handles,
+            )
+        )
+        self._prompting.thaw()
+        self.notice(by, f"compacted by {result.strategy}: {tokens:,} to {self._last_tokens:,} tokens", "info")
+        await self.fire(PostCompact(trigger=trigger, compact_summary=result.summary))
+        await self.fire(SessionStart(source="compact", model=self.model_name))
+
+    # --- showing ---------------------------------------------------------------------------------------
+
+    def _tell(self, kind: str, text: str, **data: Any) -> None:
+        if not self._egress.open:
+            try:
+                text = self._egress.emit("text", text)
+            except EgressClosedError as closed:
+                text = f"[{closed}]"
+        self.show(Shown(kind, text, data))
+
+    def _show_event(self, event: StreamEvent) -> None:
+        kind = type(event)
+        if kind is BlockDone:
+            block = event.block  # type: ignore[union-attr]
+            if isinstance(block, TextBlock):
+                self._tell("text", block.text)
+        elif kind is TextDelta:
+            if self.options.stream:
+                self._tell("delta", event.text)  # type: ignore[union-attr]
+        elif kind is ModelNotice:
+            self.notice("", event.text, "warning")  # type: ignore[union-attr]
+
+    def _show_call(self, call: ToolCall) -> None:
+        self._tell("tool", call.name, id=call.id, input=call.input)
+
+    def _show_result(self, done: Done) -> None:
+        outcome = done.outcome
+        assert outcome is not None
+        content = outcome.result.content
+        text = content if isinstance(content, str) else "[picture or document]"
+        self._tell(
+            "result",
+            text,
+            id=done.call.id,
+            name=done.call.name,
+            outcome=str(outcome.kind),
+            ms=outcome.duration_ms,
+            is_error=outcome.result.is_error,
+        )
+
+    # --- what plugins may ask for (context.Services, dispatch.Surroundings) ----------------------------
+
+    def write(self, record: Record) -> None:
+        """Write a record to the journal."""
+        self._journal.write(record)
+
+    def ctx(self, plugin: str) -> Ctx:
+        """Return a plugin's Ctx; one per plugin and session."""
+        found = self._ctxs.get(plugin)
+        if found is None:
+            found = self._ctxs[plugin] = Ctx(self, plugin)
+        return found
+
+    def problems(self, call: ToolCall) -> str:
+        """Return what is wrong with a call's input; empty if nothing is."""
+        return self.invoker.problems(call)
+
+    def known_models(self) -> list[str]:
+        """The prefixes that some plugin answers for."""
+        return list(self._host.model_infos())
+
+    def notice(self, plugin: str, text: str, level: str = "info") -> None:
+        """Tell the person something, and keep it."""
+        self.write(Notice(level=level, text=text, plugin=plugin))
+        self._tell("notice", text, level=level, plugin=plugin)
+
+    async def fire(self, event: Event) -> list[tuple[str, LifecycleAnswer]]:
+        """Fire a lifecycle event; context in the answers goes to the model with the next request."""
+        if not self.dispatcher.has("lifecycle"):
+            return []
+        self.write(LifecycleRecord(event=event.name, facts=event.model_dump_json(exclude={"name"})))
+        answers = await self.dispatcher.lifecycle(event)
+        for plugin, answer in answers:
+            if answer.context:
+                self._say(answer.context, "context", plugin)
+            if answer.notice:
+                self.notice(plugin, answer.notice, "info")
+        return answers
+
+    def emit(self, surface: str, payload: Any) -> Any:
+        """Pass something through the filters of a way out."""
+        return payload if self._egress.open else self._egress.emit(surface, payload)
+
+    async def ask_model(
+        self,
+        plugin: str,
+        messages: Sequence[Message] | str,
+        *,
+        purpose: Purpose,
+        model: str | None,
+        system: str,
+        max_tokens: int,
+    ) -> ModelAnswer:
+        """Ask a model for a plugin, through the same onion as the turn's requests."""
+        if depth.get() >= DEPTH:
+            raise ModelError(f"models and hooks ask each other {DEPTH} levels deep; this request is refused")
+        if isinstance(messages, str):
+            messages = [Message(role="user", content=(TextBlock(text=messages),))]
+        request = Request(
+            purpose=purpose,
+            model=model or self.model_name,
+            system=(system,) if system else (),
+            tools=(),
+            messages=list(messages),
+            max_tokens=max_tokens,
+            session_id=self.session_id,
+            request_id=self._prompting.next_id(),
+        )
+        self.write(
+            RequestRecord(
+                request=request.request_id, purpose=purpose, model=request.model, hash="", messages=len(messages)
+            )
+        )
+        level = depth.set(depth.get() + 1)
+        try:
+            answer = await _collect(self.dispatcher.model_call(request))
+        except PegboardError as error:
+            self._end_side_request(request, StopReason.ERROR, Usage(), "", str(error))
+            raise
+        finally:
+            depth.reset(level)
+        self._end_side_request(request, answer.stop_reason, answer.usage, answer.text, "")
+        return answer
+
+    def _end_side_request(self, request: Request, stop: str, usage: Usage, text: str, error: str) -> None:
+        self._usage += usage
+        facts = usage.model_dump(exclude_none=True)
+        self.write(ResponseRecord(request=request.request_id, stop_reason=stop, usage=facts, text=text, error=error))
+
+    async def call_tool(self, plugin: str, name: str, given: dict[str, Any]) -> ToolResult:
+        """Run a tool for a plugin."""
+        done = await self._side_call(name, given, origin=f"hook:{plugin}")
+        assert done.outcome is not None
+        return done.outcome.result
+
+    async def _side_call(self, name: str, given: dict[str, Any], *, origin: str) -> Done:
+        self._user_calls += 1
+        call = ToolCall(id=f"side_{uuid.uuid4().hex[:12]}", name=name, input=given, origin=origin)
+        prepared = self.invoker.prepare(call)
+        done = await self.invoker.invoke(prepared, Batch(calls=(prepared,)))
+        if done.outcome is None:
+            done = await self.invoker.skip(prepared, "deferred")
+        assert done.outcome is not None
+        content = done.outcome.result.content
+        self.write(
+            ToolAttempt(
+                call=call.id,
+                name=name,
+                outcome=done.outcome.kind,
+                attempt=done.attempts,
+                duration_ms=done.outcome.duration_ms,
+                output=content if isinstance(content, str) else "[picture or document]",
+                origin=origin,
+                input=to_json(done.call.input).decode(),
+            )
+        )
+        if self._moved_from is not None:
+            await self.after_call()
+        return done
+
+    def set_state(self, plugin: str, key: str, value: Any) -> None:
+        """Keep a value of a plugin's state; None takes it away."""
+        values = self._state.setdefault(plugin, {})
+        if value is None:
+            values.pop(key, None)
+        else:
+            values[key] = value
+        text = "" if value is None else to_json(value).decode()
+        self.write(StateRecord(plugin=plugin, key=key, value_json=text))
+
+    def state_of(self, plugin: str) -> dict[str, Any]:
+        """Return a plugin's state."""
+        return self._state.setdefault(plugin, {})
+
+    def settings_of(self, plugin: str) -> Any:
+        """Return a plugin's own settings."""
+        return self._host.plugin_settings(plugin)
+
+    def settings_view(self) -> SettingsView:
+        """Return every setting with its origin."""
+        return self._host.view
+
+    def secret(self, plugin: str, name: str) -> str | None:
+        """Return a secret by name."""
+        return self._host.secret(plugin, name)
+
+    def time_left(self) -> float | None:
+        """Seconds that the turn has left."""
+        return None if self._turn_ends_at is None else max(0.0, self._turn_ends_at - time.monotonic())
+
+    def change_folder(self, new: Path) -> None:
+        """Move the working folder."""
+        if new == self.cwd:
+            return
+        self._moved_from = self._moved_from or self.cwd
+        self.write(CwdRecord(old=str(self.cwd), new=str(new)))
+        self.cwd = new
+
+    async def after_call(self) -> None:
+        """Fire what a call has brought about beside its result."""
+        moved, self._moved_from = self._moved_from, None
+        if moved is not None and moved != self.cwd:
+            await self.fire(CwdChanged(old_cwd=str(moved), new_cwd=str(self.cwd)))
+
+    def spill(self, call_id: str, text: str) -> Path:
+        """Save a long text beside the journal."""
+        folder = self.path.with_suffix("")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        safe = "".join(character if character.isalnum() or character in "-_" else "_" for character in call_id)
+        path = folder / f"{safe}.txt"
+        number = 1
+        while path.exists():
+            number += 1
+            path = folder / f"{safe}.{number}.txt"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+        return path
+
+    def tools(self) -> Mapping[str, Tool]:
+        """Return all tools by name."""
+        return self._tools
+
+    async def service(self, name: str) -> Any:
+        """Return a service, opened if need be."""
+        return await self._host.service(name)
+
+    @property
+    def journal(self) -> SessionJournal:
+        """The journal, read only."""
+        return SessionJournal(self.path, self._conversation)
+
+    def messages(self) -> MessagesView:
+        """Return the conversation as it stands."""
+        return self._conversation.view()
+
+    @property
+    def usage(self) -> Usage:
+        """All tokens and dollars of the session."""
+        return self._usage
+
+    def _flag_read(self, name: str, value: Any) -> None:
+        self._journal.flag_read(self.flags.snapshot_id, name, value)
+
+    # --- observers -------------------------------------------------------------------------------------
+
+    def _observe(self, record: Record) -> None:
+        self._observed.append(record.model_copy(update={"seq": self._journal.seq}))
+        if self._observing is None or self._observing.done():
+            try:
+                self._observing = asyncio.get_running_loop().create_task(self._tell_observers())
+            except RuntimeError:  # written outside the loop: told with the next record
+                return
+
+    async def _tell_observers(self) -> None:
+        while self._observed:
+            await self.dispatcher.event(self._observed.popleft())
+
+
+@dataclass(frozen=True, slots=True)
+class SessionJournal:
+    """A session's journal for plugins: all records, and the conversation that they fold to."""
+
+    path: Path
+    _conversation: Conversation
+
+    def __iter__(self) -> Iterator[Record]:
+        return read_records(self.path)
+
+    def messages(self) -> Sequence[Message]:
+        """Return the conversation as it stands."""
+        return self._conversation.view()
+
+
+def reminder(text: str) -> str:
+    """Mark words that are neither the user's nor a tool's, so that they cannot pose as either."""
+    safe = text.replace("</system-reminder>", "<\\/system-reminder>")
+    return f"<system-reminder>\n{safe}\n</system-reminder>"
+
+
+async def _collect(stream: AsyncIterator[StreamEvent]) -> ModelAnswer:
+    blocks: list[Block] = []
+    stop, usage = str(StopReason.ERROR), Usage()
+    async for event in stream:
+        if isinstance(event, BlockDone):
+            blocks.append(event.block)
+        elif isinstance(event, ModelDone):
+            stop, usage = event.stop_reason, event.usage
+        elif isinstance(event, ModelNotice) and event.restart:
+            blocks.clear()
+    text = "".join(block.text for block in blocks if isinstance(block, TextBlock))
+    return ModelAnswer(text=text, blocks=tuple(blocks), stop_reason=stop, usage=usage)
+
+
+def _kind_of(detail: str) -> str:
+    """Return the contract's word for an API error (hook-contract 1.2, StopFailure)."""
+    words = {
+        "429": "rate_limit",
+        "rate": "rate_limit",
+        "529": "overloaded",
+        "overloaded": "overloaded",
+        "401": "authentication_failed",
+        "key": "authentication_failed",
+        "billing": "billing_error",
+        "404": "model_not_found",
+        "no plugin answers": "model_not_found",
+        "400": "invalid_request",
+        "50": "server_error",
+    }
+    lower = detail.lower()
+    return next((kind for word, kind in words.items() if word in lower), "unknown")
+
+
+# --- opening -------------------------------------------------------------------------------------------
+
+
+def open_journal(path: Path, *, fsync: str) -> tuple[Journal, Replay, Damage]:
+    """Lock a journal, recover it and fold it. Raises SessionLockedError and JournalError."""
+    journal = Journal(path, fsync=fsync)
+    replay = Replay()
+    try:
+        damage = recover(path, replay.push)
+    except BaseException:
+        journal.close()
+        raise
+    journal.reopen_at_end(replay.seq)
+    return journal, replay, damage

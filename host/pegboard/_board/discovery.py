@@ -1,0 +1,130 @@
+"""Finding plugins: entry points become records, and every record has a status and a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pegboard._board.order import Tier
+from pegboard.errors import DuplicatePluginError
+
+GROUP = "pegboard"
+OWN_DISTRIBUTION = "pegboard"
+
+
+class Status(StrEnum):
+    """What became of a plugin; it is never just absent."""
+
+    FOUND = "found"
+    DISABLED = "disabled"
+    UNTRUSTED = "untrusted"
+    INCOMPATIBLE = "incompatible"
+    LOAD_ERROR = "load_error"
+    CONFIG_ERROR = "config_error"
+    ACTIVE = "active"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(slots=True)
+class PluginRecord:
+    """A plugin that was found. `value` is the entry point's (`module` or `module:attribute`)."""
+
+    name: str
+    value: str
+    distribution: str = ""
+    version: str = ""
+    tier: Tier = Tier.USER
+    status: Status = Status.FOUND
+    reason: str = ""
+    mend: str = ""
+    plugin: Any = field(default=None, repr=False)
+    import_ms: float = 0.0
+
+    def fail(self, status: Status, reason: str, mend: str = "") -> None:
+        """Take the plugin out, and say why and what mends it."""
+        self.status = status
+        self.reason = reason
+        self.mend = mend or f'disable it: [plugins] disabled = ["{self.name}"]'
+
+
+class EntryPointLike(Protocol):
+    """What is needed of an entry point."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def dist(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Who takes part: `--no-plugins`, `PEGBOARD_NO_PLUGINS` and `plugins.disabled`, read before any import.
+
+    `only_own` leaves out every plugin of another distribution; `without` leaves out those names, built-ins too.
+    """
+
+    only_own: bool = False
+    without: Mapping[str, str] = field(default_factory=dict)
+
+    def refuses(self, record: PluginRecord) -> str:
+        """Return why a plugin takes no part; empty if it does."""
+        if record.name in self.without:
+            return self.without[record.name]
+        if self.only_own and record.distribution != OWN_DISTRIBUTION:
+            return "--no-plugins leaves out every plugin of another distribution"
+        return ""
+
+    @classmethod
+    def of(cls, *, option: str | None, variable: str | None, disabled: Mapping[str, str] | None = None) -> Selection:
+        """Read the option (None: not given, "": given without names), the variable and the settings' names."""
+        without = dict(disabled or {})
+        only_own = False
+        for given, said_by in ((variable, "PEGBOARD_NO_PLUGINS"), (option, "--no-plugins")):
+            if given is None:
+                continue
+            names = [name.strip() for name in given.split(",") if name.strip()]
+            if not names or names in (["1"], ["true"], ["all"]):
+                only_own = only_own or bool(names) or said_by == "--no-plugins"
+                continue
+            without.update(dict.fromkeys(names, f"{said_by} leaves it out"))
+        return cls(only_own=only_own, without=without)
+
+
+def installed_entry_points() -> list[EntryPointLike]:
+    """Return the entry points of our group in this environment, importing none of them."""
+    from importlib_metadata import entry_points
+
+    return list(entry_points(group=GROUP))
+
+
+def find_plugins(entry_points: Iterable[EntryPointLike], selection: Selection) -> list[PluginRecord]:
+    """Return a record per entry point, sorted; those that share a name are load errors that name both owners."""
+    records = sorted(map(_record, entry_points), key=lambda record: (record.tier, record.distribution, record.name))
+    owners: dict[str, list[PluginRecord]] = {}
+    for record in records:
+        owners.setdefault(record.name, []).append(record)
+    for record in records:
+        why = selection.refuses(record)
+        if why:
+            record.fail(Status.DISABLED, why, "take its name out there")
+            continue
+        rivals = [other for other in owners[record.name] if not selection.refuses(other)]
+        if len(rivals) > 1:
+            error = DuplicatePluginError(record.name, tuple(_owner(rival) for rival in rivals))
+            record.fail(Status.LOAD_ERROR, error.reason, f"pip uninstall {rivals[-1].distribution}")
+    return records
+
+
+def _record(entry_point: EntryPointLike) -> PluginRecord:
+    distribution = getattr(entry_point.dist, "name", "") or ""
+    version = getattr(entry_point.dist, "version", "") or ""
+    tier = Tier.HOST if distribution == OWN_DISTRIBUTION else Tier.USER
+    return PluginRecord(entry_point.name, entry_point.value, distribution, version, tier)
+
+
+def _owner(record: PluginRecord) -> str:
+    return f"{record.distribution} {record.version}".strip() or record.value

@@ -1,0 +1,814 @@
+"""The one place that calls hooks: order, deadline, isolation, failure policy, and a record of it all."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextvars import copy_context
+from time import perf_counter_ns
+from typing import Any, Protocol
+
+from pegboard._board.outcomes import (
+    CallOutcome,
+    Failure,
+    PromptOutcome,
+    ResultOutcome,
+    StepOutcome,
+    Vote,
+    reduce_steps,
+    reduce_votes,
+)
+from pegboard._board.plan import Impl, Plan, make_impl, options_on
+from pegboard._board.registry import Board, describe
+from pegboard._board.watchdog import OverrunError, Watchdog
+from pegboard.context import Ctx
+from pegboard.decisions import (
+    Answer,
+    Decision,
+    PromptDecision,
+    Resolution,
+    ResultPatch,
+    Skip,
+    StepDecision,
+    Verdict,
+)
+from pegboard.errors import HookTimeoutError, ModelError, PegboardError, UnknownModelError, WrongAnswerError
+from pegboard.hookspecs import POLICIES, Ask, State
+from pegboard.messages import Batch, Outcome, ToolCall, ToolResult, canonical, input_hash
+from pegboard.records import Event, HookRecord, HookRow, PluginStamp, Quarantined, Record
+from pegboard.requests import (
+    CallNext,
+    CompactionJob,
+    CompactionResult,
+    Request,
+    RequestDraft,
+    RequestPatch,
+    StreamEvent,
+)
+
+FAILURES_IN_A_ROW = 3
+GRACE = 0.2
+"""Seconds that a cancelled implementation has to clean up before it is left behind."""
+
+Bound = tuple[Impl, Ctx]
+
+
+class Surroundings(Protocol):
+    """What a dispatcher needs of its session."""
+
+    def write(self, record: Record) -> None: ...
+    def notice(self, plugin: str, text: str, level: str) -> None: ...
+    def ctx(self, plugin: str) -> Ctx: ...
+    def problems(self, call: ToolCall) -> str: ...
+    def known_models(self) -> Iterable[str]: ...
+
+
+class Dispatcher:
+    """Calls the hooks of one session, by one plan. Each method is one hookspec."""
+
+    def __init__(self, plan: Plan, around: Surroundings, watchdog: Watchdog) -> None:
+        self._around = around
+        self._dog = watchdog
+        self._failures: dict[str, int] = {}
+        self.quarantined: dict[str, str] = {}
+        self.abandoned: list[str] = []
+        self.use(plan)
+
+    def use(self, plan: Plan) -> None:
+        """Take another plan; only between turns."""
+        self.plan = plan
+        self._bound = {
+            hook: tuple((impl, self._around.ctx(impl.plugin)) for impl in impls if impl.plugin not in self.quarantined)
+            for hook, impls in plan.hooks.items()
+        }
+        self._deciders = {
+            hook: tuple(b for b in bound if not b[0].options.rewrites) for hook, bound in self._bound.items()
+        }
+        self._rewriters = {
+            hook: tuple(b for b in bound if b[0].options.rewrites) for hook, bound in self._bound.items()
+        }
+        self._matched = {hook: any(impl.match for impl, _ in bound) for hook, bound in self._bound.items()}
+        self._onion: CallNext | None = None
+
+    def has(self, hook: str) -> bool:
+        """Whether anybody implements a hook."""
+        return bool(self._bound[hook])
+
+    # --- prompt-submit ---------------------------------------------------------------------------------
+
+    async def prompt_submit(self, prompt: str) -> PromptOutcome:
+        """Rewrite one after another, then decide together; one refusal refuses."""
+        outcome = PromptOutcome(prompt)
+        if not self._bound["prompt_submit"]:
+            return outcome
+        sheet = _Sheet(self, "prompt_submit", "")
+        for impl, ctx in self._rewriters["prompt_submit"]:
+            answer = await self._one(sheet, impl, ctx, (outcome.prompt,))
+            self._take_prompt(sheet, impl, answer, outcome)
+            if isinstance(answer, PromptDecision) and answer.updated_prompt is not None and not outcome.blocked:
+                outcome.prompt = answer.updated_prompt
+                sheet.row(impl, effect="rewrote")
+        deciders = self._deciders["prompt_submit"]
+        for (impl, _), answer in zip(deciders, await self._together(sheet, deciders, (outcome.prompt,)), strict=True):
+            self._take_prompt(sheet, impl, answer, outcome)
+            if isinstance(answer, PromptDecision) and answer.updated_prompt is not None:
+                sheet.row(impl, effect="dropped: not marked rewrites=True")
+        sheet.close("block" if outcome.blocked else "pass", outcome.by)
+        return outcome
+
+    def _take_prompt(self, sheet: _Sheet, impl: Impl, answer: Any, outcome: PromptOutcome) -> None:
+        if isinstance(answer, Failure) and impl.options.guard:
+            answer = PromptDecision.refuse(f"{impl.plugin} (a guard) failed: {answer.error}")
+        if not isinstance(answer, PromptDecision):
+            return
+        if answer.context:
+            outcome.contexts.append((impl.plugin, answer.context))
+        if answer.title:
+            outcome.title = answer.title
+        if answer.block:
+            sheet.row(impl, verdict="block", reason=answer.reason, effect="kept" if outcome.blocked else "won")
+            if not outcome.blocked:
+                outcome.blocked, outcome.by, outcome.reason = True, impl.plugin, answer.reason
+                outcome.hide_prompt = answer.hide_prompt
+        elif answer.context:
+            sheet.row(impl, effect="context")
+
+    # --- request ---------------------------------------------------------------------------------------
+
+    async def prepare_request(self, draft: RequestDraft) -> RequestDraft:
+        """Apply each patch in order; a patch that makes no valid draft is left out."""
+        bound = self._bound["prepare_request"]
+        if not bound:
+            return draft
+        sheet = _Sheet(self, "prepare_request", draft.purpose)
+        for impl, ctx in bound:
+            answer = await self._one(sheet, impl, ctx, (draft,))
+            if isinstance(answer, RequestPatch):
+                draft = _patched(draft, answer, impl.plugin)
+                sheet.row(impl, effect="applied", reason=_what_changed(answer))
+        if sheet.rows:  # asked before every request: only an answer is worth a line
+            sheet.close("", "")
+        return draft
+
+    # --- model -----------------------------------------------------------------------------------------
+
+    def model_call(self, request: Request) -> AsyncIterator[StreamEvent]:
+        """Send a request through the onion. Raises ModelError while it is iterated."""
+        if self._onion is None:
+            onion: CallNext = self._nobody
+            for impl, ctx in reversed(self._bound["model_call"]):
+                onion = self._frame(impl, ctx, onion)
+            self._onion = onion
+        return self._onion(request)
+
+    async def _nobody(self, request: Request) -> AsyncIterator[StreamEvent]:
+        raise UnknownModelError(request.model, self._around.known_models())
+        yield  # pragma: no cover  (makes this an async generator)
+
+    def _frame(self, impl: Impl, ctx: Ctx, inner: CallNext) -> CallNext:
+        def frame(request: Request) -> AsyncIterator[StreamEvent]:
+            below = _Below(inner)
+            try:
+                stream = impl.call(request, below, ctx)
+            except (Exception, SystemExit) as error:
+                return self._broken_frame(impl, request, inner, error)
+            if stream is None:
+                return inner(request)
+            if stream is below.passed:
+                return below.raw  # type: ignore[return-value]  # passed on as it is: no layer in between
+            if not hasattr(stream, "__aiter__"):
+                if inspect.iscoroutine(stream):
+                    stream.close()
+                wrong = WrongAnswerError(impl.plugin, impl.hook, type(stream).__name__, "an async iterator")
+                return self._broken_frame(impl, request, inner, wrong)
+            return self._watched(impl, request, inner, below, stream)
+
+        return frame
+
+    async def _watched(
+        self, impl: Impl, request: Request, inner: CallNext, below: _Below, stream: AsyncIterator[StreamEvent]
+    ) -> AsyncIterator[StreamEvent]:
+        yielded = False
+        try:
+            async for event in stream:
+                yielded = True
+                yield event
+        except (PegboardError, asyncio.CancelledError, GeneratorExit):
+            raise
+        except (Exception, SystemExit) as error:
+            if error is below.error:
+                raise
+            if yielded and not impl.options.guard:
+                self._failed(impl, describe(error))
+                raise ModelError(f"{impl.plugin!r} broke while the model answered: {describe(error)}") from error
+            async for event in self._broken_frame(impl, request, inner, error):
+                yield event
+        finally:
+            await _aclose(stream)
+
+    async def _broken_frame(
+        self, impl: Impl, request: Request, inner: CallNext, error: BaseException
+    ) -> AsyncIterator[StreamEvent]:
+        sheet = _Sheet(self, "model_call", request.request_id)
+        sheet.failed(impl, Failure(describe(error)))
+        if impl.options.guard:
+            sheet.close("refused", impl.plugin)
+            raise ModelError(f"{impl.plugin} (a guard) failed, so the request is refused: {describe(error)}") from error
+        sheet.close("skipped", "")
+        async for event in inner(request):
+            yield event
+
+    # --- pre-tool --------------------------------------------------------------------------------------
+
+    async def pre_tool(self, call: ToolCall, batch: Batch, *, can_defer: bool) -> CallOutcome:
+        """Rewrite one after another, freeze and hash, decide together on the final bytes."""
+        if not self._bound["pre_tool"]:
+            return CallOutcome(call)
+        sheet = _Sheet(self, "pre_tool", call.id)
+        before = call.input_hash
+        votes: list[Vote] = []
+        outcome = CallOutcome(call)
+        for impl, ctx in self._rewriters["pre_tool"]:
+            if impl.match is not None and not impl.match(call.name):
+                sheet.skip(impl)
+                continue
+            seen = outcome.call.input_hash
+            answer = await self._one(sheet, impl, ctx, (outcome.call, batch))
+            self._rewrite(sheet, impl, answer, outcome, votes)
+            sheet.hashes(impl, seen, outcome.call.input_hash)
+        frozen = canonical(outcome.call.input)
+        deciders = self._matching(sheet, self._deciders["pre_tool"], call.name)
+        answers = await self._together(sheet, deciders, (outcome.call, batch))
+        if canonical(outcome.call.input) != frozen:
+            from pydantic_core import from_json
+
+            self._around.notice("", f"a hook changed the input of {call.name} in place; that does not count", "warning")
+            outcome.call = outcome.call.model_copy(update={"input": from_json(frozen)})
+        final = outcome.call.input_hash
+        for (impl, _), answer in zip(deciders, answers, strict=True):
+            if answer is not None:
+                self._vote(sheet, impl, answer, final, outcome, votes)
+        winner, dropped = reduce_votes(votes, final, can_defer=can_defer)
+        for place, why in dropped.items():
+            sheet.effect(votes[place].plugin, why)
+            self._around.notice(votes[place].plugin, why, "warning")
+        if winner is not None:
+            decision = winner.decision
+            outcome.verdict, outcome.by, outcome.reason = decision.verdict, winner.plugin, decision.reason
+            outcome.rule, outcome.result = decision.rule, decision.result
+            sheet.effect(winner.plugin, "won")
+        sheet.close(str(outcome.verdict or "none"), outcome.by, before, final)
+        return outcome
+
+    def _rewrite(self, sheet: _Sheet, impl: Impl, answer: Any, outcome: CallOutcome, votes: list[Vote]) -> None:
+        if isinstance(answer, Decision) and answer.updated_input is not None:
+            changed = outcome.call.model_copy(
+                update={"input": answer.updated_input, "input_hash": input_hash(answer.updated_input)}
+            )
+            problem = self._around.problems(changed)
+            if problem:
+                # Running what was there before could undo what the rewriter is there for: the call is refused.
+                answer = Decision.deny(f"{impl.plugin} rewrote the input to one that does not fit: {problem}")
+            else:
+                outcome.call = changed
+        if answer is not None:
+            self._vote(sheet, impl, answer, outcome.call.input_hash, outcome, votes)
+
+    def _vote(self, sheet: _Sheet, impl: Impl, answer: Any, seen: str, outcome: CallOutcome, votes: list[Vote]) -> None:
+        if isinstance(answer, Failure):
+            if not impl.options.guard:
+                return
+            answer = Decision.deny(f"{impl.plugin} (a guard) failed, so the call is refused: {answer.error}")
+        decision: Decision = answer
+        effect = "kept" if decision.verdict is not None else "context" if decision.context else ""
+        if decision.updated_input is not None:
+            if impl.options.rewrites:
+                effect = "rewrote"
+            else:
+                effect = "dropped: its input, because it is not marked rewrites=True"
+                seen = "" if decision.verdict is Verdict.ALLOW else seen
+        if decision.context:
+            outcome.contexts.append((impl.plugin, decision.context))
+        if decision.stop and not outcome.stop:
+            outcome.stop, outcome.stop_reason = True, decision.reason
+        votes.append(Vote(impl.plugin, decision, seen))
+        sheet.row(impl, verdict=str(decision.verdict or ""), reason=decision.reason, effect=effect)
+
+    # --- ask -------------------------------------------------------------------------------------------
+
+    async def resolve_ask(self, ask: Ask) -> tuple[Resolution | None, str]:
+        """Ask one after another; the first answer counts. Returns it with who gave it."""
+        bound = self._bound["resolve_ask"]
+        if not bound:
+            return None, ""
+        sheet = _Sheet(self, "resolve_ask", ask.call.id)
+        for impl, ctx in bound:
+            answer = await self._one(sheet, impl, ctx, (ask,))
+            if isinstance(answer, Resolution):
+                verdict = "allow" if answer.allow else "deny"
+                sheet.row(impl, verdict=verdict, reason=answer.reason, effect="won")
+                sheet.close(verdict, impl.plugin, ask.call.input_hash, ask.call.input_hash)
+                return answer, impl.plugin
+        sheet.close("none", "")
+        return None, ""
+
+    # --- post-tool -------------------------------------------------------------------------------------
+
+    async def post_tool(self, call: ToolCall, outcome: Outcome) -> ResultOutcome:
+        """Let each implementation patch the outcome, one after another."""
+        after = ResultOutcome(outcome)
+        if not self._bound["post_tool"]:
+            return after
+        sheet = _Sheet(self, "post_tool", call.id)
+        bound = self._matching(sheet, self._bound["post_tool"], call.name)
+        place = 0
+        while place < len(bound):
+            answers, place = await self._until_answer(sheet, bound, place, (call, after.outcome))
+            for impl, answer in answers:
+                self._patch(sheet, impl, answer, after)
+        sheet.close(str(outcome.kind), "")
+        return after
+
+    def _patch(self, sheet: _Sheet, impl: Impl, answer: Any, after: ResultOutcome) -> None:
+        if isinstance(answer, Failure):
+            if not impl.options.guard:
+                return
+            answer = ResultPatch(hide=True, reason=f"{impl.plugin} (a guard) failed")
+        patch: ResultPatch = answer
+        result = after.outcome.result
+        words = []
+        if patch.hide:
+            after.hidden = True
+            text = f"[the output was withheld by {impl.plugin}{': ' + patch.reason if patch.reason else ''}]"
+            result = ToolResult(content=text, is_error=result.is_error)
+            words.append("hid")
+        elif patch.output is not None or patch.data is not None:
+            update: dict[str, Any] = {}
+            if patch.output is not None:
+                update["content"] = patch.output
+            if patch.data is not None:
+                update["data"] = patch.data
+            result = result.model_copy(update=update)
+            words.append("rewrote")
+        if result is not after.outcome.result:
+            after.outcome = after.outcome.model_copy(update={"result": result})
+        if patch.context:
+            after.contexts.append((impl.plugin, patch.context))
+            words.append("context")
+        if patch.retry:
+            after.retry = True
+            words.append("retry")
+        if patch.stop:
+            after.stop, after.stop_reason = True, patch.reason
+            words.append("stop")
+        sheet.row(impl, reason=patch.reason, effect=", ".join(words))
+
+    # --- step, compaction, lifecycle, journal ----------------------------------------------------------
+
+    async def next_step(self, state: State) -> StepOutcome:
+        """Decide together what comes next."""
+        bound = self._bound["next_step"]
+        if not bound:
+            return StepOutcome()
+        sheet = _Sheet(self, "next_step", str(state.step))
+        answers = await self._together(sheet, bound, (state,))
+        given = [(i.plugin, a) for (i, _), a in zip(bound, answers, strict=True) if isinstance(a, StepDecision)]
+        outcome = reduce_steps(given)
+        for (impl, _), answer in zip(bound, answers, strict=True):
+            if isinstance(answer, StepDecision):
+                effect = "won" if impl.plugin == outcome.by else "kept"
+                sheet.row(impl, verdict=str(answer.verb or ""), reason=answer.reason, effect=effect)
+        if sheet.rows:
+            sheet.close(str(outcome.verb or "none"), outcome.by)
+        return outcome
+
+    async def compact(
+        self, job: CompactionJob, accept: Callable[[CompactionResult], str], *, start: int = 0
+    ) -> tuple[CompactionResult | Skip | None, str]:
+        """Ask one after another for a result that *accept* has nothing against (it returns the objection)."""
+        bound = self._bound["compact"][start:]
+        if not bound:
+            return None, ""
+        from dataclasses import replace
+
+        sheet = _Sheet(self, "compact", str(job.trigger))
+        for place, (impl, ctx) in enumerate(bound, start + 1):
+
+            async def default(after: int = place) -> CompactionResult | Skip | None:
+                return (await self.compact(job, accept, start=after))[0]
+
+            answer = await self._one(sheet, impl, ctx, (replace(job, default=default),))
+            if isinstance(answer, Skip):
+                if not job.must:
+                    sheet.row(impl, verdict="skip", reason=answer.reason, effect="won")
+                    sheet.close("skip", impl.plugin)
+                    return answer, impl.plugin
+                sheet.row(impl, verdict="skip", reason=answer.reason, effect="dropped: the window has overflowed")
+            elif isinstance(answer, CompactionResult):
+                objection = accept(answer)
+                if not objection:
+                    sheet.row(impl, verdict="result", reason=answer.strategy, effect="won")
+                    sheet.close("result", impl.plugin)
+                    return answer, impl.plugin
+                sheet.row(impl, verdict="result", reason=answer.strategy, effect=f"dropped: {objection}")
+        sheet.close("none", "")
+        return None, ""
+
+    async def lifecycle(self, event: Event) -> list[tuple[str, Answer]]:
+        """Tell everybody; return the answers in order."""
+        bound = self._bound["lifecycle"]
+        if not bound:
+            return []
+        sheet = _Sheet(self, "lifecycle", event.name)
+        answers = await self._together(sheet, bound, (event,))
+        given = []
+        for (impl, _), answer in zip(bound, answers, strict=True):
+            if isinstance(answer, Answer):
+                given.append((impl.plugin, answer))
+                sheet.row(impl, verdict="block" if answer.block else "", reason=answer.reason, effect="kept")
+        if sheet.rows:
+            sheet.close("", "")
+        return given
+
+    async def event(self, record: Record) -> None:
+        """Show a journal record to its observers; nothing of this is journaled, or it would never end."""
+        bound = self._bound["event"]
+        if bound:
+            sheet = _Sheet(self, "event", "")
+            await self._together(sheet, bound, (record,))
+
+    # --- calling ---------------------------------------------------------------------------------------
+
+    def _matching(self, sheet: _Sheet, bound: Sequence[Bound], name: str) -> Sequence[Bound]:
+        if not self._matched[sheet.hook]:
+            return bound
+        kept = []
+        for pair in bound:
+            if pair[0].match is None or pair[0].match(name):
+                kept.append(pair)
+            else:
+                sheet.skip(pair[0])
+        return kept
+
+    async def _one(self, sheet: _Sheet, impl: Impl, ctx: Ctx, args: tuple[Any, ...]) -> Any:
+        return (await self._together(sheet, ((impl, ctx),), args))[0]
+
+    async def _until_answer(
+        self, sheet: _Sheet, bound: Sequence[Bound], place: int, args: tuple[Any, ...]
+    ) -> tuple[list[tuple[Impl, Any]], int]:
+        """Call from *place* on until one has answered; return it (as a list) and the next place."""
+        dog = self._dog
+        dog.count += 1
+        ns = sheet.ns
+        clock = perf_counter_ns()
+        for here in range(place, len(bound)):
+            impl, ctx = bound[here]
+            if not impl.plain:
+                answer = await self._one(sheet, impl, ctx, args)
+                clock = perf_counter_ns()
+            else:
+                dog.limit, dog.running = impl.limit, impl  # type: ignore[assignment]  # plain: no function
+                try:
+                    answer = impl.call(*args, ctx)
+                except BaseException as error:
+                    answer = self._caught(impl, error)
+                dog.running = None
+                now = perf_counter_ns()
+                ns.append(now - clock)
+                clock = now
+                if answer is not None:
+                    answer = self._checked(sheet, impl, answer)
+                elif impl.plugin in self._failures:
+                    del self._failures[impl.plugin]
+            if answer is not None:
+                return [(impl, answer)], here + 1
+        return [], len(bound)
+
+    async def _together(self, sheet: _Sheet, bound: Sequence[Bound], args: tuple[Any, ...]) -> list[Any]:
+        """Call all, those that wait side by side; return an answer, a Failure or None for each, in order."""
+        answers: list[Any] = [None] * len(bound)
+        waiting: list[tuple[int, Impl, asyncio.Future[None], float | None]] = []
+        dog = self._dog
+        dog.count += 1
+        ns = sheet.ns
+        first = len(ns)
+        clock = perf_counter_ns()
+        for place, (impl, ctx) in enumerate(bound):
+            if impl.plain:
+                dog.limit, dog.running = impl.limit, impl  # type: ignore[assignment]  # plain: no function
+                try:
+                    answer = impl.call(*args, ctx)
+                    if answer is not None:
+                        answers[place] = answer
+                except BaseException as error:
+                    answers[place] = self._caught(impl, error)
+            else:
+                limit = impl.limit(args[0]) if callable(impl.limit) else impl.limit
+                task = self._start(impl, ctx, args, answers, place, ns, first + place)
+                if task is not None:
+                    waiting.append((place, impl, task, limit))
+            now = perf_counter_ns()
+            ns.append(now - clock)
+            clock = now
+        dog.running = None
+        if waiting:
+            await self._wait(waiting, answers)
+        for place, answer in enumerate(answers):
+            if answer is not None:
+                answers[place] = self._checked(sheet, bound[place][0], answer)
+        if self._failures:
+            for place, (impl, _) in enumerate(bound):
+                if not isinstance(answers[place], Failure):
+                    self._failures.pop(impl.plugin, None)
+        return answers
+
+    def _caught(self, impl: Impl, error: BaseException) -> Failure:
+        if isinstance(error, OverrunError):
+            self._dog.settle()
+            limit = impl.limit if isinstance(impl.limit, int | float) else 0.0
+            return Failure(str(HookTimeoutError(impl.plugin, impl.hook, limit)), timeout=True)
+        self._dog.running = None
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        return Failure(describe(error))
+
+    def _start(
+        self, impl: Impl, ctx: Ctx, args: tuple[Any, ...], answers: list[Any], place: int, ns: list[int], slot: int
+    ) -> asyncio.Future[None] | None:
+        """Start what cannot be called directly; None if it has finished already."""
+        began = perf_counter_ns()
+        if impl.options.blocking:
+            return self._in_thread(impl, ctx, args, answers, place)
+
+        async def run() -> None:
+            try:
+                answers[place] = await impl.call(*args, ctx)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # also SystemExit, which would end the loop
+                answers[place] = Failure(describe(error))
+            if slot < len(ns):
+                ns[slot] = perf_counter_ns() - began
+
+        task = start_task(run())
+        return None if task.done() else task
+
+    def _in_thread(
+        self, impl: Impl, ctx: Ctx, args: tuple[Any, ...], answers: list[Any], place: int
+    ) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        context = copy_context()
+
+        def finish(answer: Any) -> None:
+            if not done.done():
+                answers[place] = answer
+                done.set_result(None)
+
+        def run() -> None:
+            try:
+                answer = context.run(impl.call, *args, ctx)
+            except BaseException as error:
+                answer = Failure(describe(error))
+            try:
+                loop.call_soon_threadsafe(finish, answer)
+            except RuntimeError:  # the loop has ended: nobody waits any more
+                pass
+
+        threading.Thread(target=run, name=f"pegboard-{impl}", daemon=True).start()
+        return done
+
+    async def _wait(
+        self, waiting: list[tuple[int, Impl, asyncio.Future[None], float | None]], answers: list[Any]
+    ) -> None:
+        """Wait for all, with one timer for the earliest deadline; who misses his is cancelled and left behind."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        pending = {
+            task: (place, impl, None if limit is None else now + limit, limit)
+            for place, impl, task, limit in waiting
+            if not task.done()
+        }
+        try:
+            while pending:
+                deadlines = [row[2] for row in pending.values() if row[2] is not None]
+                timeout = max(0.0, min(deadlines) - loop.time()) if deadlines else None
+                await asyncio.wait(pending, timeout=timeout)
+                now = loop.time()
+                for task, (place, impl, deadline, limit) in list(pending.items()):
+                    if task.done():
+                        del pending[task]
+                    elif deadline is not None and deadline <= now:
+                        del pending[task]
+                        task.cancel()
+                        self._leave_behind(task, impl)
+                        answers[place] = Failure(
+                            str(HookTimeoutError(impl.plugin, impl.hook, limit or 0)), timeout=True
+                        )
+        except asyncio.CancelledError:
+            for task in pending:
+                task.cancel()
+            if pending:
+                await asyncio.wait(pending, timeout=GRACE)
+            raise
+
+    def _leave_behind(self, task: asyncio.Future[None], impl: Impl) -> None:
+        """Count what did not answer; it is reported when it still runs after a grace."""
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            if not task.done() or impl.options.blocking:
+                self.abandoned.append(str(impl))
+
+        loop.call_later(GRACE, look)
+
+    def _checked(self, sheet: _Sheet, impl: Impl, answer: Any) -> Any:
+        """Turn an answer of the wrong type into a Failure; count failures."""
+        if not isinstance(answer, Failure):
+            wanted = POLICIES[impl.hook].answers
+            if isinstance(answer, wanted):
+                return answer
+            if inspect.iscoroutine(answer):
+                answer.close()
+            names = " or ".join(kind.__name__ for kind in wanted) or "nothing"
+            answer = Failure(str(WrongAnswerError(impl.plugin, impl.hook, type(answer).__name__, names)))
+        sheet.failed(impl, answer)
+        return answer
+
+    def _failed(self, impl: Impl, error: str) -> None:
+        level = "error" if impl.options.guard else "warning"
+        self._around.notice(impl.plugin, f"{impl.hook} failed: {error}", level)
+        if impl.options.guard:
+            return
+        count = self._failures[impl.plugin] = self._failures.get(impl.plugin, 0) + 1
+        if count >= FAILURES_IN_A_ROW and impl.plugin not in self.quarantined:
+            self._quarantine(impl, error)
+
+    def _quarantine(self, impl: Impl, error: str) -> None:
+        guards = any(
+            other.options.guard for impls in self.plan.hooks.values() for other in impls if other.plugin == impl.plugin
+        )
+        if guards:
+            return
+        self.quarantined[impl.plugin] = error
+        self._around.write(Quarantined(plugin=impl.plugin, hook=impl.hook, reason=error))
+        self._around.notice(
+            impl.plugin,
+            f"failed {FAILURES_IN_A_ROW} times in a row and is left out until the session ends. "
+            f"The last error: {error}. A new session tries it again; `pegboard plugins info {impl.plugin}` tells more.",
+            "error",
+        )
+        self.use(self.plan)
+
+
+class _Sheet:
+    """The record of one dispatch while it is made."""
+
+    __slots__ = ("_dispatcher", "hook", "ns", "rows", "skipped", "subject")
+
+    def __init__(self, dispatcher: Dispatcher, hook: str, subject: str) -> None:
+        self._dispatcher = dispatcher
+        self.hook = hook
+        self.subject = subject
+        self.ns: list[int] = []
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.skipped: list[int] = []
+
+    def row(self, impl: Impl, **facts: str) -> None:
+        """Say something of an implementation; what is said again replaces what was."""
+        row = self.rows.setdefault(impl.index, {"i": impl.index, "plugin": impl.plugin})
+        row.update({name: value for name, value in facts.items() if value})
+
+    def effect(self, plugin: str, effect: str) -> None:
+        """Say what became of a plugin's answer."""
+        for row in self.rows.values():
+            if row["plugin"] == plugin:
+                row["effect"] = "won, rewrote" if row.get("effect") == "rewrote" and effect == "won" else effect
+
+    def hashes(self, impl: Impl, before: str, after: str) -> None:
+        """Say which input a rewriter saw and which it left."""
+        if impl.index in self.rows:
+            self.rows[impl.index].update(before=before, after=after)
+
+    def skip(self, impl: Impl) -> None:
+        """Say that a matcher left an implementation out."""
+        self.skipped.append(impl.index)
+
+    def failed(self, impl: Impl, failure: Failure) -> None:
+        """Say that an implementation failed."""
+        effect = "refused in its name" if impl.options.guard else "left out"
+        self.row(impl, error=failure.error, effect=effect)
+        self._dispatcher._failed(impl, failure.error)
+
+    def close(self, outcome: str, winner: str, before: str = "", after: str = "") -> None:
+        """Write the record."""
+        self._dispatcher._around.write(
+            HookRecord(
+                point=self.hook,
+                plan=self._dispatcher.plan.id,
+                subject=self.subject,
+                ns=tuple(self.ns),
+                rows=tuple(HookRow(**self.rows[index]) for index in sorted(self.rows)),
+                outcome=outcome,
+                winner=winner,
+                before=before,
+                after=after,
+                skipped=tuple(self.skipped),
+            )
+        )
+
+
+class _Below:
+    """What a frame is handed as `call_next`: passes on, and remembers what came back and what was raised."""
+
+    __slots__ = ("_inner", "error", "passed", "raw")
+
+    def __init__(self, inner: CallNext) -> None:
+        self._inner = inner
+        self.passed: AsyncIterator[StreamEvent] | None = None
+        self.raw: AsyncIterator[StreamEvent] | None = None
+        self.error: BaseException | None = None
+
+    def __call__(self, request: Request) -> AsyncIterator[StreamEvent]:
+        self.raw = self._inner(request)
+        self.passed = self._remembering(self.raw)
+        return self.passed
+
+    async def _remembering(self, stream: AsyncIterator[StreamEvent]) -> AsyncIterator[StreamEvent]:
+        try:
+            async for event in stream:
+                yield event
+        except BaseException as error:
+            self.error = error
+            raise
+        finally:
+            await _aclose(stream)
+
+
+async def _aclose(stream: Any) -> None:
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def start_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Start a coroutine as a task of its own, from Python 3.12 on without a turn of the loop if it never waits.
+
+    It is not stepped outside a task: `asyncio.timeout` and task groups remember the task of their first step.
+    """
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=loop, eager_start=True)
+    return loop.create_task(work)
+
+
+def _patched(draft: RequestDraft, patch: RequestPatch, plugin: str) -> RequestDraft:
+    sections = {section.name: section for section in draft.sections}
+    for section in patch.sections:
+        owned = section if section.owner else section.model_copy(update={"owner": plugin})
+        if section.text:
+            sections[section.name] = owned
+        else:
+            sections.pop(section.name, None)
+    tools = draft.tools if patch.tools is None else tuple(name for name in draft.tools if name in patch.tools)
+    return draft.model_copy(
+        update={"sections": tuple(sections.values()), "tools": tools, "params": {**draft.params, **patch.params}}
+    )
+
+
+def _what_changed(patch: RequestPatch) -> str:
+    words = [f"section {section.name}" for section in patch.sections]
+    if patch.tools is not None:
+        words.append(f"tools {', '.join(patch.tools) or 'none'}")
+    words += [f"parameter {name}" for name in patch.params]
+    return "; ".join(words)
+
+
+# --- the plan ------------------------------------------------------------------------------------------
+
+
+def compile_plan(board: Board, flag_is_on: Callable[[str], bool] = lambda name: True) -> Plan:
+    """Compile the board as it stands; *flag_is_on* decides about implementations behind a flag."""
+    stamps = {r.name: PluginStamp(name=r.name, distribution=r.distribution, version=r.version) for r in board.active}
+    hooks: dict[str, tuple[Impl, ...]] = {}
+    digest = hashlib.sha256()
+    for hook, policy in POLICIES.items():
+        if hook == "register":
+            continue
+        found = {impl.plugin_name: impl.function for impl in getattr(board.manager.hook, hook).get_hookimpls()}
+        names = [name for name in board.ordered(hook) if _takes_part(found[name], flag_is_on)]
+        names.sort(key=lambda name: not options_on(found[name]).rewrites)  # stable: rewriters first, each in its order
+        hooks[hook] = tuple(make_impl(index, policy, hook, name, found[name]) for index, name in enumerate(names))
+        digest.update(f"{hook}:{','.join(names)};".encode())
+    for stamp in stamps.values():
+        digest.update(f"{stamp.name} {stamp.distribution} {stamp.version};".encode())
+    return Plan(digest.hexdigest()[:12], hooks, stamps)
+
+
+def _takes_part(function: Any, flag_is_on: Callable[[str], bool]) -> bool:
+    flag = options_on(function).flag
+    return flag is None or flag_is_on(flag)

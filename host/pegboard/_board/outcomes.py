@@ -1,0 +1,112 @@
+"""What a dispatch comes to: pure functions from answers in order to one outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pegboard.decisions import MILD_TO_STRICT_STEPS, STRICTNESS, Decision, StepDecision, StepVerb, Verdict
+from pegboard.messages import Outcome, ToolCall
+
+
+@dataclass(slots=True)
+class Failure:
+    """What an implementation that raised, overran or answered nonsense leaves instead of an answer."""
+
+    error: str
+    timeout: bool = False
+
+
+@dataclass(slots=True)
+class PromptOutcome:
+    """What became of a prompt."""
+
+    prompt: str
+    blocked: bool = False
+    by: str = ""
+    reason: str = ""
+    hide_prompt: bool = False
+    title: str = ""
+    contexts: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class CallOutcome:
+    """What `pre_tool` came to: the call as it will run, the verdict on it, and who gave it."""
+
+    call: ToolCall
+    verdict: Verdict | None = None
+    by: str = ""
+    reason: str = ""
+    rule: str = ""
+    result: str | None = None
+    stop: bool = False
+    stop_reason: str = ""
+    contexts: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ResultOutcome:
+    """What `post_tool` came to."""
+
+    outcome: Outcome
+    contexts: list[tuple[str, str]] = field(default_factory=list)
+    retry: bool = False
+    hidden: bool = False
+    stop: bool = False
+    stop_reason: str = ""
+
+
+@dataclass(slots=True)
+class StepOutcome:
+    """What `next_step` came to."""
+
+    verb: StepVerb | None = None
+    by: str = ""
+    reason: str = ""
+    injects: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A decision with who gave it and the input hash that it was given for."""
+
+    plugin: str
+    decision: Decision
+    input_hash: str
+
+
+def reduce_votes(votes: list[Vote], final_hash: str, *, can_defer: bool) -> tuple[Vote | None, dict[int, str]]:
+    """Return the vote that wins, and for each vote that was left out the reason, by its place in *votes*.
+
+    deny > defer > ask > allow > none; ties go to the first. An allow for another input than the final one does not
+    count, and a defer does not where the session cannot defer.
+    """
+    winner: Vote | None = None
+    dropped: dict[int, str] = {}
+    for place, vote in enumerate(votes):
+        verdict = vote.decision.verdict
+        if verdict is None:
+            continue
+        if verdict is Verdict.ALLOW and vote.input_hash != final_hash:
+            dropped[place] = "dropped: the input was changed after this allow"
+            continue
+        if verdict is Verdict.DEFER and not can_defer:
+            dropped[place] = "dropped: this session cannot defer"
+            continue
+        if winner is None or STRICTNESS[verdict] > STRICTNESS[winner.decision.verdict or Verdict.ALLOW]:
+            winner = vote
+    return winner, dropped
+
+
+def reduce_steps(answers: list[tuple[str, StepDecision]]) -> StepOutcome:
+    """Return the step that wins (stop > compact > keep_going; the first among equals) with every inject in order."""
+    outcome = StepOutcome()
+    for plugin, answer in answers:
+        if answer.inject:
+            outcome.injects.append((plugin, answer.inject))
+        verb = answer.verb
+        if verb is None:
+            continue
+        if outcome.verb is None or MILD_TO_STRICT_STEPS.index(verb) > MILD_TO_STRICT_STEPS.index(outcome.verb):
+            outcome.verb, outcome.by, outcome.reason = verb, plugin, answer.reason
+    return outcome

@@ -1,0 +1,99 @@
+"""A plan: the implementations of every hook in their order, compiled once per snapshot."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pegboard import hookspecs
+from pegboard.hookspecs import NO_OPTIONS, OPTIONS, ImplOptions, Policy
+from pegboard.records import PlanRecord, PluginStamp
+
+NAMES = re.compile(r"[A-Za-z0-9_\- ,|]*")
+MATCHED_HOOKS = frozenset({"pre_tool", "post_tool"})
+Limit = float | Callable[..., float | None] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Impl:
+    """One implementation of one hook. `call` takes all of the hookspec's arguments by position."""
+
+    index: int
+    plugin: str
+    hook: str
+    call: Callable[..., Any]
+    limit: Limit
+    is_async: bool
+    options: ImplOptions
+    match: Callable[[str], bool] | None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a `def` that is called directly, under a fixed limit."""
+        return not (self.is_async or self.options.blocking or callable(self.limit))
+
+    def __str__(self) -> str:
+        return f"{self.plugin}.{self.hook}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything about hooks that stays the same for a turn."""
+
+    id: str
+    hooks: Mapping[str, tuple[Impl, ...]]
+    stamps: Mapping[str, PluginStamp]
+
+    def record(self, flags: str = "") -> PlanRecord:
+        """Return the plan as the journal keeps it."""
+        hooks = {hook: tuple(impl.plugin for impl in impls) for hook, impls in self.hooks.items() if impls}
+        return PlanRecord(plan=self.id, plugins=tuple(self.stamps.values()), hooks=hooks, flags=flags)
+
+
+def make_impl(index: int, policy: Policy, hook: str, plugin: str, function: Any) -> Impl:
+    """Compile one implementation."""
+    options = options_on(function)
+    return Impl(
+        index=index,
+        plugin=plugin,
+        hook=hook,
+        call=adapter(hook, function),
+        limit=policy.timeout if options.timeout is None else options.timeout,
+        is_async=inspect.iscoroutinefunction(function),
+        options=options,
+        match=matcher(options.matcher) if hook in MATCHED_HOOKS else None,
+    )
+
+
+def options_on(function: Any) -> ImplOptions:
+    """Return what `@hookimpl` said on a function."""
+    options: ImplOptions = getattr(function, OPTIONS, NO_OPTIONS)
+    return options
+
+
+def adapter(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of all of the hook's arguments that passes on the ones that *function* takes.
+
+    Built from source text because a lambda made for the purpose costs a quarter of `**kwargs` filtering, and it is
+    called for every implementation of every hook.
+    """
+    given = list(inspect.signature(getattr(hookspecs, hook)).parameters)
+    taken = [name for name in inspect.signature(function).parameters if name in given]
+    if taken == given:
+        return function
+    made: Callable[..., Any] = eval(f"lambda {', '.join(given)}: _f({', '.join(taken)})", {"_f": function})
+    return made
+
+
+def matcher(text: str | None) -> Callable[[str], bool] | None:
+    """Return a test for tool names (hook-contract 2.3): names in a list are exact, anything else is a regex."""
+    if text is None or text in ("", "*"):
+        return None
+    if NAMES.fullmatch(text):
+        names = frozenset(name.strip() for name in re.split(r"[|,]", text))
+        return names.__contains__
+    pattern = re.compile(text)
+    return lambda name: pattern.search(name) is not None

@@ -1,0 +1,397 @@
+"""The board: the pluggy manager, and what the plugins on it have registered."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pluggy
+from pydantic import BaseModel
+
+from pegboard import hookspecs
+from pegboard._board.discovery import PluginRecord, Status
+from pegboard._board.order import Place, total_order
+from pegboard._board.watchdog import raise_in
+from pegboard.context import Command, FilterFunction, HealthCheck, ServiceFactory, View
+from pegboard.errors import (
+    DuplicateToolError,
+    HookSignatureError,
+    HookTimeoutError,
+    OrderCycleError,
+    PegboardError,
+    PluginError,
+    SettingsError,
+    UnknownHookError,
+)
+from pegboard.flags import Flag
+from pegboard.hookspecs import NO_OPTIONS, OPTIONS, POLICIES, PROJECT, ImplOptions
+from pegboard.records import Record
+from pegboard.requests import ModelInfo, Section, Stability
+from pegboard.settings import SettingsView
+from pegboard.tools import Tool
+
+Model = TypeVar("Model", bound=BaseModel)
+IMPORT_SECONDS = 30.0
+"""How long a plugin's import may take before the host goes on without it."""
+
+
+@dataclass
+class Contribution:
+    """What one plugin registers; kept as a whole or dropped as a whole. It is the Registry of `register`."""
+
+    plugin: str
+    view: SettingsView
+    tools: list[Tool] = field(default_factory=list)
+    models: list[ModelInfo] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
+    flag_sources: list[Callable[[], Mapping[str, Any]]] = field(default_factory=list)
+    services: dict[str, ServiceFactory] = field(default_factory=dict)
+    views: list[View] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+    checks: list[HealthCheck] = field(default_factory=list)
+    filters: list[tuple[str, FilterFunction]] = field(default_factory=list)
+    tables: dict[str, type[BaseModel]] = field(default_factory=dict)
+    own_settings: BaseModel | None = None
+
+    def add_tool(self, *tools: Tool) -> None:
+        """See context.Registry."""
+        for one in tools:
+            if not isinstance(one, Tool):
+                raise PluginError(self.plugin, f"add_tool takes what @tool makes, not {type(one).__name__}")
+            if one not in self.tools:
+                self.tools.append(one)
+
+    def add_model(self, model: ModelInfo) -> None:
+        """See context.Registry."""
+        self.models.append(model)
+
+    def add_command(self, name: str, target: str, *, help: str = "") -> None:
+        """See context.Registry."""
+        self.commands.append(Command(name, target, help))
+
+    def add_flag(self, *flags: Flag) -> None:
+        """See context.Registry."""
+        for one in flags:
+            if one not in self.flags:
+                self.flags.append(one)
+
+    def add_flag_source(self, source: Callable[[], Mapping[str, Any]]) -> None:
+        """See context.Registry."""
+        self.flag_sources.append(source)
+
+    def add_service(self, name: str, factory: ServiceFactory) -> None:
+        """See context.Registry."""
+        self.services[name] = factory
+
+    def add_view(self, name: str, build: Callable[[Iterator[Record]], Any]) -> None:
+        """See context.Registry."""
+        self.views.append(View(name, build))
+
+    def add_section(self, *sections: Section) -> None:
+        """See context.Registry."""
+        for section in sections:
+            if section.stability is Stability.TURN:
+                raise PluginError(self.plugin, f"the section {section.name!r} changes by turn: use prepare_request")
+            self.sections.append(section.model_copy(update={"owner": self.plugin}))
+
+    def add_health_check(self, name: str, ask: Callable[[], str | None]) -> None:
+        """See context.Registry."""
+        self.checks.append(HealthCheck(name, ask))
+
+    def add_filter(self, surface: str, function: FilterFunction) -> None:
+        """See context.Registry."""
+        self.filters.append((surface, function))
+
+    def settings(self, model: type[Model], *, table: str = "", tightening: Sequence[str] = ()) -> Model:
+        """See context.Registry."""
+        name = table or self.plugin
+        self.view.declare(name, model, tightening=tightening)
+        self.tables[name] = model
+        parsed = self.view.parse(name, model)
+        self.own_settings = parsed
+        return parsed
+
+    def all_settings(self) -> SettingsView:
+        """See context.Registry."""
+        return self.view
+
+
+class Board:
+    """Plugins in their places. `load` brings them up; afterwards only `disable` changes anything."""
+
+    def __init__(self, view: SettingsView) -> None:
+        self.view = view
+        self.manager = pluggy.PluginManager(PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+        self.records: list[PluginRecord] = []
+        self.contributions: dict[str, Contribution] = {}
+        self.generation = 0
+
+    # bringing plugins up
+
+    def load(self, records: Sequence[PluginRecord]) -> None:
+        """Import, check and register each plugin that takes part. What fails has a status that says so."""
+        self.records = [*self.records, *records]
+        for record in records:
+            if record.status is Status.FOUND:
+                self._load_one(record)
+        self._settle_order()
+        self.manager.check_pending()
+        self.generation += 1
+
+    def _load_one(self, record: PluginRecord) -> None:
+        started = time.perf_counter()
+        try:
+            if record.plugin is None:
+                record.plugin = run_abandonable(lambda: resolve(record.value), IMPORT_SECONDS, record.name, "import")
+            record.import_ms = (time.perf_counter() - started) * 1e3
+            self._register(record)
+        except SettingsError as error:
+            record.fail(Status.CONFIG_ERROR, str(error), "mend that line")
+        except DuplicateToolError as error:
+            owner, _, rest = str(error).partition(". ")
+            record.fail(Status.LOAD_ERROR, owner, rest)
+        except PegboardError as error:
+            record.fail(Status.LOAD_ERROR, str(error))
+        except (Exception, SystemExit) as error:
+            record.fail(Status.LOAD_ERROR, describe(error), f"pegboard plugins info {record.name}")
+        else:
+            record.status = Status.ACTIVE
+            return
+        if self.manager.has_plugin(record.name):
+            self.manager.unregister(name=record.name)
+
+    def _register(self, record: PluginRecord) -> None:
+        check_implementations(self.manager, record.name, record.plugin)
+        contribution = Contribution(record.name, self.view)
+        for found in vars(record.plugin).values() if inspect.ismodule(record.plugin) else ():
+            if isinstance(found, Tool):
+                contribution.add_tool(found)
+            elif isinstance(found, Flag):
+                contribution.add_flag(found)
+        self.manager.register(record.plugin, record.name)
+        register = getattr(record.plugin, "register", None)
+        if register is not None and self.manager.parse_hookimpl_opts(record.plugin, "register") is not None:
+            limit = POLICIES["register"].timeout or IMPORT_SECONDS
+            wanted = inspect.signature(register).parameters
+            run_abandonable((lambda: register(contribution)) if wanted else register, limit, record.name, "register")
+        contribution.tools = [self._named(record.name, one) for one in contribution.tools]
+        self._refuse_duplicates(record.name, contribution)
+        self.contributions[record.name] = contribution
+
+    def _named(self, plugin: str, one: Tool) -> Tool:
+        from dataclasses import replace
+
+        alias = self.view.plugins.aliases.get(f"{plugin}.{one.name}")
+        return replace(one, name=alias or one.name, owner=plugin)
+
+    def _refuse_duplicates(self, plugin: str, contribution: Contribution) -> None:
+        taken = {one.name: one.owner for one in self.tools.values()}
+        for one in contribution.tools:
+            if one.name in taken:
+                raise DuplicateToolError(one.name, taken[one.name], plugin)
+            taken[one.name] = plugin
+        models = {model.prefix: owner for owner, other in self.contributions.items() for model in other.models}
+        for model in contribution.models:
+            if model.prefix in models:
+                raise PluginError(
+                    plugin, f"answers for the models {model.prefix}:..., as {models[model.prefix]!r} does; disable one"
+                )
+        commands = {command.name: owner for owner, other in self.contributions.items() for command in other.commands}
+        for command in contribution.commands:
+            if command.name in commands:
+                raise PluginError(plugin, f"adds the verb {command.name!r}, as {commands[command.name]!r} does")
+
+    def _settle_order(self) -> None:
+        """Take out the plugins of a circle, hook by hook, until everything has an order."""
+        for hook in POLICIES:
+            while True:
+                try:
+                    self.ordered(hook)
+                    break
+                except OrderCycleError as error:
+                    for name in set(error.circle):
+                        self.disable(name, str(error), status=Status.LOAD_ERROR)
+
+    def disable(self, name: str, reason: str, *, status: Status = Status.DISABLED) -> None:
+        """Take a plugin and all that it registered off the board."""
+        record = self.record(name)
+        if record is None:
+            return
+        record.fail(status, reason)
+        self.contributions.pop(name, None)
+        if self.manager.has_plugin(name):
+            self.manager.unregister(name=name)
+        self.generation += 1
+
+    # what is on it
+
+    def record(self, name: str) -> PluginRecord | None:
+        """Return the record of a plugin, the active one among several of a name."""
+        found = [record for record in self.records if record.name == name]
+        return min(found, key=lambda record: record.status is not Status.ACTIVE, default=None)
+
+    @property
+    def active(self) -> list[PluginRecord]:
+        """The plugins that take part, in the order of their records."""
+        return [record for record in self.records if record.status is Status.ACTIVE]
+
+    def ordered(self, hook: str) -> list[str]:
+        """Return the names of the plugins that implement a hook, in their total order. Raises OrderCycleError."""
+        places = []
+        for record in self.active:
+            options = options_of(record.plugin, hook, self.manager)
+            if options is not None:
+                places.append(Place(record.name, record.tier, record.distribution, options.before, options.after))
+        return [place.name for place in total_order(places, hook=hook)]
+
+    @property
+    def tools(self) -> dict[str, Tool]:
+        """All tools by name, sorted."""
+        tools = [one for contribution in self.contributions.values() for one in contribution.tools]
+        return {one.name: one for one in sorted(tools, key=lambda one: one.name)}
+
+    @property
+    def models(self) -> dict[str, ModelInfo]:
+        """All model families by prefix, sorted."""
+        models = [model for contribution in self.contributions.values() for model in contribution.models]
+        return {model.prefix: model for model in sorted(models, key=lambda model: model.prefix)}
+
+    @property
+    def commands(self) -> dict[str, Command]:
+        """All verbs that plugins add, sorted."""
+        commands = [command for contribution in self.contributions.values() for command in contribution.commands]
+        return {command.name: command for command in sorted(commands, key=lambda command: command.name)}
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """All static and session sections, in the plugins' order."""
+        return tuple(section for name in self._in_order() for section in self.contributions[name].sections)
+
+    @property
+    def filters(self) -> tuple[tuple[str, str, FilterFunction], ...]:
+        """All filters as (plugin, surface, function), in the plugins' order."""
+        return tuple(
+            (name, surface, function)
+            for name in self._in_order()
+            for surface, function in self.contributions[name].filters
+        )
+
+    @property
+    def flags(self) -> dict[str, Flag]:
+        """All declared flags, sorted."""
+        flags = [one for contribution in self.contributions.values() for one in contribution.flags]
+        return {one.name: one for one in sorted(flags, key=lambda one: one.name)}
+
+    def _in_order(self) -> list[str]:
+        places = [Place(r.name, r.tier, r.distribution) for r in self.active if r.name in self.contributions]
+        return [place.name for place in total_order(places)]
+
+
+# --- checks --------------------------------------------------------------------------------------------
+
+
+def resolve(value: str) -> Any:
+    """Import what an entry point names; a class becomes an instance."""
+    module, _, attribute = value.partition(":")
+    found: Any = importlib.import_module(module.strip())
+    for part in filter(None, attribute.strip().split(".")):
+        found = getattr(found, part)
+    return found() if inspect.isclass(found) else found
+
+
+def options_of(plugin: Any, hook: str, manager: pluggy.PluginManager) -> ImplOptions | None:
+    """Return what `@hookimpl` said on a plugin's implementation of *hook*; None if it has none."""
+    for name in dir(plugin):
+        opts = manager.parse_hookimpl_opts(plugin, name)
+        if opts is not None and (opts.get("specname") or name) == hook:
+            found: ImplOptions = getattr(getattr(plugin, name), OPTIONS, NO_OPTIONS)
+            return found
+    return None
+
+
+def check_implementations(manager: pluggy.PluginManager, plugin_name: str, plugin: Any) -> None:
+    """Refuse what could not be called: unknown hooks, wrappers, keyword-only and unknown arguments."""
+    for name in dir(plugin):
+        opts = manager.parse_hookimpl_opts(plugin, name)
+        if opts is None:
+            continue
+        hook = opts.get("specname") or name
+        if hook not in POLICIES:
+            raise UnknownHookError(plugin_name, hook, POLICIES)
+        if opts.get("wrapper") or opts.get("hookwrapper"):
+            raise HookSignatureError(
+                plugin_name,
+                hook,
+                "wrappers are not called here; mark it rewrites=True, or order it with before=/after=",
+            )
+        if opts.get("tryfirst") or opts.get("trylast"):
+            raise HookSignatureError(plugin_name, hook, "tryfirst and trylast do nothing here; use before= and after=")
+        _check_signature(plugin_name, hook, getattr(plugin, name))
+
+
+def _check_signature(plugin_name: str, hook: str, function: Any) -> None:
+    known = list(inspect.signature(getattr(hookspecs, hook)).parameters)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            raise HookSignatureError(
+                plugin_name, hook, f"{parameter.name!r} is keyword-only, and hooks are called by position"
+            )
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise HookSignatureError(
+                plugin_name, hook, f"name the arguments you want ({', '.join(known)}) instead of *"
+            )
+        if parameter.name not in known and parameter.default is parameter.empty:
+            raise HookSignatureError(
+                plugin_name,
+                hook,
+                f"takes {parameter.name!r}, which this hook does not give; it gives {', '.join(known)}",
+            )
+    if hook == "register" and inspect.iscoroutinefunction(function):
+        raise HookSignatureError(plugin_name, hook, "register is called without an event loop: make it a plain def")
+
+
+def run_abandonable(call: Callable[[], Any], seconds: float, plugin: str, hook: str) -> Any:
+    """Call in a thread of its own, and go on without it if it takes longer than *seconds*.
+
+    Raises what the call raises, or HookTimeoutError. A loop in Python is ended; what hangs in C stays behind as a
+    daemon thread, which does not keep the process alive.
+    """
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append((True, call()))
+        except BaseException as error:  # also SystemExit: a plugin must not end the host
+            outcome.append((False, error))
+
+    thread = threading.Thread(target=run, name=f"pegboard-{hook}-{plugin}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        if thread.ident is not None:
+            raise_in(thread.ident, HookTimeoutError)
+        raise HookTimeoutError(plugin, hook, seconds)
+    fine, value = outcome[0]
+    if fine:
+        return value
+    raise value
+
+
+def describe(error: BaseException) -> str:
+    """Return an error in one line, with the place of a plugin's code that raised it."""
+    import traceback
+
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "importlib" not in frame.filename and "/pegboard/_" not in frame.filename
+    ]
+    return f"{text} ({frames[-1].filename}:{frames[-1].lineno})" if frames else text

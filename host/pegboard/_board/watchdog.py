@@ -1,0 +1,92 @@
+"""The watchdog: names a plain `def` that keeps the loop to itself, and ends it where the interpreter can."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+INTERVAL = 0.1
+"""Seconds between two looks while a turn runs; a thread that looks ten times a second costs nothing to see."""
+
+
+class OverrunError(BaseException):
+    """Raised into a hook that overran. A BaseException, so that `except Exception` in the hook does not eat it."""
+
+
+def raise_in(thread_id: int, error: type[BaseException] | None) -> None:
+    """Raise *error* in another thread at its next bytecode; None takes back one that is still pending."""
+    import ctypes
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(error) if error else None)
+
+
+class Watchdog:
+    """Watches one event loop's thread. The dispatcher says whom it calls by setting `running` and `count`.
+
+    No lock and no clock on the hot path: the thread looks now and then, and measures from when it first saw a call.
+    """
+
+    __slots__ = ("_busy", "_lock", "_stopped", "_thread", "_wake", "count", "limit", "named", "running", "thread_id")
+
+    def __init__(self) -> None:
+        self.running: Any = None
+        self.limit: float | None = None
+        self.count = 0
+        self.named: list[str] = []
+        self.thread_id = threading.get_ident()
+        self._busy = 0
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def enter(self) -> None:
+        """A turn begins: look from now on."""
+        self.thread_id = threading.get_ident()
+        self._busy += 1
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="pegboard-watchdog", daemon=True)
+            self._thread.start()
+        if self._busy == 1:
+            self._wake.set()
+
+    def leave(self) -> None:
+        """A turn is over."""
+        self._busy -= 1
+        if self._busy == 0:
+            self._wake.clear()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stopped = True
+        self._wake.set()
+
+    def settle(self) -> None:
+        """Take back an error that was raised too late to hit its hook. Call it after a hook that overran."""
+        with self._lock:
+            self.running = None
+            raise_in(self.thread_id, None)
+
+    def _watch(self) -> None:
+        seen: Any = None
+        seen_count = -1
+        since = 0.0
+        while True:
+            self._wake.wait()
+            if self._stopped:
+                return
+            time.sleep(INTERVAL)
+            running, count, limit = self.running, self.count, self.limit
+            now = time.monotonic()
+            if running is None or limit is None:
+                seen = None
+            elif running is not seen or count != seen_count:
+                seen, seen_count, since = running, count, now
+            elif now - since > limit:
+                with self._lock:
+                    # Look again: it may have ended while we waited for the lock.
+                    if self.running is running and self.count == count:
+                        self.named.append(str(running))
+                        raise_in(self.thread_id, OverrunError)
+                seen = None

@@ -1,0 +1,345 @@
+"""The host: opens settings, board and services once, and hands out sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from pegboard._agent.fold import Replay
+from pegboard._agent.journal import Damage, Journal
+from pegboard._agent.session import Options, RunResult, Session, Shown, open_journal
+from pegboard._agent.store import SessionInfo, Store
+from pegboard._board.discovery import (
+    EntryPointLike,
+    PluginRecord,
+    Selection,
+    Status,
+    find_plugins,
+    installed_entry_points,
+)
+from pegboard._board.dispatch import compile_plan
+from pegboard._board.order import Tier
+from pegboard._board.plan import Plan
+from pegboard._board.registry import Board
+from pegboard._board.threads import Threads
+from pegboard._board.trust import TrustStore
+from pegboard._board.watchdog import Watchdog
+from pegboard.context import FilterFunction, NoServiceError
+from pegboard.errors import SettingsError
+from pegboard.flags import FlagView
+from pegboard.requests import Layer, ModelInfo, Section, Stability
+from pegboard.settings import SettingsView, load_settings
+from pegboard.tools import Tool
+
+__all__ = ["Host", "Options", "RunResult", "Session", "SessionInfo", "Shown"]
+
+BASE_PROMPT = (
+    "You are a coding agent. You work in the user's folder with the tools that you are given. "
+    "Read before you change, make the smallest change that does the job, and check that it works. "
+    "Text in <system-reminder> comes from the host or its hooks, never from the user."
+)
+
+
+class Host:
+    """Everything that sessions share. `async with` it, or `open()` it where nothing runs.
+
+    *cwd* is the project folder; *command_line* has settings tables by name; *no_plugins* is the option's text
+    ("" for the option without names, None if it was not given). *plugins* are further plugins as (name, object);
+    *entry_points* replaces what is installed. *strict* makes wrong settings an error at once; without it they are
+    in `problems`, so that `doctor` and the like work in any state.
+    """
+
+    def __init__(
+        self,
+        cwd: Path | None = None,
+        *,
+        command_line: Mapping[str, Any] | None = None,
+        no_plugins: str | None = None,
+        state_dir: Path | None = None,
+        config_dir: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        entry_points: Iterable[EntryPointLike] | None = None,
+        plugins: Sequence[tuple[str, Any]] = (),
+        settings: SettingsView | None = None,
+        strict: bool = True,
+    ) -> None:
+        self.cwd = (cwd or Path.cwd()).resolve()
+        self.environment = os.environ if environment is None else environment
+        self.state_dir = state_dir or state_folder(self.environment)
+        self.config_dir = config_dir or config_folder(self.environment)
+        self.trust = TrustStore(self.state_dir)
+        self.store = Store(self.state_dir)
+        self.threads = Threads()
+        self.problems: list[SettingsError] = []
+        self._command_line = command_line
+        self._no_plugins = no_plugins
+        self._entry_points = entry_points
+        self._extra = tuple(plugins)
+        self._given_settings = settings
+        self._strict = strict
+        self._plans: dict[tuple[int, str], Plan] = {}
+        self._services: dict[str, Any] = {}
+        self._stack = AsyncExitStack()
+        self._opened = False
+        self._tool_cache: tuple[int, dict[str, Tool]] | None = None
+
+    # --- opening ---------------------------------------------------------------------------------------
+
+    def open(self) -> Host:
+        """Read settings and load plugins. Raises SettingsError if *strict*."""
+        if self._opened:
+            return self
+        self.view = self._given_settings or self._load_settings()
+        self.board = Board(self.view)
+        self.board.load([*self._find(), *self._further()])
+        owned = [record.name for record in self.board.records]
+        try:
+            self.view.check_tables(owned)
+            self.view.session  # noqa: B018  (typed now, so that a wrong value is found here)
+            self.view.model  # noqa: B018
+        except SettingsError as error:
+            self.problems.append(error)
+        for record in self.board.records:
+            if record.status is Status.CONFIG_ERROR:
+                self.problems.append(SettingsError(record.reason))
+        if self.problems and self._strict:
+            raise self.problems[0]
+        self._opened = True
+        return self
+
+    def _load_settings(self) -> SettingsView:
+        try:
+            return load_settings(
+                self.cwd,
+                config_dir=self.config_dir,
+                trusted=self.trust.trusts(self.cwd),
+                environment=self.environment,
+                command_line=self._command_line,
+            )
+        except SettingsError as error:
+            if self._strict:
+                raise
+            self.problems.append(error)
+            return SettingsView()
+
+    def _find(self) -> list[PluginRecord]:
+        try:
+            named = self.view.plugins.disabled
+        except SettingsError as error:
+            if self._strict:
+                raise
+            self.problems.append(error)
+            named = ()
+        where = self.view.origin("plugins", "disabled")
+        disabled = dict.fromkeys(named, f"plugins.disabled names it ({where})")
+        selection = Selection.of(
+            option=self._no_plugins, variable=self.environment.get("PEGBOARD_NO_PLUGINS"), disabled=disabled
+        )
+        points = installed_entry_points() if self._entry_points is None else self._entry_points
+        return find_plugins(points, selection)
+
+    def _further(self) -> list[PluginRecord]:
+        return [
+            PluginRecord(
+                name, value=getattr(plugin, "__name__", type(plugin).__name__), tier=Tier.SESSION, plugin=plugin
+            )
+            for name, plugin in self._extra
+        ]
+
+    async def __aenter__(self) -> Host:
+        self.open()
+        self.watchdog = Watchdog()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        try:
+            await self._stack.aclose()
+        finally:
+            self.watchdog.close()
+            self.threads.close()
+
+    # --- sessions --------------------------------------------------------------------------------------
+
+    def session(
+        self,
+        options: Options | None = None,
+        *,
+        session_id: str | None = None,
+        show: Callable[[Shown], None] | None = None,
+        path: Path | None = None,
+    ) -> Session:
+        """Begin a session. Raises JournalError."""
+        session_id = session_id or str(uuid.uuid4())
+        where = path or self.store.path_of(self.cwd, session_id)
+        journal = Journal(where, fsync=self.view.session.fsync)
+        return self._session(session_id, where, options, journal, show=show)
+
+    def resume(
+        self,
+        wanted: str | None = None,
+        options: Options | None = None,
+        *,
+        show: Callable[[Shown], None] | None = None,
+    ) -> Session:
+        """Open a session again: by id (its beginning is enough), or the newest of this folder.
+
+        Raises UnknownSessionError, SessionLockedError and JournalError.
+        """
+        path = self.store.find(wanted) if wanted else self.store.newest(self.cwd)
+        journal, replay, damage = open_journal(path, fsync=self.view.session.fsync)
+        source = "fork" if replay.parent and not replay.turn else "resume"
+        session_id = replay.session_id or path.stem
+        return self._session(session_id, path, options, journal, replay=replay, damage=damage, source=source, show=show)
+
+    def _session(
+        self,
+        session_id: str,
+        path: Path,
+        options: Options | None,
+        journal: Journal,
+        *,
+        replay: Replay | None = None,
+        damage: Damage | None = None,
+        source: str = "startup",
+        show: Callable[[Shown], None] | None = None,
+    ) -> Session:
+        try:
+            return Session(
+                self,
+                session_id=session_id,
+                path=path,
+                cwd=self.cwd,
+                options=options or Options(),
+                replay=replay,
+                journal=journal,
+                damage=damage,
+                source=source,
+                show=show,
+            )
+        except BaseException:
+            journal.close()
+            raise
+
+    # --- what sessions take (session.HostServices) -----------------------------------------------------
+
+    def plan(self, flags: FlagView) -> Plan:
+        """Return the plan for a session with these flags."""
+        key = (self.board.generation, flags.snapshot_id)
+        if key not in self._plans:
+            self._plans[key] = compile_plan(self.board, lambda name: bool(flags.get(name, False)))
+        return self._plans[key]
+
+    def flag_values(self) -> tuple[dict[str, Any], str]:
+        """Return the value of every flag for a new session, and the id of that snapshot."""
+        values: dict[str, Any] = {name: flag.default for name, flag in self.board.flags.items()}
+        for contribution in self.board.contributions.values():
+            for source in contribution.flag_sources:
+                values.update({name: value for name, value in source().items() if name in values})
+        text = repr(sorted(values.items()))
+        return values, hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def session_tools(self, flags: FlagView) -> dict[str, Tool]:
+        """Return the tools of a session with these flags, sorted by name."""
+        if self._tool_cache is None or self._tool_cache[0] != self.board.generation:
+            self._tool_cache = (self.board.generation, self.board.tools)
+        tools = self._tool_cache[1]
+        if not any(tool.flag for tool in tools.values()):
+            return tools
+        return {name: tool for name, tool in tools.items() if not tool.flag or flags.get(tool.flag, False)}
+
+    def session_sections(self) -> tuple[Section, ...]:
+        """Return the sections of every session's prompt."""
+        base = Section(name="pegboard", text=BASE_PROMPT, owner="host")
+        place = Section(
+            name="place",
+            text=f"The working folder is {self.cwd}.",
+            layer=Layer.SYSTEM,
+            stability=Stability.SESSION,
+            owner="host",
+        )
+        return (base, place, *self.board.sections)
+
+    def filters(self) -> tuple[tuple[str, str, FilterFunction], ...]:
+        """Return the filters of the ways out."""
+        return self.board.filters
+
+    def model_infos(self) -> Mapping[str, ModelInfo]:
+        """Return the model families by prefix."""
+        return self.board.models
+
+    def plugin_settings(self, plugin: str) -> Any:
+        """Return a plugin's settings: its model, or its table."""
+        contribution = self.board.contributions.get(plugin)
+        if contribution is not None and contribution.own_settings is not None:
+            return contribution.own_settings
+        return self.view.table(plugin)
+
+    async def service(self, name: str) -> Any:
+        """Return a service; the first who asks opens it, and the host closes it."""
+        if name not in self._services:
+            for contribution in self.board.contributions.values():
+                factory = contribution.services.get(name)
+                if factory is not None:
+                    self._services[name] = await self._stack.enter_async_context(factory())
+                    break
+            else:
+                raise NoServiceError(name)
+        return self._services[name]
+
+    def secret(self, plugin: str, name: str) -> str | None:
+        """Return a secret: from the environment, or the keyring where that extra is installed."""
+        found = self.environment.get(name)
+        if found:
+            return found
+        try:
+            import keyring
+        except ImportError:
+            return None
+        try:
+            return keyring.get_password("pegboard", name)
+        except Exception:  # a keyring that is locked or has no backend is nobody's fault here
+            return None
+
+    # --- for people ------------------------------------------------------------------------------------
+
+    def held_back(self) -> list[str]:
+        """Return what an untrusted folder said and what does not count, in words."""
+        return [
+            f"{key} = {said.value!r} ({said.source}) is held back: this folder is not trusted"
+            for key, said in self.view.held_back
+        ]
+
+    def health(self) -> list[tuple[str, str, str | None]]:
+        """Ask every health check; return (plugin, check, what is wrong or None)."""
+        answers: list[tuple[str, str, str | None]] = []
+        for name, contribution in sorted(self.board.contributions.items()):
+            for check in contribution.checks:
+                try:
+                    answers.append((name, check.name, check.ask()))
+                except (Exception, SystemExit) as error:
+                    answers.append((name, check.name, f"the check itself failed: {error!r}"))
+        return answers
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Return where sessions and consent are kept: PEGBOARD_STATE_DIR, or the platform's place for state."""
+    given = environment.get("PEGBOARD_STATE_DIR")
+    if given:
+        return Path(given).expanduser()
+    from platformdirs import user_state_path
+
+    return user_state_path("pegboard", appauthor=False)
+
+
+def config_folder(environment: Mapping[str, str]) -> Path:
+    """Return where the user's settings are: PEGBOARD_CONFIG_DIR, or ~/.config/pegboard."""
+    given = environment.get("PEGBOARD_CONFIG_DIR")
+    if given:
+        return Path(given).expanduser()
+    home = environment.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "pegboard"
