@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import uuid
@@ -85,6 +86,7 @@ class Host:
         self._plans: dict[tuple[int, str], Plan] = {}
         self._services: dict[str, Any] = {}
         self._stack = AsyncExitStack()
+        self._opening = asyncio.Lock()
         self._opened = False
         self._tool_cache: tuple[int, dict[str, Tool]] | None = None
 
@@ -111,6 +113,13 @@ class Host:
             raise self.problems[0]
         self._opened = True
         return self
+
+    def find(self) -> list[PluginRecord]:
+        """Return a record per plugin, importing none: those that `open` would load are `found`. Sets `view` too."""
+        if self._opened:
+            return self.board.records
+        self.view = self._given_settings or self._load_settings()
+        return [*self._find(), *self._further()]
 
     def _load_settings(self) -> SettingsView:
         try:
@@ -281,6 +290,10 @@ class Host:
 
     async def service(self, name: str) -> Any:
         """Return a service; the first who asks opens it, and the host closes it."""
+        async with self._opening:
+            return await self._open_service(name)
+
+    async def _open_service(self, name: str) -> Any:
         if name not in self._services:
             for contribution in self.board.contributions.values():
                 factory = contribution.services.get(name)

@@ -138,20 +138,47 @@ class Usage(BaseModel):
     cache_creation_input_tokens: int = 0
     cost_usd: float | None = None
 
-    def __add__(self, other: Usage) -> Usage:
-        costs = [u.cost_usd for u in (self, other) if u.cost_usd is not None]
-        return Usage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            cache_read_input_tokens=self.cache_read_input_tokens + other.cache_read_input_tokens,
-            cache_creation_input_tokens=self.cache_creation_input_tokens + other.cache_creation_input_tokens,
-            cost_usd=sum(costs) if costs else None,
-        )
-
     @property
     def context_tokens(self) -> int:
         """How much of the window the request and its answer fill."""
         return self.input_tokens + self.output_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
+
+class Tally:
+    """A running sum of usages, for those who add one at every step."""
+
+    __slots__ = ("_cost", "_counts")
+
+    def __init__(self, start: Usage | None = None) -> None:
+        self._counts = [0, 0, 0, 0]
+        self._cost: float | None = None
+        if start is not None:
+            self.add(start)
+
+    def add(self, usage: Usage) -> None:
+        """Add one request's usage."""
+        counts = self._counts
+        counts[0] += usage.input_tokens
+        counts[1] += usage.output_tokens
+        counts[2] += usage.cache_read_input_tokens
+        counts[3] += usage.cache_creation_input_tokens
+        if usage.cost_usd is not None:
+            self._cost = (self._cost or 0.0) + usage.cost_usd
+
+    @property
+    def cost_usd(self) -> float | None:
+        """The dollars so far; None if nobody knew a price."""
+        return self._cost
+
+    def usage(self) -> Usage:
+        """Return the sum."""
+        return Usage(
+            input_tokens=self._counts[0],
+            output_tokens=self._counts[1],
+            cache_read_input_tokens=self._counts[2],
+            cache_creation_input_tokens=self._counts[3],
+            cost_usd=self._cost,
+        )
 
 
 class StopReason(StrEnum):

@@ -65,12 +65,14 @@ class Answer:
 class Failure:
     """An error: an HTTP status, or with `after` an SSE `error` event after so many events of `answer`.
 
-    `kind` and `message` are the API's for this status unless given. A request without streaming gets the status.
+    `kind` and `message` are the API's for this status unless given; `code` is the stable name of the cause that some
+    errors have in their details. A request without streaming gets the status.
     """
 
     status: int = 500
     message: str = ""
     kind: str = ""
+    code: str = ""
     retry_after: float | str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     after: int | None = None
@@ -95,7 +97,8 @@ class Failure:
     def body(self) -> dict[str, Any]:
         """The error as the API spells it."""
         kind, message = ERRORS.get(self.status, ERRORS[500] if self.status >= 500 else ERRORS[400])
-        return {"type": "error", "error": {"type": self.kind or kind, "message": self.message or message}}
+        details = {"details": {"error_code": self.code}} if self.code else {}
+        return {"type": "error", "error": {"type": self.kind or kind, "message": self.message or message, **details}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from pegboard.messages import Usage
+
 
 class Record(BaseModel):
     """What every line has: its type, its place in the file, and its time (UTC, ISO 8601, milliseconds).
@@ -96,7 +98,7 @@ class TurnEnded(Record):
     reason: str
     detail: str = ""
     steps: int = 0
-    usage: dict[str, Any] = {}
+    usage: Usage = Usage()
     duration_ms: float = 0.0
 
 
@@ -214,7 +216,7 @@ class ResponseRecord(Record):
     type: Literal["response"] = "response"
     request: str
     stop_reason: str
-    usage: dict[str, Any] = {}
+    usage: Usage = Usage()
     duration_ms: float = 0.0
     first_ms: float | None = None
     error: str = ""

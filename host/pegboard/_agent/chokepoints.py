@@ -88,6 +88,8 @@ class Invoker:
         self._limit = output_limit
         self._can_defer = can_defer
         self._one_at_a_time = asyncio.Lock()
+        self.allowed: tuple[str, ...] | None = None
+        """The subset that the last request offered; None for all."""
 
     # --- before ----------------------------------------------------------------------------------------
 
@@ -126,6 +128,8 @@ class Invoker:
     async def invoke(self, call: ToolCall, batch: Batch) -> Done:
         """Run one call that `prepare` has seen. Raises only CancelledError (Interrupted, if it was running)."""
         try:
+            if self.allowed is not None and call.origin == "model" and call.name not in self.allowed:
+                raise ToolError(f"{call.name} may not be called now; these may: {', '.join(self.allowed) or 'none'}")
             arguments = self._arguments(call)
         except ToolError as error:
             return await self._refused(call, str(error), OutcomeKind.ERROR)
@@ -269,9 +273,10 @@ class Invoker:
             )
         started = time.perf_counter()
         kind, result = OutcomeKind.OK, None
-        level = depth.set(depth.get() + 1)
+        # Only a tool with a Ctx can come back to the host; others are spared the context variable.
+        level = depth.set(depth.get() + 1) if tool.wants_ctx else None
         try:
-            if depth.get() > DEPTH:
+            if level is not None and depth.get() > DEPTH:
                 raise ToolError(f"tools call each other {DEPTH} levels deep; this one is refused")
             result = as_result(await self._call(tool, call, arguments))
             if result.is_error:
@@ -297,7 +302,8 @@ class Invoker:
         except BaseException as error:  # a tool's SystemExit too: it must not end the host
             kind, result = OutcomeKind.ERROR, _error(f"{tool.name} failed: {describe(error)}")
         finally:
-            depth.reset(level)
+            if level is not None:
+                depth.reset(level)
         return Outcome(
             kind=kind,
             result=self._cut_long(tool, call, result),
@@ -431,12 +437,15 @@ def _as_text(result: ToolResult) -> str:
     return "".join(block.text for block in result.content if isinstance(block, TextBlock))
 
 
-def origins_of(tool: Tool | None, result: ToolResult) -> tuple[Origin, ...]:
+TOOL_ONLY = (Origin.TOOL,)
+
+
+def origins_of(call: ToolCall, result: ToolResult) -> tuple[Origin, ...]:
     """Return the labels of a tool's output; labels only grow."""
-    labels = {Origin.TOOL, *result.origins}
-    if tool is not None and tool.name.startswith("mcp__"):
-        labels.add(Origin.MCP)
-    return tuple(sorted(labels))
+    mcp = call.name.startswith("mcp__")
+    if not mcp and not result.origins:
+        return TOOL_ONLY
+    return tuple(sorted({Origin.TOOL, *result.origins, *((Origin.MCP,) if mcp else ())}))
 
 
 # --- the way out ---------------------------------------------------------------------------------------

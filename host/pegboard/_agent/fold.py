@@ -7,7 +7,19 @@ from typing import Any, overload
 
 from pydantic_core import from_json
 
-from pegboard.messages import Block, Message, ToolCall, ToolResultBlock, ToolUseBlock, Usage, parse_message
+from pegboard.messages import (
+    Block,
+    Message,
+    RedactedThinkingBlock,
+    Tally,
+    TextBlock,
+    ThinkingBlock,
+    ToolCall,
+    ToolResultBlock,
+    ToolUseBlock,
+    Usage,
+    parse_message,
+)
 from pegboard.requests import characters
 
 
@@ -71,7 +83,7 @@ class Conversation:
 
     def end_request(self, request: str) -> None:
         """Make a message of the blocks of a request. An answer without a block makes none."""
-        blocks = self._pending.pop(request, None)
+        blocks = _sendable(self._pending.pop(request, []))
         if not blocks:
             return
         self.settle()
@@ -145,6 +157,14 @@ class Conversation:
         return list(self._pending)
 
 
+def _sendable(blocks: list[Block]) -> list[Block]:
+    """Return what of an answer may be sent back: no blank text, and no reasoning at the end that led to nothing."""
+    kept = [block for block in blocks if not (isinstance(block, TextBlock) and not block.text.strip())]
+    while kept and isinstance(kept[-1], ThinkingBlock | RedactedThinkingBlock):
+        kept.pop()
+    return kept
+
+
 class Replay:
     """What a session knows of its past: fed with raw records, in order."""
 
@@ -160,7 +180,7 @@ class Replay:
         self.turn_is_open = False
         self.turn_steps = 0
         self.requests = 0
-        self.usage = Usage()
+        self.usage = Tally()
         self.last_tokens = 0
         self.title = ""
         self.state: dict[str, dict[str, Any]] = {}
@@ -216,8 +236,8 @@ class Replay:
     def _response(self, raw: dict[str, Any]) -> None:
         had = raw["request"] in self.conversation.unfinished_requests
         self.conversation.end_request(raw["request"])
-        usage = Usage.model_validate(raw.get("usage") or {})
-        self.usage += usage
+        usage = _usage(raw.get("usage") or {})
+        self.usage.add(usage)
         if had and usage.context_tokens:
             self.last_tokens = usage.context_tokens
             self.turn_steps += 1
@@ -276,3 +296,7 @@ class Replay:
             (ToolCall(id=call.id, name=call.name, input=call.input), self.started.get(call.id))
             for call in self.conversation.open_calls
         ]
+
+
+def _usage(raw: dict[str, Any]) -> Usage:
+    return Usage(**{name: value for name, value in raw.items() if name in Usage.model_fields})

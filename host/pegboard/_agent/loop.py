@@ -5,9 +5,8 @@ A function of callables: it knows no journal, no plugin and no provider.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,7 +14,7 @@ from typing import Protocol
 from pegboard.decisions import StepVerb
 from pegboard.errors import ContextOverflowError, PegboardError
 from pegboard.hookspecs import State
-from pegboard.messages import Block, EndReason, Outcome, StopReason, TextBlock, ToolCall, ToolUseBlock, Usage
+from pegboard.messages import Block, EndReason, Outcome, StopReason, Tally, TextBlock, ToolCall, ToolUseBlock, Usage
 from pegboard.requests import (
     BlockDone,
     CompactionTrigger,
@@ -110,7 +109,8 @@ class Port:
     stream: send it. keep: journal a block of the answer. end: journal that the request is over.
     discard: say that what was kept of a request is void. show: show a stream event to a person.
     run: run calls, giving exactly one result each. say: add words for the model (text, kind, source).
-    decide: ask the `next_step` hooks. compact: make the conversation shorter; False if that was not possible.
+    decide: ask the `next_step` hooks (None: there are none).
+    compact: make the conversation shorter; False if that was not possible.
     fill: (tokens, window) of the conversation. spent: US dollars of the session. steered: words that arrived
     during the turn; those are added for the model.
     """
@@ -123,7 +123,7 @@ class Port:
     show: Callable[[StreamEvent], None]
     run: Callable[[Sequence[ToolUseBlock]], Awaitable[list[Finished]]]
     say: Callable[[str, str, str], None]
-    decide: Callable[[State], Awaitable[Step]]
+    decide: Callable[[State], Awaitable[Step]] | None
     compact: Callable[[CompactionTrigger], Awaitable[bool]]
     fill: Callable[[], tuple[int, int]]
     spent: Callable[[], float]
@@ -152,17 +152,18 @@ class _Turn:
         self.limits = limits
         self.turn = turn
         self.steps = steps_before
-        self.usage = Usage()
+        self.usage = Tally()
         self.text = ""
         self.continuations = 0
         self.cuts = 0
         self.overflows = 0
         self.started = time.monotonic()
-        self.repeats: deque[bytes] = deque(maxlen=WINDOW)
+        self.repeats: deque[tuple[str, str, int]] = deque(maxlen=WINDOW)
+        self.counts: dict[tuple[str, str, int], int] = {}
         self.warned = False
 
     def end(self, reason: EndReason, detail: str = "") -> TurnEnd:
-        return TurnEnd(reason, detail, self.text, self.steps, self.usage)
+        return TurnEnd(reason, detail, self.text, self.steps, self.usage.usage())
 
     def over_a_limit(self) -> TurnEnd | None:
         limits = self.limits
@@ -185,7 +186,7 @@ class _Turn:
         request = await self.port.request(self.steps + 1)
         self.steps += 1
         answer = await read_answer(self.port, request)
-        self.usage += answer.usage
+        self.usage.add(answer.usage)
         if answer.text:
             self.text = answer.text
         return await self.after(answer)
@@ -245,11 +246,7 @@ class _Turn:
 
     def look_for_progress(self, finished: Sequence[Finished]) -> TurnEnd | None:
         limits = self.limits
-        for one in finished:
-            self.repeats.append(_signature(one))
-        if len(self.repeats) < limits.no_progress_warn:
-            return None
-        count = max(Counter(self.repeats).values())
+        count = max(map(self.count_repeat, finished), default=0)
         if count >= limits.no_progress_stop:
             return self.end(EndReason.NO_PROGRESS, f"the same call with the same result {count} times")
         if count >= limits.no_progress_warn and not self.warned:
@@ -265,22 +262,24 @@ class _Turn:
             self.warned = False
         return None
 
+    def count_repeat(self, one: Finished) -> int:
+        """Return how often this call gave this result among the last ones."""
+        if len(self.repeats) == WINDOW:
+            self.counts[self.repeats[0]] -= 1
+            if not self.counts[self.repeats[0]]:
+                del self.counts[self.repeats[0]]
+        signature = _signature(one)
+        self.repeats.append(signature)
+        count = self.counts[signature] = self.counts.get(signature, 0) + 1
+        return count
+
     async def decide(self, answer: Answer, finished: Sequence[Finished], *, ending: bool) -> TurnEnd | None:
         """Ask the hooks what comes next; without their word a turn ends when the model ends."""
-        tokens, window = self.port.fill()
-        state = State(
-            step=self.steps,
-            ending=ending,
-            stop_reason=answer.stop_reason,
-            text=answer.text,
-            continuations=self.continuations,
-            context_tokens=tokens,
-            window=window,
-            calls=tuple(one.call for one in finished),
-            outcomes=tuple(one.outcome for one in finished if one.outcome is not None),
-            turn=self.turn,
-        )
-        step = await self.port.decide(state)
+        if self.port.decide is None:
+            if not ending or self.port.steered():
+                return None
+            return self.end_of_answer(answer)
+        step = await self.port.decide(self.state(answer, finished, ending=ending))
         if step.verb is StepVerb.STOP:
             return self.end(EndReason.STOPPED, f"{step.by}: {step.reason}")
         for source, text in step.injects:
@@ -299,15 +298,30 @@ class _Turn:
             if not most or self.continuations <= most:
                 return None
             self.port.notice(f"hooks kept the turn going {most} times in a row; it ends now", "warning")
+        return self.end_of_answer(answer)
+
+    def end_of_answer(self, answer: Answer) -> TurnEnd:
         return self.end(EndReason.COMPLETED, "" if answer.stop_reason == StopReason.END_TURN else answer.stop_reason)
 
+    def state(self, answer: Answer, finished: Sequence[Finished], *, ending: bool) -> State:
+        tokens, window = self.port.fill()
+        return State(
+            step=self.steps,
+            ending=ending,
+            stop_reason=answer.stop_reason,
+            text=answer.text,
+            continuations=self.continuations,
+            context_tokens=tokens,
+            window=window,
+            calls=tuple(one.call for one in finished),
+            outcomes=tuple(one.outcome for one in finished if one.outcome is not None),
+            turn=self.turn,
+        )
 
-def _signature(one: Finished) -> bytes:
-    result = one.outcome.result.content if one.outcome is not None else ""
-    digest = hashlib.blake2b(one.call.input_hash.encode(), digest_size=12)
-    digest.update(one.call.name.encode())
-    digest.update(result.encode() if isinstance(result, str) else str(result).encode())
-    return digest.digest()
+
+def _signature(one: Finished) -> tuple[str, str, int]:
+    content = one.outcome.result.content if one.outcome is not None else ""
+    return one.call.name, one.call.input_hash, hash(content)
 
 
 async def read_answer(port: Port, request: Request) -> Answer:
@@ -339,8 +353,8 @@ async def read_answer(port: Port, request: Request) -> Answer:
             elif kind is ModelNotice and event.restart:  # type: ignore[union-attr]
                 partial.clear()
                 if answer.blocks:
-                    answer.blocks.clear()
                     port.discard(request, event.text)  # type: ignore[union-attr]
+                answer = Answer(first_ms=answer.first_ms)
             port.show(event)
     except ContextOverflowError as error:
         answer.stop_reason, answer.error = StopReason.CONTEXT_OVERFLOW, str(error)

@@ -175,7 +175,7 @@ class Session:
         self.path = path
         self.project = cwd
         self.options = options
-        self.show = show or (lambda shown: None)
+        self.show = show
         self.cancelled = False
         self.interactive = options.interactive
         self._damage = damage
@@ -194,6 +194,7 @@ class Session:
         self._usage = self._replay.usage
         self._turn = self._replay.turn
         self._last_tokens = self._replay.last_tokens
+        self._window = self._find_window()
         self._counted_characters = self._conversation.characters
         self._ctxs: dict[str, Ctx] = {}
         values, snapshot = host.flag_values()
@@ -341,7 +342,7 @@ class Session:
 
     async def _turn_task(self, *, continuing: bool = False) -> RunResult:
         limits = self._limits()
-        self._turn_ends_at = time.monotonic() + limits.max_time if limits.max_time is not None else None
+        self._turn_ends_at = None if limits.max_time is None else time.monotonic() + limits.max_time
         steps = self._replay.turn_steps if continuing and self._replay.turn_is_open else 0
         started = time.perf_counter()
         work = self._one_turn(limits, steps, continuing=continuing)
@@ -393,7 +394,7 @@ class Session:
                 reason=end.reason,
                 detail=end.detail,
                 steps=end.steps,
-                usage=end.usage.model_dump(exclude_none=True),
+                usage=end.usage,
                 duration_ms=(time.perf_counter() - started) * 1e3,
             )
         )
@@ -435,8 +436,9 @@ class Session:
     # --- what the loop needs ---------------------------------------------------------------------------
 
     def _port(self) -> Port:
+        self._window = self._find_window()
         return Port(
-            request=self._prompting.build,
+            request=self._next_request,
             stream=self.dispatcher.model_call,
             keep=self._keep_block,
             end=self._end_request,
@@ -444,7 +446,7 @@ class Session:
             show=self._show_event,
             run=self._run_batch,
             say=self._say,
-            decide=self.dispatcher.next_step,
+            decide=self.dispatcher.next_step if self.dispatcher.has("next_step") else None,
             compact=self._compact_in_turn,
             fill=self.fill,
             spent=lambda: self._usage.cost_usd or 0.0,
@@ -452,6 +454,11 @@ class Session:
             notice=lambda text, level: self.notice("", text, level),
             compact_at=self._settings.compact_at,
         )
+
+    async def _next_request(self, step: int) -> Request:
+        request = await self._prompting.build(step)
+        self.invoker.allowed = request.allowed_tools
+        return request
 
     def _keep_block(self, request: Request, block: Block) -> None:
         self.write(
@@ -468,14 +475,14 @@ class Session:
             ResponseRecord(
                 request=request.request_id,
                 stop_reason=answer.stop_reason,
-                usage=usage.model_dump(exclude_none=True),
+                usage=usage,
                 first_ms=answer.first_ms,
                 error=answer.error,
                 cut=answer.cut,
             )
         )
         self._conversation.end_request(request.request_id)
-        self._usage += usage
+        self._usage.add(usage)
         if usage.context_tokens:
             self._last_tokens = usage.context_tokens
             self._counted_characters = self._conversation.characters
@@ -487,11 +494,10 @@ class Session:
     def fill(self) -> tuple[int, int]:
         """Return (tokens of the conversation, tokens of the window): counted by the model, estimated since then."""
         since = max(0, self._conversation.characters - self._counted_characters)
-        return self._last_tokens + since // 4, self.window
+        return self._last_tokens + since // 4, self._window
 
-    @property
-    def window(self) -> int:
-        """The model's context window in tokens."""
+    def _find_window(self) -> int:
+        """Return the model's context window in tokens."""
         said = self._host.view.model.context_window
         if said is not None:
             return said
@@ -545,7 +551,7 @@ class Session:
         outcome, call = done.outcome, done.call
         assert outcome is not None
         result = outcome.result
-        origins = origins_of(self._tools.get(call.name), result)
+        origins = origins_of(call, result)
         block = ToolResultBlock(
             tool_use_id=call.id, content=result.content or "(no output)", is_error=result.is_error, origins=origins
         )
@@ -685,6 +691,8 @@ class Session:
     # --- showing ---------------------------------------------------------------------------------------
 
     def _tell(self, kind: str, text: str, **data: Any) -> None:
+        if self.show is None:
+            return
         if not self._egress.open:
             try:
                 text = self._egress.emit("text", text)
@@ -694,20 +702,24 @@ class Session:
 
     def _show_event(self, event: StreamEvent) -> None:
         kind = type(event)
-        if kind is BlockDone:
+        if kind is ModelNotice:
+            self.notice("", event.text, "warning")  # type: ignore[union-attr]
+        elif self.show is None:
+            return
+        elif kind is BlockDone:
             block = event.block  # type: ignore[union-attr]
             if isinstance(block, TextBlock):
                 self._tell("text", block.text)
-        elif kind is TextDelta:
-            if self.options.stream:
-                self._tell("delta", event.text)  # type: ignore[union-attr]
-        elif kind is ModelNotice:
-            self.notice("", event.text, "warning")  # type: ignore[union-attr]
+        elif kind is TextDelta and self.options.stream:
+            self._tell("delta", event.text)  # type: ignore[union-attr]
 
     def _show_call(self, call: ToolCall) -> None:
-        self._tell("tool", call.name, id=call.id, input=call.input)
+        if self.show is not None:
+            self._tell("tool", call.name, id=call.id, input=call.input)
 
     def _show_result(self, done: Done) -> None:
+        if self.show is None:
+            return
         outcome = done.outcome
         assert outcome is not None
         content = outcome.result.content
@@ -807,9 +819,8 @@ class Session:
         return answer
 
     def _end_side_request(self, request: Request, stop: str, usage: Usage, text: str, error: str) -> None:
-        self._usage += usage
-        facts = usage.model_dump(exclude_none=True)
-        self.write(ResponseRecord(request=request.request_id, stop_reason=stop, usage=facts, text=text, error=error))
+        self._usage.add(usage)
+        self.write(ResponseRecord(request=request.request_id, stop_reason=stop, usage=usage, text=text, error=error))
 
     async def call_tool(self, plugin: str, name: str, given: dict[str, Any]) -> ToolResult:
         """Run a tool for a plugin."""
@@ -921,7 +932,7 @@ class Session:
     @property
     def usage(self) -> Usage:
         """All tokens and dollars of the session."""
-        return self._usage
+        return self._usage.usage()
 
     def _flag_read(self, name: str, value: Any) -> None:
         self._journal.flag_read(self.flags.snapshot_id, name, value)

@@ -1,0 +1,87 @@
+"""One request to the Messages API, from the first byte to the last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
+from typing import Any
+
+from pegboard.context import Ctx
+from pegboard.errors import ModelError, did_you_mean
+from pegboard.messages import Usage
+from pegboard.requests import ModelDone, Request, StreamEvent
+from pegboard_builtins.anthropic_model.clients import Clients, sdk
+from pegboard_builtins.anthropic_model.errors import broken, model_error
+from pegboard_builtins.anthropic_model.incoming import Incoming
+from pegboard_builtins.anthropic_model.outgoing import SENT_PARAMS, betas, to_count, to_send, unknown_params
+from pegboard_builtins.anthropic_model.settings import PREFIX, SERVICE, AnthropicSettings
+
+DRAIN_TIMEOUT = 0.5
+"""Seconds for the end of a response, after its message is complete."""
+
+
+async def answer(request: Request, ctx: Ctx) -> AsyncIterator[StreamEvent]:
+    """Yield the model's answer, or only the token count if that is asked for. Raises ModelError."""
+    settings: AnthropicSettings = ctx.settings
+    clients: Clients = await ctx.service(SERVICE)
+    for name in unknown_params(request):
+        ctx.log.warning("the Messages API has no parameter %r.%s", name, did_you_mean(name, SENT_PARAMS))
+    if request.params.get("count_tokens"):
+        counted = await _asked(clients, settings, "count_tokens", to_count(request), request)
+        yield ModelDone(stop_reason="end_turn", usage=Usage(input_tokens=counted.input_tokens))
+        return
+    stream = await _asked(clients, settings, "create", {**to_send(request), "stream": True}, request)
+    model = request.model.removeprefix(PREFIX)
+    incoming = Incoming(model, settings.prices, known_price=request.params.get("speed") in (None, "standard"))
+    failure: ModelError | None = None
+    # Both are closed on every way out, also when we are closed in the middle.
+    async with stream, aclosing(aiter(stream)) as events:
+        while not incoming.done:
+            try:
+                made = list(incoming.take(await anext(events)))
+            except StopAsyncIteration:
+                failure = broken("it ended without a message_stop")
+            except (ValueError, KeyError, AttributeError) as wrong:  # half an event, or one out of order
+                failure = broken(f"{type(wrong).__name__}: {wrong}")
+            except Exception as wrong:
+                failure = model_error(wrong, model=model)
+            if failure is not None:
+                break
+            if incoming.done:
+                await _drain(events)
+            for event in made:
+                yield event
+    if failure is not None:
+        for cut in incoming.cut():
+            yield cut
+        raise failure
+
+
+async def _drain(events: AsyncIterator[Any]) -> None:
+    """Read the end of a response whose message is complete: only then can its connection be used again."""
+    with suppress(Exception):
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            async for _ in events:
+                pass
+
+
+async def _asked(
+    clients: Clients, settings: AnthropicSettings, method: str, arguments: dict[str, Any], request: Request
+) -> Any:
+    """Call a method of `client.messages`. A helper's key that was kept and is refused now is asked for again, once."""
+    headers = betas(request, settings.betas)
+    while True:
+        key = await clients.key(settings)
+        client = await clients.client(key, settings)
+        try:
+            return await getattr(client.messages, method)(**arguments, extra_headers=headers)
+        except Exception as wrong:
+            if await _is_refused_key(wrong) and clients.forget(key):
+                continue
+            raise model_error(wrong, model=arguments["model"], source=f"from {key.source}") from wrong
+
+
+async def _is_refused_key(error: Exception) -> bool:
+    anthropic: Any = await sdk()
+    return isinstance(error, anthropic.AuthenticationError)

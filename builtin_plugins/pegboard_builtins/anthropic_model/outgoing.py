@@ -1,0 +1,112 @@
+"""A Request in the words of the Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pegboard.messages import Message, RedactedThinkingBlock, ThinkingBlock
+from pegboard.requests import Request
+from pegboard_builtins.anthropic_model.settings import PREFIX
+
+COUNTED_PARAMS = ("output_config", "speed", "thinking")
+SENT_PARAMS = (
+    *COUNTED_PARAMS,
+    "container",
+    "diagnostics",
+    "inference_geo",
+    "metadata",
+    "service_tier",
+    "stop_sequences",
+)
+OUR_PARAMS = ("betas", "count_tokens", "no_replay", "tool_choice")
+"""Read here or by other plugins, not passed on as they are."""
+
+CACHE_POINT = {"type": "ephemeral"}
+MAX_CACHE_POINTS = 4
+
+
+def to_send(request: Request) -> dict[str, Any]:
+    """Return the arguments of `messages.create`, without `stream`."""
+    return {**to_count(request), **_given(request, SENT_PARAMS), "max_tokens": request.max_tokens}
+
+
+def to_count(request: Request) -> dict[str, Any]:
+    """Return the arguments of `messages.count_tokens`."""
+    arguments: dict[str, Any] = {"model": request.model.removeprefix(PREFIX)}
+    tools, system = _tools(request), _system(request)
+    if tools:
+        arguments["tools"] = tools
+        choice = _tool_choice(request)
+        if choice is not None:
+            arguments["tool_choice"] = choice
+    if system:
+        arguments["system"] = system
+    anchors = _anchors(request, MAX_CACHE_POINTS - bool(tools) - bool(system))
+    arguments["messages"] = _messages(request.messages, anchors)
+    return {**arguments, **_given(request, COUNTED_PARAMS)}
+
+
+def unknown_params(request: Request) -> list[str]:
+    """Return the parameters that are not passed on, because the API does not know them."""
+    return sorted(request.params.keys() - {*SENT_PARAMS, *OUR_PARAMS})
+
+
+def betas(request: Request, settled: Sequence[str]) -> dict[str, str]:
+    """Return the header that asks for beta features: the settings' and the request's own."""
+    names = [*dict.fromkeys((*settled, *request.params.get("betas", ())))]
+    return {"anthropic-beta": ",".join(names)} if names else {}
+
+
+def _given(request: Request, names: Sequence[str]) -> dict[str, Any]:
+    return {name: request.params[name] for name in names if request.params.get(name) is not None}
+
+
+def _tools(request: Request) -> list[dict[str, Any]]:
+    tools = [tool.model_dump(mode="json") for tool in request.tools]
+    if tools:
+        tools[-1]["cache_control"] = CACHE_POINT
+    return tools
+
+
+def _system(request: Request) -> list[dict[str, Any]]:
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": text} for text in request.system if text.strip()]
+    if blocks:
+        blocks[-1]["cache_control"] = CACHE_POINT
+    return blocks
+
+
+def _anchors(request: Request, room: int) -> frozenset[int]:
+    """Return where the conversation is cached: the last of the request's anchors, as many as there is room for."""
+    count = len(request.messages)
+    places = sorted({index % count for index in request.anchors if -count <= index < count})
+    return frozenset(places[-room:])
+
+
+def _messages(messages: Sequence[Message], anchors: frozenset[int]) -> list[dict[str, Any]]:
+    sent = []
+    for index, message in enumerate(messages):
+        wire = message.wire()
+        blocks = [
+            block
+            for block, known in zip(wire["content"], message.content, strict=True)
+            # Reasoning without a signature is another model's, or was cut off: the API would refuse it.
+            if not (isinstance(known, ThinkingBlock) and not known.signature)
+        ]
+        if not blocks:
+            continue
+        if index in anchors and not isinstance(message.content[-1], ThinkingBlock | RedactedThinkingBlock):
+            blocks[-1]["cache_control"] = CACHE_POINT
+        sent.append({"role": wire["role"], "content": blocks})
+    return sent
+
+
+def _tool_choice(request: Request) -> dict[str, Any] | None:
+    """Express the subset of tools without touching their definitions, where the API can; the host refuses the rest."""
+    given: dict[str, Any] | None = request.params.get("tool_choice")
+    if given is not None or request.allowed_tools is None:
+        return given
+    allowed = [tool.name for tool in request.tools if tool.name in request.allowed_tools]
+    if not allowed:
+        return {"type": "none"}
+    return None

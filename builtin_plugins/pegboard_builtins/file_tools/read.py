@@ -1,0 +1,131 @@
+"""Read: a file as the model sees it, lines with numbers or a picture."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from pegboard.context import Ctx
+from pegboard.errors import ToolError
+from pegboard.messages import ImageBlock, ToolResult
+from pegboard.tools import Claims, tool
+from pegboard_builtins.file_tools.paths import absolute, claim_file, normalise, real_path
+from pegboard_builtins.file_tools.stamps import remember
+from pegboard_builtins.file_tools.text import TextFile, digest, printable, read_bytes
+
+DEFAULT_LINES = 2000
+LINE_WIDTH = 2000
+PAGE_CHARACTERS = 100_000
+"""One answer's size; the host never has to cut it in the middle (see `max_output`)."""
+MAX_PICTURE = 3_750_000
+"""Bytes: five million characters in base64, which is what model providers take."""
+
+PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+
+
+@tool(
+    name="Read",
+    read_only=True,
+    claims=claim_file(Claims.read),
+    egress=(),
+    max_output=2 * PAGE_CHARACTERS,
+    normalise=normalise("file_path"),
+)
+async def read(
+    file_path: Annotated[str, Field(description="The file to read. An absolute path is best.")],
+    ctx: Ctx,
+    offset: Annotated[int | None, Field(ge=0, description="The line to begin with; the first line is 1.")] = None,
+    limit: Annotated[int | None, Field(ge=1, description="How many lines to read.")] = None,
+) -> ToolResult:
+    """Read a file.
+
+    Text comes with line numbers, as `cat -n` prints it: up to 2000 lines from the beginning unless you say offset
+    and limit; lines longer than 2000 characters are cut. PNG, JPEG, GIF and WebP pictures are shown to you.
+    Reads files only, no folders: use Glob, or `ls` in Bash. Read several files at once by several calls.
+    """
+    path = absolute(file_path, ctx.cwd)
+    result, stamp = await asyncio.to_thread(_read, path, ctx.cwd, offset or 1, limit)
+    remember(real_path(path), stamp, ctx)
+    return result
+
+
+def _read(path: Path, cwd: Path, first: int, limit: int | None) -> tuple[ToolResult, str]:
+    data, _ = read_bytes(path, cwd)
+    media_type = picture_type(data)
+    if media_type:
+        return picture(path, data, media_type), digest(data)
+    file = TextFile.of(data)
+    if file is None:
+        raise ToolError(f"{path} is {_kind(data)}, which cannot be read as text. {_advice(data)}")
+    return page(path, printable(file.plain), first, limit), digest(data)
+
+
+def page(path: Path, text: str, first: int, limit: int | None) -> ToolResult:
+    """Return lines *first* to *first* + *limit* with their numbers, and what was left out in a last line."""
+    lines = text.split("\n")
+    if first > len(lines):
+        raise ToolError(f"{path} has {len(lines)} lines; offset {first} is behind its end.")
+    chosen = _that_fit(lines[first - 1 : first - 1 + (limit or DEFAULT_LINES)])
+    last = first - 1 + len(chosen)
+    visible = chosen[:-1] if last == len(lines) and chosen[-1] == "" else chosen  # no line begins after the last LF
+    shown = [f"{number:>6}\t{line}" for number, line in enumerate(visible, first)]
+    if not text:
+        shown = [f"[{path} exists but is empty.]"]
+    elif last < len(lines):
+        shown.append(f"[These are lines {first} to {last} of {len(lines)}. Read on with offset={last + 1}.]")
+    facts = {
+        "filePath": str(path),
+        "content": "\n".join(chosen),
+        "numLines": len(chosen),
+        "startLine": first,
+        "totalLines": len(lines),
+    }
+    return ToolResult(content="\n".join(shown), data={"type": "text", "file": facts})
+
+
+def _that_fit(lines: list[str]) -> list[str]:
+    """Cut what is too wide, and leave off lines that make the page too large (never the first)."""
+    fitting: list[str] = []
+    room = PAGE_CHARACTERS
+    for line in lines:
+        if len(line) > LINE_WIDTH:
+            line = f"{line[:LINE_WIDTH]} [line cut: {len(line) - LINE_WIDTH} more characters]"
+        room -= len(line) + 8
+        if room < 0 and fitting:
+            break
+        fitting.append(line)
+    return fitting
+
+
+def picture_type(data: bytes) -> str | None:
+    """Return the media type if *data* is a picture that models take; what a file is called does not matter."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return next((media_type for magic, media_type in PICTURES.items() if data.startswith(magic)), None)
+
+
+def picture(path: Path, data: bytes, media_type: str) -> ToolResult:
+    """Return a picture for the model to look at."""
+    if len(data) > MAX_PICTURE:
+        raise ToolError(
+            f"{path} is a picture of {len(data) / 1e6:.1f} MB; at most {MAX_PICTURE / 1e6:g} MB can be shown. "
+            f"Make a smaller copy in Bash and read that."
+        )
+    encoded = base64.b64encode(data).decode()
+    block = ImageBlock(source={"type": "base64", "media_type": media_type, "data": encoded})
+    facts = {"base64": encoded, "type": media_type, "originalSize": len(data)}
+    return ToolResult(content=(block,), data={"type": "image", "file": facts})
+
+
+def _kind(data: bytes) -> str:
+    return "a PDF" if data.startswith(b"%PDF-") else "a binary file"
+
+
+def _advice(data: bytes) -> str:
+    if data.startswith(b"%PDF-"):
+        return "Turn it into text in Bash (pdftotext), then read that."
+    return "Look at it in Bash: `file` says what it is, `xxd` or `strings` show its content."

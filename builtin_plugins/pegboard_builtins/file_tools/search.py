@@ -1,0 +1,151 @@
+"""Which lines of which files match: a program of its own, so that a pattern that never ends can be ended.
+
+Python matches regular expressions without ever giving way, so a bad pattern in a thread would stop the whole host.
+Run as `python -I -S search.py`, it needs the standard library only: a job as JSON on stdin, an answer on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import warnings
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any
+
+MAX_BYTES = 64 * 1024 * 1024
+"""A larger file is not taken into memory."""
+LINE_WIDTH = 500
+
+POSIX = {
+    "alpha": r"^\W\d_",
+    "digit": "0-9",
+    "alnum": r"^\W_",
+    "upper": "A-Z",
+    "lower": "a-z",
+    "space": r"\s",
+    "blank": r" \t",
+    "word": r"\w",
+    "punct": r"!-/:-@\[-`{-~",
+    "xdigit": "0-9A-Fa-f",
+}
+
+
+def text_encoding(data: bytes) -> tuple[str, bytes] | None:
+    """Return how *data* is to be decoded and its byte order mark; None for what is binary: it has a NUL."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        return None if b"\0" in data else ("utf-8", data[:3])
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) and len(data) % 2 == 0:
+        return ("utf-16-le" if data[0] == 0xFF else "utf-16-be"), data[:2]
+    return None if b"\0" in data else ("utf-8", b"")
+
+
+def text_of(path: str) -> str | None:
+    """Return a file's text with LF line endings; None for what is binary, too large or cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError:
+        return None
+    found = text_encoding(data)
+    if found is None or len(data) > MAX_BYTES:
+        return None
+    encoding, mark = found
+    try:
+        errors = "surrogateescape" if encoding == "utf-8" else "strict"
+        return data[len(mark) :].decode(encoding, errors).replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        return None
+
+
+def matching_lines(text: str, regex: re.Pattern[str], multiline: bool) -> tuple[list[tuple[int, int]], list[str]]:
+    """Return spans of matching lines (from 0, both ends included), one for each match, and all lines."""
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    if not multiline:
+        return [(number, number) for number, line in enumerate(lines) if regex.search(line)], lines
+    starts, at = [], 0
+    for line in lines:
+        starts.append(at)
+        at += len(line) + 1
+    spans = []
+    for match in regex.finditer(text):
+        if match.start() < at:
+            last = max(match.start(), match.end() - 1)
+            spans.append((bisect_right(starts, match.start()) - 1, bisect_right(starts, last) - 1))
+    return spans, lines
+
+
+def shown_lines(
+    name: str, spans: list[tuple[int, int]], lines: list[str], before: int, after: int, numbers: bool
+) -> Iterator[str]:
+    """Yield `name:12:text` for each matching line and `name-11-text` for those around it, `--` between groups."""
+    hits = {number for first, last in spans for number in range(first, last + 1)}
+    around = {number for hit in hits for number in range(max(0, hit - before), min(len(lines), hit + after + 1))}
+    previous = None
+    for number in sorted(around):
+        if previous is not None and number != previous + 1 and (before or after):
+            yield "--"
+        previous = number
+        sign = ":" if number in hits else "-"
+        line = lines[number]
+        if len(line) > LINE_WIDTH:
+            line = f"{line[:LINE_WIDTH]} [line cut: {len(line) - LINE_WIDTH} more characters]"
+        yield f"{name}{sign}{number + 1}{sign}{line}" if numbers else f"{name}{sign}{line}"
+
+
+def compiled(pattern: str, ignore_case: bool, multiline: bool) -> re.Pattern[str]:
+    """Compile *pattern* with what grep users expect: POSIX classes, `\\z`. Raises re.error."""
+    for name, members in POSIX.items():
+        if f"[:{name}:]" in pattern:
+            negative = members.startswith("^")
+            # [[:alpha:]] alone may be a negated class; inside a larger class only its members fit.
+            pattern = pattern.replace(f"[[:{name}:]]", f"[{members}]")
+            plain = {"alpha": "A-Za-z", "alnum": "A-Za-z0-9"}[name] if negative else members
+            pattern = pattern.replace(f"[:{name}:]", plain)
+    flags = (re.IGNORECASE if ignore_case else 0) | (re.MULTILINE | re.DOTALL if multiline else 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return re.compile(pattern, flags)
+
+
+def answer(job: dict[str, Any]) -> dict[str, Any]:
+    """Do the job: `files` are pairs of path and shown name, `limit` is 0 for all."""
+    try:
+        regex = compiled(job["pattern"], job["ignore_case"], job["multiline"])
+    except (re.error, OverflowError, RecursionError) as wrong:
+        return {"error": str(wrong)}
+    found: list[str] = []
+    counts: list[int] = []
+    output: list[str] = []
+    limit = job["limit"] or sys.maxsize
+    literal = job["pattern"] if re.fullmatch(r"[\w ]+", job["pattern"]) and not job["ignore_case"] else ""
+    for path, name in job["files"]:
+        text = text_of(path)
+        if text is None:
+            continue
+        if literal and literal not in text:
+            continue
+        spans, lines = matching_lines(text, regex, job["multiline"])
+        if not spans:
+            continue
+        if job["mode"] == "content":
+            if len(output) > limit:
+                break
+            if output and (job["before"] or job["after"]):
+                output.append("--")
+            output += shown_lines(name, spans, lines, job["before"], job["after"], job["numbers"])
+        found.append(name)
+        counts.append(len(spans))
+    return {"files": found, "counts": counts, "output": output}
+
+
+def main() -> None:
+    """Read the job, print the answer."""
+    print(json.dumps(answer(json.load(sys.stdin.buffer))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Permission rules: deny, ask and allow, from every layer of the settings and from .claude/settings*.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pegboard.context import Ctx, Registry
+from pegboard.decisions import Answer, Decision, Resolution
+from pegboard.errors import SettingsError
+from pegboard.hookspecs import Ask, hookimpl
+from pegboard.messages import ToolCall
+from pegboard.records import AskRecord, Event, Record
+from pegboard_builtins.permissions.answers import OpenQuestions, remember, stored_answer
+from pegboard_builtins.permissions.decide import decide
+from pegboard_builtins.permissions.rules import TABLE, TIGHTENING, PermissionSettings, RuleSet, compile_rules, rules_for
+from pegboard_builtins.permissions.subject import Subject
+
+_MODE_WAS_SET = "mode_was_set"
+_open_questions = OpenQuestions()
+
+
+@hookimpl
+def register(registry: Registry) -> None:
+    """Declare `[permissions]` and tell `doctor` about rules that do not count."""
+    wrong: list[str] = []
+    try:
+        registry.settings(PermissionSettings, table=TABLE, tightening=TIGHTENING)
+    except SettingsError as error:
+        # A guard that is switched off by a typing error would be worse than one that leaves the typing error out.
+        wrong.append(str(error))
+
+    def rules_are_well_formed() -> str | None:
+        problems = [*wrong, *compile_rules(registry.all_settings(), Path.cwd()).problems]
+        return "\n".join(problems) or None
+
+    registry.add_health_check("permission rules", rules_are_well_formed)
+
+
+@hookimpl(guard=True)
+def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
+    """Say what rules and mode mean for a call; no opinion leaves it to the host's default."""
+    rules = rules_for(ctx.all_settings, ctx.project)
+    tool = ctx.tools.get(call.name)
+    read_only = tool is not None and tool.read_only
+    subject = Subject(call.name, call.input, read_only, ctx.cwd, ctx.project, ctx.journal.path)
+    return decide(subject, rules, _mode(ctx, rules))
+
+
+def _mode(ctx: Ctx, rules: RuleSet) -> str:
+    """Return the mode that counts: the session's, and the one of our table until somebody has set another."""
+    if ctx.mode != "default":
+        if rules.mode and not ctx.state.get(_MODE_WAS_SET):
+            ctx.state[_MODE_WAS_SET] = True
+        return ctx.mode
+    return rules.mode if rules.mode and not ctx.state.get(_MODE_WAS_SET) else "default"
+
+
+@hookimpl(before="*")
+def resolve_ask(ask: Ask, ctx: Ctx) -> Resolution | None:
+    """Answer as the person did for this session; else let the next be asked, and watch how that ends."""
+    answer = stored_answer(ctx.state, ask)
+    if answer is None:
+        _open_questions.add(ctx.session_id, ask)
+    return answer
+
+
+@hookimpl
+def event(record: Record, ctx: Ctx) -> None:
+    """Keep an answer that was given for more than once."""
+    if isinstance(record, AskRecord):
+        key = _open_questions.close(ctx.session_id, record)
+        if key is not None:
+            remember(ctx.state, key, allow=record.allowed)
+
+
+@hookimpl
+def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
+    """Tell at the start of a session which rules do not count: a rule that does nothing must not be silent."""
+    if event.name == "SessionStart":
+        for problem in rules_for(ctx.all_settings, ctx.project).problems:
+            ctx.notice(problem, level="warning")
+    return None

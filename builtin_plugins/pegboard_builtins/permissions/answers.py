@@ -1,0 +1,66 @@
+"""Answers that a person gave for the rest of the session, each bound to one exact call and what asked about it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import MutableMapping
+from typing import Any
+
+from pegboard.decisions import Resolution
+from pegboard.hookspecs import Ask
+from pegboard.messages import ToolCall
+from pegboard.records import AskRecord
+
+STATE_KEY = "answers"
+KEPT = frozenset({"session", "always"})
+"""Until something writes rules into the settings, an "always" holds for the session."""
+OPEN_QUESTIONS = 1_000
+
+
+def exact_rule(call: ToolCall) -> str:
+    """Return the narrowest rule for a call, without any pattern in it."""
+    if call.name == "Bash":
+        return f"Bash({call.input.get('command', '')})"
+    path = call.input.get("file_path") or call.input.get("notebook_path")
+    if isinstance(path, str) and path:
+        return f"{call.name}({path})"
+    return f"{call.name}#{call.input_hash}"
+
+
+def key_of(ask: Ask) -> str:
+    """Return what an answer is bound to: who asked, because of which rule, about which exact call."""
+    return "\n".join((ask.by, ask.rule, exact_rule(ask.call)))
+
+
+def remember(state: MutableMapping[str, Any], ask_key: str, *, allow: bool) -> None:
+    """Keep an answer for the session."""
+    state[STATE_KEY] = {**(state.get(STATE_KEY) or {}), ask_key: allow}
+
+
+def stored_answer(state: MutableMapping[str, Any], ask: Ask) -> Resolution | None:
+    """Return the answer that was kept for this exact question; None if there is none."""
+    allow = (state.get(STATE_KEY) or {}).get(key_of(ask))
+    if allow is None:
+        return None
+    said = "allowed" if allow else "refused"
+    return Resolution(allow=allow, reason=f"{said} for this session: {exact_rule(ask.call)}")
+
+
+class OpenQuestions:
+    """Questions that went on to somebody else, until the journal says how they ended."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
+
+    def add(self, session_id: str, ask: Ask) -> None:
+        """Note that a question is on its way."""
+        self._open[session_id, ask.call.id] = (ask.call.input_hash, key_of(ask))
+        while len(self._open) > OPEN_QUESTIONS:
+            self._open.popitem(last=False)
+
+    def close(self, session_id: str, record: AskRecord) -> str | None:
+        """Return the key under which the answer is to be kept; None if it was for once or for another input."""
+        asked = self._open.pop((session_id, record.call), None)
+        if asked is None or record.remember not in KEPT or asked[0] != record.input_hash:
+            return None
+        return asked[1]

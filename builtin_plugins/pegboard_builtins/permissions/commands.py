@@ -1,0 +1,179 @@
+"""A Bash command as rules see it: each simple command with every form in which a rule may meet it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pegboard_builtins.permissions.shell import MAX_DEPTH, Redirect, Simple, Word, split
+from pegboard_builtins.permissions.wrappers import (
+    WRAPPERS,
+    inner_commands,
+    inner_scripts,
+    name_of,
+    plain_words,
+    reads_its_script,
+)
+
+MAX_WORDS = 40_000
+"""Words that all readings of one command may have together; who needs more is hiding something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One reading of a command. The shell may change all of `text` after `certain` characters (None: nothing)."""
+
+    text: str
+    certain: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A simple command.
+
+    `forms` is every reading, undressed in all ways, for deny and ask rules. `words` is the command itself without
+    harmless wrappers, for allow rules; `assigned` what is set in front of it. `scripts` are those that it runs with
+    `sh -c` where they can be read, `runs` the word lists of every reading.
+    """
+
+    simple: Simple
+    words: tuple[Word, ...]
+    assigned: tuple[str, ...]
+    forms: tuple[Form, ...]
+    runs: tuple[tuple[Word, ...], ...]
+    script: Analysis | None = None
+
+    @property
+    def redirects(self) -> tuple[Redirect, ...]:
+        """Its redirections."""
+        return self.simple.redirects
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether the shell may change one of its words."""
+        return any(word.certain is not None for word in self.simple.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A whole command. `problems` are what could not be followed; `forms` every reading of every command in it."""
+
+    source: str
+    commands: tuple[Command, ...]
+    problems: tuple[str, ...]
+    substitutes: bool
+    forms: tuple[Form, ...]
+
+
+@lru_cache(maxsize=128)
+def analyse(source: str) -> Analysis:
+    """Read a command as far as it can be read without running it."""
+    return _analyse(source, 0)
+
+
+def _analyse(source: str, depth: int) -> Analysis:
+    script = split(source, depth=depth)
+    problems = list(script.problems)
+    commands = tuple(_read(simple, problems, depth) for simple in script.commands)
+    forms = dict.fromkeys((Form(source.strip()), *(form for command in commands for form in command.forms)))
+    return Analysis(source, commands, tuple(dict.fromkeys(problems)), script.substitutes, tuple(forms))
+
+
+def _read(simple: Simple, problems: list[str], depth: int) -> Command:
+    undressing = _Undressing(problems)
+    undressing.add(simple.words, depth)
+    assigned = tuple(word.assigned or "" for word in simple.words[: len(simple.words) - len(plain_words(simple.words))])
+    words = without_harmless(plain_words(simple.words))
+    for redirect in simple.redirects:
+        if redirect.body and any(reads_its_script(run) for run in undressing.runs):
+            undressing.add_script(Word(redirect.body, "", None), depth)
+        elif redirect.op == "<<<" and redirect.target and any(reads_its_script(run) for run in undressing.runs):
+            undressing.add_script(redirect.target, depth)
+    forms = dict.fromkeys(undressing.forms)
+    if simple.raw:
+        forms.setdefault(Form(simple.raw, None))
+    return Command(simple, words, assigned, tuple(forms), tuple(undressing.runs), _script_of(words, depth))
+
+
+class _Undressing:
+    """Collects every reading of one command."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        self.forms: list[Form] = []
+        self.runs: list[tuple[Word, ...]] = []
+        self.words = 0
+
+    def add(self, words: tuple[Word, ...], depth: int) -> None:
+        """Add a command and all that it runs."""
+        self.words += len(words)
+        if depth > MAX_DEPTH or self.words > MAX_WORDS:
+            self.problems.append("the command is wrapped too deeply")
+            return
+        words = plain_words(words)
+        if not words:
+            return
+        self.runs.append(words)
+        self.forms.append(form_of(words))
+        name = name_of(words[0])
+        if name != words[0].text:
+            certain = words[0].certain
+            if certain is not None:
+                certain = max(0, certain - (len(words[0].text) - len(name)))
+            self.forms.append(form_of((Word(name, name, certain), *words[1:])))
+        if reads_its_script(words):
+            self.problems.append(f"{name} takes its commands from where they cannot be read")
+        for inner in inner_commands(words):
+            self.add(inner, depth + 1)
+        for script in inner_scripts(words):
+            self.add_script(script, depth + 1)
+
+    def add_script(self, script: Word, depth: int) -> None:
+        """Add all commands of a script."""
+        if script.certain is not None:
+            self.problems.append("a script that is put together while running")
+        inner = _analyse(script.text, depth + 1)
+        self.problems += inner.problems
+        for command in inner.commands:
+            self.forms += command.forms
+            self.runs += command.runs
+
+
+def form_of(words: tuple[Word, ...]) -> Form:
+    """Return the words as one text."""
+    text = ""
+    certain: int | None = None
+    for place, word in enumerate(words):
+        text += " " if place else ""
+        if word.certain is not None and certain is None:
+            certain = len(text) + word.certain
+        text += word.text
+    return Form(text.rstrip(" ") if certain is not None else text, certain)
+
+
+def quoted(words: tuple[Word, ...]) -> str:
+    """Return the words as one text in which each stays one word."""
+    return " ".join(word.text if word.certain is not None else shlex.quote(word.text) for word in words)
+
+
+def without_harmless(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return a command without the wrappers that give it no further power."""
+    while words:
+        wrapper = WRAPPERS.get(words[0].text)
+        if wrapper is None or not wrapper.harmless:
+            return words
+        readings = list(inner_commands(words))
+        if len(readings) != 1 or any(word.certain is not None for word in words[: len(words) - len(readings[0])]):
+            return words
+        words = readings[0]
+    return words
+
+
+def _script_of(words: tuple[Word, ...], depth: int) -> Analysis | None:
+    """Return the script of a plain `bash -c SCRIPT`; None for all that is dressed in another way."""
+    if len(words) != 3 or words[0].text not in ("sh", "bash") or words[1].text not in ("-c", "-lc"):
+        return None
+    if words[2].certain is not None or depth > 3:
+        return None
+    return _analyse(words[2].text, depth + 1)

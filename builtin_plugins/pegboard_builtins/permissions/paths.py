@@ -1,0 +1,114 @@
+"""Paths as rules name them: patterns as in .gitignore, and whether a path lies inside a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path that a call names: as it is written, made absolute, and where its symbolic links lead."""
+
+    written: str
+    real: str
+
+
+def place_of(path: str, cwd: Path) -> Place:
+    """Return where *path* lies, `~` and symbolic links followed. It need not exist."""
+    text = os.path.expanduser(path) if path.startswith("~") else path
+    # Joined as text, not normalised: `link/..` is where the link leads, and only realpath knows that.
+    absolute = os.path.join(cwd, text)
+    return Place(os.path.normpath(absolute), os.path.realpath(absolute))
+
+
+def is_inside(path: str, folders: Iterable[str]) -> bool:
+    """Whether *path* is one of the folders or lies below one; both absolute and normalised."""
+    return any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders)
+
+
+class PathPattern:
+    """A pattern as in .gitignore, from one of four roots.
+
+    `//abs` begins at the root of the file system, `~/` at the home, `/x` at *root* (the folder of the settings),
+    anything else at whichever base the question names. Without a slash it holds at any depth. A pattern that holds
+    for a folder holds for all that is in it.
+    """
+
+    __slots__ = ("_regex", "fixed_base")
+
+    def __init__(self, spec: str, root: Path) -> None:
+        self.fixed_base: str | None = None
+        if spec.startswith("//"):
+            self.fixed_base, pattern = "/", spec[1:]
+        elif spec == "~" or spec.startswith("~/"):
+            self.fixed_base, pattern = os.path.expanduser("~"), "/" + spec[2:]
+        elif spec.startswith("/"):
+            self.fixed_base, pattern = str(root), spec
+        else:
+            pattern = spec.removeprefix("./")
+            if spec.startswith("./"):
+                pattern = "/" + pattern
+        self._regex = re.compile(_regex_of(pattern), re.DOTALL)
+
+    def holds(self, place: Place, bases: Iterable[str]) -> bool:
+        """Whether the place matches in any of its two shapes, seen from any base: for rules that restrict."""
+        roots = (self.fixed_base,) if self.fixed_base is not None else tuple(bases)
+        return any(
+            self._below(path, base)
+            for root in roots
+            for base in {root, os.path.realpath(root)}
+            for path in {place.written, place.real}
+        )
+
+    def covers(self, place: Place, base: str) -> bool:
+        """Whether the place itself, links followed, matches: for rules that allow."""
+        root = os.path.realpath(self.fixed_base if self.fixed_base is not None else base)
+        return self._below(place.real, root)
+
+    def _below(self, path: str, base: str) -> bool:
+        prefix = base.rstrip("/") + "/"
+        if path == base:
+            return self._regex.fullmatch("") is not None
+        return path.startswith(prefix) and self._regex.fullmatch(path[len(prefix) :]) is not None
+
+
+def _regex_of(pattern: str) -> str:
+    """Translate a .gitignore pattern; the answer matches paths relative to its base."""
+    anchored = "/" in pattern.rstrip("/")
+    body = pattern.strip("/")
+    parts = [] if anchored else ["(?:.*/)?"]
+    at = 0
+    while at < len(body):
+        if body.startswith("**/", at) and (at == 0 or body[at - 1] == "/"):
+            parts.append("(?:.*/)?")
+            at += 3
+        elif body.startswith("/**", at) and at + 3 == len(body):
+            parts.append("(?:/.*)?")
+            at += 3
+        elif body.startswith("**", at):
+            parts.append(".*")
+            at += 2
+        else:
+            part, at = _piece(body, at)
+            parts.append(part)
+    return "".join(parts) + "(?:/.*)?" if body else ".*"
+
+
+def _piece(body: str, at: int) -> tuple[str, int]:
+    character = body[at]
+    if character == "*":
+        return "[^/]*", at + 1
+    if character == "?":
+        return "[^/]", at + 1
+    if character == "\\" and at + 1 < len(body):
+        return re.escape(body[at + 1]), at + 2
+    end = body.find("]", at + 2) if character == "[" else -1
+    if end > 0:
+        inside = body[at + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
+        inside = "^" + inside[1:] if inside.startswith("!") else inside
+        return f"(?!/)[{inside}]", end + 1
+    return re.escape(character), at + 1

@@ -1,0 +1,106 @@
+"""Allow rules: they cover every simple command of a list, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pegboard.decisions import Decision, Verdict
+from pegboard_builtins.permissions.commands import Analysis, Command, form_of, quoted, without_harmless
+from pegboard_builtins.permissions.grammar import PATH_TOOLS, input_matches
+from pegboard_builtins.permissions.plain import (
+    HARMLESS_VARIABLES,
+    folders_of,
+    is_plainly_reading,
+    redirects_stay_inside,
+)
+from pegboard_builtins.permissions.rules import Rule, RuleSet
+from pegboard_builtins.permissions.shell import Simple
+from pegboard_builtins.permissions.subject import Subject, answer
+
+
+def permission(subject: Subject, rules: RuleSet) -> Decision | None:
+    """Return the allow of the first rule that covers the call; of several together for a list of commands."""
+    own = rules.of(subject.tool).allow
+    if not own:
+        return None
+    for rule in own:
+        if _covers(rule, subject):
+            return answer(Verdict.ALLOW, f"allowed by the rule {rule} ({rule.origin})", str(rule))
+    if subject.analysis is None:
+        return None
+    used: dict[Rule, None] = {}
+    if not _all_covered(subject.analysis, subject, own, rules, used) or not used:
+        return None
+    texts = ", ".join(f"{rule} ({rule.origin})" for rule in used)
+    word = "rule" if len(used) == 1 else "rules"
+    return answer(Verdict.ALLOW, f"allowed by the {word} {texts}", ", ".join(map(str, used)))
+
+
+def _covers(rule: Rule, subject: Subject) -> bool:
+    pattern = rule.pattern
+    if pattern.spec is None:
+        return True
+    if subject.analysis is not None:
+        return False
+    if rule.path is not None and subject.tool in PATH_TOOLS:
+        path, base = rule.path, str(subject.project)
+        return bool(subject.places) and all(path.covers(place, base) for place in subject.places)
+    return input_matches(pattern, subject.tool, subject.given, strict=True)
+
+
+def _all_covered(
+    analysis: Analysis, subject: Subject, own: Sequence[Rule], rules: RuleSet, used: dict[Rule, None]
+) -> bool:
+    """Whether each simple command is covered by a rule or plainly only reads; *used* collects the rules."""
+    if analysis.problems or not analysis.commands:
+        return False
+    if analysis.substitutes and any(command.simple.nested and command.uncertain for command in analysis.commands):
+        return False
+    bases = folders_of(analysis, subject.cwd)
+    for command in analysis.commands:
+        if not redirects_stay_inside(command.redirects, bases or (), rules.workspace):
+            return False
+        if bases is None and command.redirects and not redirects_stay_inside(command.redirects, (), ()):
+            return False
+        if bases is not None and is_plainly_reading(command, bases, rules.readable):
+            continue
+        rule = next((rule for rule in own if _covers_command(rule, command)), None)
+        if rule is not None and _covers_what_it_runs(rule, command, own, bases or (), rules):
+            used[rule] = None
+        elif command.script is None or command.assigned or not _all_covered(command.script, subject, own, rules, used):
+            return False
+    return True
+
+
+def _covers_command(rule: Rule, command: Command) -> bool:
+    """Whether an allow rule covers a simple command, as it is written or without a harmless wrapper."""
+    shell = rule.pattern.shell
+    simple = command.simple
+    if not simple.words or any(name not in HARMLESS_VARIABLES for name in command.assigned):
+        return bool(simple.words) and not command.uncertain and shell.matches(simple.raw)
+    readings = {simple.words[len(command.assigned) :], command.words}
+    for words in readings:
+        form = form_of(words)
+        if form.certain is None and shell.matches(quoted(words)):
+            return True
+        if form.certain is not None and shell.surely_matches(form.text[: form.certain]):
+            return True
+    # Written exactly as the rule is: then its author has seen what the shell makes of it.
+    return simple.raw == shell.spec or (not command.uncertain and not simple.redirects and shell.matches(simple.raw))
+
+
+def _covers_what_it_runs(
+    rule: Rule, command: Command, own: Sequence[Rule], bases: Sequence[Path], rules: RuleSet
+) -> bool:
+    """Whether what a command runs in its turn (`xargs rm`, `find -exec`) is covered too, or named by the rule."""
+    named = rule.pattern.shell.prefix.split()[1:]
+    for run in command.runs[1:]:
+        name = run[0].text
+        if name in named or (name == "git" and command.words[:1] == run[:1]):
+            continue
+        inner = Command(Simple(run, (), " ".join(word.raw for word in run)), without_harmless(run), (), (), (run,))
+        reads = bool(bases) and is_plainly_reading(inner, bases, rules.readable)
+        if not reads and not any(_covers_command(other, inner) for other in own):
+            return False
+    return True

@@ -1,0 +1,201 @@
+"""Commands that need no rule: those that plainly only read, and those that are asked about in every mode."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pegboard_builtins.permissions.commands import Analysis, Command
+from pegboard_builtins.permissions.paths import is_inside
+from pegboard_builtins.permissions.shell import Redirect, Word
+
+NOTHING_FORBIDDEN = re.compile(r"(?!)")
+READERS: dict[str, re.Pattern[str]] = {
+    **dict.fromkeys(
+        ("basename", "cat", "cmp", "cut", "dirname", "du", "echo", "false", "head", "id"),
+        NOTHING_FORBIDDEN,
+    ),
+    **dict.fromkeys(
+        ("ls", "nl", "pwd", "readlink", "realpath", "stat", "tail", "tr", "true", "wc", "which", "whoami", ":"),
+        NOTHING_FORBIDDEN,
+    ),
+    "cd": re.compile(r"-.*"),
+    "date": re.compile(r"(?!\+|-u$).*", re.DOTALL),
+    # What follows symbolic links while it searches may leave the workspace.
+    "diff": re.compile(r"-[a-zA-Z]*[lr].*|--pag.*|--rec.*"),
+    **dict.fromkeys(("egrep", "fgrep", "grep"), re.compile(r"-[a-zA-Z]*R.*|--deref.*")),
+    "rg": re.compile(r"--pre.*|--host.*|--search-zip|--follow|-[a-zA-Z]*[zL].*"),
+    "sort": re.compile(r"-(?!-)[^k]*[oT].*|--(?:o|co|te|f).*"),
+    "uname": re.compile(r"(?!-).*", re.DOTALL),
+}
+"""Commands that only read, and the arguments with which they do more."""
+
+GIT_READERS: dict[str, re.Pattern[str]] = {
+    **dict.fromkeys(("blame", "describe", "diff", "log", "ls-files", "rev-parse", "shortlog", "show"), re.compile("")),
+    "status": re.compile(""),
+    "branch": re.compile(r"(?:-a|-r|-v|-vv|--all|--remotes|--list|--show-current)?(?: (?:-a|-r|-v|-vv))*"),
+    "remote": re.compile(r"(?:-v|--verbose)?"),
+    "tag": re.compile(r"(?:-l|--list)?"),
+    "stash": re.compile(r"list"),
+}
+"""Sub-commands of git that only read; where a pattern is not empty, all of their arguments must match it."""
+GIT_FORBIDDEN = re.compile(r"--(?:ou|op|ex|te|no-i|pag).*|-O.*")
+
+PROTECTED = frozenset({".git", ".pegboard", ".claude", ".hg", ".svn"})
+"""Folders whose files decide what runs later; neither a mode nor a redirection under a broad rule writes there."""
+
+MOVERS = frozenset({"cd", "pushd", "popd"})
+HARMLESS_TARGETS = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"})
+HARMLESS_VARIABLES = frozenset(
+    {
+        *("CI", "COLUMNS", "DEBUG", "FORCE_COLOR", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LINES", "NO_COLOR"),
+        *("NODE_ENV", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONUNBUFFERED", "RUST_BACKTRACE", "RUST_LOG"),
+        *("TERM", "TZ", "VERBOSE"),
+    }
+)
+"""Variables that an allow rule may have in front of its command: none of them chooses what runs."""
+
+
+def is_plainly_reading(command: Command, bases: Sequence[Path], readable: Sequence[str]) -> bool:
+    """Whether a command is on the short list, with nothing in it that could make it do more or look elsewhere."""
+    words = command.words
+    if not words or command.assigned or not quiet_redirects(command.redirects):
+        return False
+    name = words[0].text
+    if any(_has_surprises(word, name) for word in words):
+        return False
+    arguments = words[1:]
+    if name == "git":
+        if not _git_reads(arguments):
+            return False
+    elif name not in READERS or any(READERS[name].fullmatch(word.text) for word in arguments):
+        return False
+    if name in ("echo", "true", "false", "basename", "dirname", "which"):
+        return True
+    return all(_stays_inside(word.text, base, readable) for word in arguments for base in bases)
+
+
+def folders_of(analysis: Analysis, cwd: Path) -> list[Path] | None:
+    """Return every folder in which a part of the command may run; None if that cannot be told."""
+    changes = [command for command in analysis.commands if any(run[0].text in MOVERS for run in command.runs)]
+    if not changes:
+        return [cwd]
+    words = changes[0].words
+    if len(changes) > 1 or len(words) != 2 or words[0].text != "cd":
+        return None
+    if words[1].certain is not None or words[1].raw.startswith(("~", "-")):
+        return None
+    return [cwd, cwd / words[1].text]
+
+
+def quiet_redirects(redirects: Sequence[Redirect]) -> bool:
+    """Whether the redirections write and read no file; a here-document is quiet where nothing in it is expanded."""
+    return all(_is_quiet(redirect) for redirect in redirects)
+
+
+def _is_quiet(redirect: Redirect) -> bool:
+    target = redirect.target
+    if target is None:
+        return "$" not in redirect.body and "`" not in redirect.body
+    if target.certain is not None:
+        return False
+    if redirect.op in (">&", "<&") and re.fullmatch(r"\d+-?|-", target.text):
+        return True
+    return redirect.op == "<<<" or target.text in HARMLESS_TARGETS
+
+
+def redirects_stay_inside(redirects: Sequence[Redirect], bases: Sequence[Path], workspace: Sequence[str]) -> bool:
+    """Whether every redirection is quiet, or names a file in the workspace that decides nothing."""
+    for redirect in redirects:
+        if redirect.target is None or redirect.op == "<<<" or quiet_redirects((redirect,)):
+            continue
+        target = redirect.target
+        if target.certain is not None or "~" in target.raw:
+            return False
+        for base in bases:
+            real = os.path.realpath(base / target.text)
+            if not is_inside(real, workspace) or (redirect.op != "<" and is_protected(real, workspace)):
+                return False
+    return True
+
+
+def is_protected(path: str, workspace: Sequence[str]) -> bool:
+    """Whether a path of the workspace lies in a folder whose files decide what runs later."""
+    return any(
+        not PROTECTED.isdisjoint(path[len(folder) :].split("/")) for folder in workspace if is_inside(path, (folder,))
+    )
+
+
+def _has_surprises(word: Word, name: str) -> bool:
+    """Whether the shell may turn the word into something else; names matched in a folder are no surprise to ls."""
+    if re.search(r"(?:^|[=:])~", word.raw):
+        return True
+    if word.certain is None:
+        return False
+    return name not in ("ls", "echo") or re.fullmatch(r"(?:[\w./+-]*/)?[\w*?+-][\w.*?+-]*", word.raw) is None
+
+
+def _git_reads(arguments: Sequence[Word]) -> bool:
+    texts = [word.text for word in arguments]
+    if texts[:1] == ["--no-pager"]:
+        texts = texts[1:]
+    if not texts or texts[0] not in GIT_READERS:
+        return False
+    allowed, rest = GIT_READERS[texts[0]], texts[1:]
+    if any(GIT_FORBIDDEN.fullmatch(text) for text in rest):
+        return False
+    return not allowed.pattern or allowed.fullmatch(" ".join(rest)) is not None
+
+
+def _stays_inside(text: str, base: Path, readable: Sequence[str]) -> bool:
+    """Whether an argument, or the value of an option, is no path that leaves the readable folders."""
+    if text.startswith("-"):
+        if "=" not in text:
+            return text.startswith("--") or "/" not in text
+        text = text.partition("=")[2]
+    return not text or is_inside(os.path.realpath(base / text), readable)
+
+
+# --- what is asked about in every mode -----------------------------------------------------------------
+
+_WHOLE_DISKS = re.compile(r"of=/dev/(?:sd|hd|vd|nvme|disk|mmcblk).*")
+
+
+def critical(analysis: Analysis, cwd: Path, project: Path) -> str | None:
+    """Return what is irreparable about a command, such as `rm -rf /`; None if nothing is."""
+    bases = folders_of(analysis, cwd) or [cwd]
+    for command in analysis.commands:
+        for words in command.runs:
+            name = words[0].text.rpartition("/")[2]
+            if name == "rm" and any(_removes_too_much(words[1:], base, project) for base in bases):
+                return " ".join(word.raw or word.text for word in words)
+            if name.startswith("mkfs") or (name == "dd" and any(_WHOLE_DISKS.fullmatch(w.text) for w in words)):
+                return " ".join(word.raw or word.text for word in words)
+    return None
+
+
+def _removes_too_much(arguments: Sequence[Word], cwd: Path, project: Path) -> bool:
+    options = [word.text for word in arguments if word.text.startswith("-")]
+    if "--no-preserve-root" in options:
+        return True
+    recursive = any(re.fullmatch(r"-[a-zA-Z]*[rR][a-zA-Z]*|--r.*", option) for option in options)
+    return recursive and any(
+        _is_vital(word, cwd, project) for word in arguments if not word.text.startswith("-") and word.text
+    )
+
+
+def _is_vital(word: Word, cwd: Path, project: Path) -> bool:
+    """Whether a target is the root, a folder right below it, the home, or what the project lies in."""
+    text = re.sub(r"^\$(?:HOME\b|\{HOME\})", "~", word.text)
+    stripped = re.sub(r"(?:^|/)(?:\*|\.\*|\.)?$", "", text)
+    if word.certain is not None and re.fullmatch(r"\$(?:\w+|\{[^}]*\})", stripped) and stripped != text:
+        return True  # `$X/` and `$X/*`: where X is empty, that is everything
+    if text.startswith("/") and not stripped:
+        return True
+    target = os.path.realpath(cwd / os.path.expanduser(stripped))
+    if target.count("/") <= 1:
+        return True
+    lies_in_it = [os.path.realpath(Path.home()), os.path.realpath(project.parent)]
+    return any(is_inside(path, (target,)) for path in lies_in_it)

@@ -1,0 +1,115 @@
+"""Deny and ask rules: they hold however a call is dressed, and where only a shell could tell, they ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from pegboard.decisions import Decision, Verdict
+from pegboard_builtins.permissions.commands import Analysis
+from pegboard_builtins.permissions.grammar import PATH_TOOLS, input_matches
+from pegboard_builtins.permissions.paths import place_of
+from pegboard_builtins.permissions.plain import folders_of
+from pegboard_builtins.permissions.rules import Rule, RuleSet
+from pegboard_builtins.permissions.subject import Subject, answer
+
+READING_COMMANDS = frozenset(
+    {
+        *("awk", "base64", "bat", "cat", "cp", "cut", "diff", "egrep", "fgrep", "file", "grep", "head", "hexdump"),
+        *("less", "ln", "more", "mv", "nl", "od", "rg", "rsync", "scp", "sed", "sort", "source", "strings", "tac"),
+        *("tail", "tar", "tee", "uniq", "wc", "xxd", "zip", "."),
+    }
+)
+EDITING_COMMANDS = frozenset(
+    {
+        *("chmod", "chown", "cp", "dd", "install", "ln", "mv", "patch", "rm", "rmdir", "rsync", "sed", "shred"),
+        *("tee", "touch", "truncate", "unlink"),
+    }
+)
+"""Programs whose arguments are files that Read and Edit rules may be about."""
+
+
+class Match(IntEnum):
+    """How surely a rule holds: MAYBE where only a shell could tell."""
+
+    NO = 0
+    MAYBE = 1
+    YES = 2
+
+
+def restriction(subject: Subject, rules: RuleSet) -> Decision | None:
+    """Return the deny or ask that holds; where only a shell could tell, an ask."""
+    of_tool = rules.of(subject.tool)
+    lists = [(Verdict.DENY, of_tool.deny), (Verdict.ASK, of_tool.ask)]
+    doubtful: Rule | None = None
+    for verdict, own in lists:
+        candidates = [(rule, _holds(rule, subject)) for rule in own]
+        if subject.analysis is not None:
+            candidates += _file_rules(subject.analysis, subject, rules, verdict)
+        for rule, match in candidates:
+            if match is Match.YES:
+                did = "denied by" if verdict is Verdict.DENY else "asked because of"
+                return answer(verdict, f"{did} the rule {rule} ({rule.origin})", str(rule))
+            if match is Match.MAYBE and doubtful is None:
+                doubtful = rule
+    if doubtful is None:
+        return None
+    text = f"the rule {doubtful} ({doubtful.origin}) may be meant: only running it could tell"
+    if subject.analysis is not None and subject.analysis.problems:
+        text += f" ({'; '.join(subject.analysis.problems[:3])})"
+    return answer(Verdict.ASK, text, str(doubtful))
+
+
+def _holds(rule: Rule, subject: Subject) -> Match:
+    """Whether a deny or ask rule holds for a call that its tool name covers."""
+    pattern = rule.pattern
+    if pattern.spec is None:
+        return Match.YES
+    if subject.analysis is not None:
+        return _holds_for_command(rule, subject.analysis)
+    if rule.path is not None and subject.tool in PATH_TOOLS:
+        if not subject.places:
+            return Match.MAYBE
+        return Match.YES if any(rule.path.holds(place, subject.bases) for place in subject.places) else Match.NO
+    return Match.YES if input_matches(pattern, subject.tool, subject.given, strict=False) else Match.NO
+
+
+def _holds_for_command(rule: Rule, analysis: Analysis) -> Match:
+    shell = rule.pattern.shell
+    best = Match.MAYBE if analysis.problems else Match.NO  # what cannot be followed might hide anything
+    for form in analysis.forms:
+        if shell.matches(form.text):
+            return Match.YES
+        if form.certain is not None and shell.may_match(form.text[: form.certain]):
+            best = Match.MAYBE
+    return best
+
+
+def _file_rules(analysis: Analysis, subject: Subject, rules: RuleSet, verdict: Verdict) -> Iterable[tuple[Rule, Match]]:
+    """Yield Read and Edit rules that a command's own file arguments or redirections would get round."""
+    for tool, programs, writes in (("Read", READING_COMMANDS, False), ("Write", EDITING_COMMANDS, True)):
+        of_tool = rules.of(tool)  # what is about Edit is about Write too
+        own = [rule for rule in (of_tool.deny if verdict is Verdict.DENY else of_tool.ask) if rule.path is not None]
+        if not own:
+            continue
+        places = [
+            place_of(path, base)
+            for path in _named_files(analysis, programs, writes=writes)
+            for base in (folders_of(analysis, subject.cwd) or [subject.cwd])
+        ]
+        for rule in own:
+            if any(rule.path is not None and rule.path.holds(place, subject.bases) for place in places):
+                yield rule, Match.YES
+
+
+def _named_files(analysis: Analysis, programs: frozenset[str], *, writes: bool) -> Iterable[str]:
+    for command in analysis.commands:
+        for words in command.runs:
+            if words[0].text.rpartition("/")[2] in programs:
+                for word in words[1:]:
+                    value = word.text.partition("=")[2] if word.text.startswith("-") else word.text
+                    if value:
+                        yield value
+        for redirect in command.redirects:
+            if redirect.target is not None and redirect.op != "<<<" and (redirect.op == "<") is not writes:
+                yield redirect.target.text

@@ -1,0 +1,245 @@
+"""The rules of a session: every layer's lists together, each rule with its origin, compiled once per settings."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+from weakref import WeakKeyDictionary
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from pegboard.settings import FROM_THE_FOLDER, LayerFile, SettingsLayer, SettingsView, Source
+from pegboard_builtins.permissions.claude_files import LISTS, ClaudeFile, claude_paths, read_claude_file
+from pegboard_builtins.permissions.grammar import PATH_TOOLS, Pattern, RuleError, parse, unknown_tool
+from pegboard_builtins.permissions.paths import PathPattern
+
+TABLE = "permissions"
+TIGHTENING = ("deny", "ask")
+MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
+
+
+def _only_texts(value: Any) -> Any:
+    """Leave out what is no rule: one wrong entry of a folder must not switch the guard off (it is reported)."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list | tuple) else ()
+
+
+Rules = Annotated[tuple[str, ...], BeforeValidator(_only_texts)]
+
+
+class PermissionSettings(BaseModel):
+    """`[permissions]`: who may do what. Lists add up over all layers; deny is asked first, then ask, then allow."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    allow: Rules = Field(default=(), description="Calls that run without a question, such as Bash(npm test:*).")
+    ask: Rules = Field(default=(), description="Calls that are always asked about.")
+    deny: Rules = Field(default=(), description="Calls that never run.")
+    mode: str = Field(
+        default="",
+        pattern="^(|default|acceptEdits|plan|dontAsk|auto|bypassPermissions)$",
+        description="The permission mode, where [session] says none.",
+    )
+    additional_directories: Rules = Field(default=(), description="Folders that belong to the workspace.")
+    claude: bool = Field(default=True, description="Whether .claude/settings*.json are read too.")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of one list, with its origin."""
+
+    pattern: Pattern
+    source: Source
+    root: Path
+
+    def __str__(self) -> str:
+        return self.pattern.text
+
+    @property
+    def origin(self) -> str:
+        """Layer, file and line, for a reason that a person can follow."""
+        source = self.source
+        where = f" {source.file}" if source.file and source.file != str(source.layer) else ""
+        return f"{source.layer}{where}:{source.line}" if source.line else f"{source.layer}{where}"
+
+    @cached_property
+    def path(self) -> PathPattern | None:
+        """The spec as a pattern for paths, where the tool is one for files."""
+        if self.pattern.spec is None or self.pattern.tool not in PATH_TOOLS:
+            return None
+        return PathPattern(self.pattern.spec, self.root)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRules:
+    """The rules that are about one tool, in their order."""
+
+    deny: tuple[Rule, ...]
+    ask: tuple[Rule, ...]
+    allow: tuple[Rule, ...]
+
+
+@dataclass
+class RuleSet:
+    """All rules that count. `problems` are for `pegboard doctor` and one notice per session."""
+
+    deny: tuple[Rule, ...] = ()
+    ask: tuple[Rule, ...] = ()
+    allow: tuple[Rule, ...] = ()
+    mode: str = ""
+    workspace: tuple[str, ...] = ()
+    readable: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    _by_tool: dict[str, ToolRules] = field(default_factory=dict)
+
+    def of(self, tool: str) -> ToolRules:
+        """Return the rules about a tool; worked out once."""
+        rules = self._by_tool.get(tool)
+        if rules is None:
+            rules = self._by_tool[tool] = ToolRules(
+                *(
+                    tuple(rule for rule in rules if rule.pattern.names(tool))
+                    for rules in (self.deny, self.ask, self.allow)
+                )
+            )
+        return rules
+
+
+_compiled: WeakKeyDictionary[SettingsView, dict[Path, RuleSet]] = WeakKeyDictionary()
+
+
+def rules_for(view: SettingsView, project: Path) -> RuleSet:
+    """Return the rules of a project, compiled once per settings snapshot."""
+    per_project = _compiled.get(view)
+    if per_project is None:
+        per_project = _compiled[view] = {}
+    rules = per_project.get(project)
+    if rules is None:
+        rules = per_project[project] = compile_rules(view, project)
+    return rules
+
+
+def compile_rules(view: SettingsView, project: Path) -> RuleSet:
+    """Read every layer and the .claude files. An untrusted folder only adds to deny and ask."""
+    building = _Building(view, project)
+    for file in view.files:
+        building.add_layer(file)
+    if building.reads_claude_files():
+        for path, layer in claude_paths(project):
+            read = read_claude_file(path, layer)
+            if read is not None:
+                building.add_claude_file(read, layer)
+    return building.done()
+
+
+class _Building:
+    def __init__(self, view: SettingsView, project: Path) -> None:
+        self.view = view
+        self.project = project
+        self.lists: dict[str, list[Rule]] = {key: [] for key in LISTS}
+        self.mode = ""
+        self.folders: list[str] = []
+        self.problems: list[str] = []
+
+    def reads_claude_files(self) -> bool:
+        counting = [said.value for said in self.view.said(TABLE, "claude") if said.counts]
+        return not counting or counting[-1] is not False
+
+    def add_layer(self, file: LayerFile) -> None:
+        table = file.values.get(TABLE)
+        if not isinstance(table, dict):
+            return
+        trusted = self._trusted(file.layer)
+        for key in LISTS:
+            if key not in table or (key not in TIGHTENING and not trusted):
+                continue
+            source = file.source((TABLE, key))
+            for value in self._texts(table[key], key, source):
+                self._add(key, value, _source_of(value, source, file.text))
+        if trusted:
+            self._set_mode(table.get("mode"), file.source((TABLE, "mode")))
+            source = file.source((TABLE, "additional_directories"))
+            self.folders += self._texts(table.get("additional_directories", []), "additional_directories", source)
+
+    def add_claude_file(self, read: ClaudeFile, layer: SettingsLayer) -> None:
+        self.problems += read.problems
+        trusted = self._trusted(layer)
+        for key in LISTS:
+            if key in TIGHTENING or trusted:
+                for entry in getattr(read, key):
+                    self._add(key, entry.value, entry.source)
+        if trusted:
+            self.folders += [entry.value for entry in read.directories]
+            # Our own settings win over the other host's.
+            if read.mode is not None and not self._said_by_us():
+                self._set_mode(read.mode.value, read.mode.source)
+
+    def done(self) -> RuleSet:
+        workspace = {os.path.realpath(self.project)}
+        workspace |= {os.path.realpath(self.project / os.path.expanduser(folder)) for folder in self.folders}
+        readable = {*workspace, os.path.realpath(tempfile.gettempdir())}
+        return RuleSet(
+            deny=tuple(self.lists["deny"]),
+            ask=tuple(self.lists["ask"]),
+            allow=tuple(self.lists["allow"]),
+            mode="" if self._session_says() else self.mode,
+            workspace=tuple(sorted(workspace)),
+            readable=tuple(sorted(readable)),
+            problems=tuple(dict.fromkeys(self.problems)),
+        )
+
+    def _trusted(self, layer: SettingsLayer) -> bool:
+        return self.view.trusted or layer not in FROM_THE_FOLDER
+
+    def _said_by_us(self) -> bool:
+        return any(said.counts and said.value for said in self.view.said(TABLE, "mode"))
+
+    def _session_says(self) -> bool:
+        """Whether `[session] mode` was said, for example by --mode: that one counts then."""
+        return any(said.counts for said in self.view.said("session", "mode"))
+
+    def _set_mode(self, value: Any, source: Source) -> None:
+        if value in MODES:
+            self.mode = value
+        elif value:
+            self.problems.append(f"{source}: there is no permission mode {value!r}; there are {', '.join(MODES)}")
+
+    def _texts(self, values: Any, key: str, source: Source) -> list[str]:
+        if isinstance(values, str):
+            return [values]
+        if not isinstance(values, list | tuple):
+            self.problems.append(f"{source}: permissions.{key} is no list of rules")
+            return []
+        for value in values:
+            if not isinstance(value, str):
+                self.problems.append(f"{source}: permissions.{key}: {value!r} is no text; the others still count")
+        return [value for value in values if isinstance(value, str)]
+
+    def _add(self, key: str, text: str, source: Source) -> None:
+        root = Path.home() if source.layer is SettingsLayer.USER else self.project
+        try:
+            pattern = parse(text, allows=key == "allow")
+            rule = Rule(pattern, source, root)
+            rule.path  # noqa: B018  a pattern that is no pattern must be found now, not when it is needed
+        except (RuleError, ValueError) as wrong:
+            self.problems.append(f"{source}: {wrong}; it does not count")
+            return
+        odd = unknown_tool(pattern)
+        if odd:
+            self.problems.append(f"{source}: {odd}")
+        self.lists[key].append(rule)
+
+
+def _source_of(value: str, source: Source, text: str) -> Source:
+    """Return the source of one entry of a list: the line on which it stands, where the list has several."""
+    if not text or source.line is None:
+        return source
+    for number, line in enumerate(text.splitlines()[source.line - 1 :], source.line):
+        if value in line:
+            return Source(source.layer, source.file, number)
+    return source

@@ -1,0 +1,295 @@
+"""What a simple command really runs: `sudo env A=b timeout 5 rm x` runs `rm x`, `sh -c "a; b"` runs two commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pegboard_builtins.permissions.shell import OPENERS, Word
+
+SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash", "mksh", "rbash"})
+FOLLOWS = Word("", "", certain=0)
+"""Stands for words that only come while running, as xargs adds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """A program that runs another: how its own options end.
+
+    `values` are the short options that take a value, `long` the long ones that take it as the next word;
+    `flags` the short ones that take none. `skip` counts its own operands before the command, `assigns` says that
+    VAR=x may stand there, `feeds` that more words come while running; with a `query` option nothing is run.
+    `harmless` ones give the command no further power, so that a rule that allows the command allows it in this dress.
+    """
+
+    values: str = ""
+    flags: str = ""
+    long: frozenset[str] = frozenset()
+    skip: int = 0
+    assigns: bool = False
+    feeds: bool = False
+    harmless: bool = False
+    query: str = ""
+
+
+def _long(*names: str) -> frozenset[str]:
+    return frozenset(f"--{name}" for name in names)
+
+
+WRAPPERS: dict[str, Wrapper] = {
+    "env": Wrapper("uCS", "i0v", _long("unset", "chdir", "split-string"), assigns=True),
+    "sudo": Wrapper(
+        "ugUhpCrtTDRa",
+        "AbEeHiKklnPSsVvBN",
+        _long("user", "group", "host", "prompt", "close-from", "role", "type", "chdir", "chroot", "other-user"),
+        assigns=True,
+    ),
+    "doas": Wrapper("uCa", "nsL"),
+    "timeout": Wrapper("ks", "vfp", _long("kill-after", "signal"), skip=1, harmless=True),
+    "nice": Wrapper("n", "0123456789", _long("adjustment"), harmless=True),
+    "ionice": Wrapper("cnpPu", "t", _long("class", "classdata")),
+    "chrt": Wrapper("TPD", "abfiormpvd", skip=1),
+    "taskset": Wrapper("", "acp", skip=1),
+    "nohup": Wrapper(harmless=True),
+    "time": Wrapper("fo", "pvaqVl", _long("format", "output")),
+    "command": Wrapper("", "p", harmless=True, query="vV"),
+    "builtin": Wrapper(),
+    "exec": Wrapper("a", "cl"),
+    "xargs": Wrapper(
+        "adEILnPs",
+        "0oprtxeil",
+        _long("arg-file", "delimiter", "max-lines", "max-args", "max-procs", "max-chars", "process-slot-var"),
+        feeds=True,
+    ),
+    "parallel": Wrapper("jNnaIdS", "0kvtuX", _long("jobs", "arg-file", "colsep"), feeds=True),
+    "stdbuf": Wrapper("ioe", "", _long("input", "output", "error")),
+    "setsid": Wrapper("", "cfw"),
+    "unbuffer": Wrapper("", "p"),
+    "chroot": Wrapper("", "", _long("userspec", "groups"), skip=1),
+    "flock": Wrapper("wE", "sxeonuF", _long("wait", "timeout", "conflict-exit-code"), skip=1),
+    "strace": Wrapper("aeEoOpPsSuXbI", "cCdfFhiqrtTvVxyDkwzZ"),
+    "ltrace": Wrapper("aeFlnopsuwxX", "bcCfhiLrStTV"),
+    "watch": Wrapper("nq", "bcdegptwx", _long("interval", "equexit")),
+    "busybox": Wrapper(),
+    "toybox": Wrapper(),
+    "systemd-run": Wrapper("pEutHMG", "dPqrS", _long("unit", "property", "setenv", "uid", "gid", "description")),
+    "unshare": Wrapper("GSRw", "mupinUCTfrc"),
+    "nsenter": Wrapper("tSGW", "amuinpCTUrFZ", _long("target")),
+    "runuser": Wrapper("ugGsw", "lmpfP", _long("user", "group")),
+    "pkexec": Wrapper("", "", _long("user")),
+    "caffeinate": Wrapper("tw", "dimsu"),
+    "arch": Wrapper("de", ""),
+    "rlwrap": Wrapper("CDHPSabfglmopqstw", ""),
+    "firejail": Wrapper(),
+    "fakeroot": Wrapper("lsib", "uhv"),
+    "dbus-run-session": Wrapper(),
+    "xvfb-run": Wrapper("enfps", "a", _long("server-args", "server-num", "error-file")),
+    "-": Wrapper(),
+}
+JOINED = frozenset({"eval", "watch"})
+"""Their words, joined with blanks, are a script."""
+COMMAND_OPTION = frozenset({*SHELLS, "su", "script", "flock", "runuser", "fish"})
+"""The value of their -c is a script."""
+MAX_READINGS = 20
+GIT_VALUES = frozenset({"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--super-prefix"})
+
+
+def name_of(word: Word) -> str:
+    """Return a command's name without its folder."""
+    return word.text.rpartition("/")[2]
+
+
+def plain_words(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return the words without the assignments and reserved words in front."""
+    at = 0
+    while at < len(words) and (words[at].assigned or (words[at].raw in OPENERS and not words[at].quoted)):
+        at += 1
+    return words[at:]
+
+
+def inner_commands(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:
+    """Yield the commands that this one runs, one level down: several where its options can be read two ways."""
+    if not words:
+        return
+    name = name_of(words[0])
+    wrapper = WRAPPERS.get(name)
+    if wrapper is not None:
+        for rest in _after_options(wrapper, words[1:], wrapper.skip):
+            yield _fed(words, rest) if wrapper.feeds else rest
+    elif name == "find":
+        yield from _find_commands(words)
+    elif name == "git":
+        shorter = _git_without_options(words)
+        if shorter is not None:
+            yield shorter
+
+
+def inner_scripts(words: tuple[Word, ...]) -> Iterator[Word]:
+    """Yield the scripts that this command runs, as words: `sh -c SCRIPT`, `eval WORDS`, `env -S SCRIPT`."""
+    if not words:
+        return
+    name = name_of(words[0])
+    rest = words[1:]
+    if name in COMMAND_OPTION:
+        script = _command_option(rest)
+        if script is not None:
+            yield script
+    if name in JOINED:
+        yield _joined(rest)
+    if name == "env":
+        yield from _split_strings(rest)
+    if name == "trap" and rest:
+        yield rest[0]
+    if name == "ssh" and len(rest) > 1:
+        yield _joined(rest[1:])
+
+
+def reads_its_script(words: tuple[Word, ...]) -> bool:
+    """Whether this is a shell that takes its commands from its standard input, where nobody sees them."""
+    if not words or name_of(words[0]) not in SHELLS:
+        return False
+    for word in words[1:]:
+        if word.text == "-s":
+            return True
+        if word.text in ("-", "/dev/stdin", "/dev/fd/0") or word.text.startswith(("/dev/fd/", "<(")):
+            return True
+        if word.text.startswith(("-", "+")):
+            if _is_bundle(word.text) and "c" in word.text:
+                return False
+            continue
+        return False
+    return True
+
+
+# --- options -------------------------------------------------------------------------------------------
+
+
+def _after_options(wrapper: Wrapper, words: tuple[Word, ...], skip: int) -> Iterator[tuple[Word, ...]]:
+    """Yield what stands after a wrapper's own words; an option that nobody knows is read with and without a value."""
+    starts, seen, at = {0}, set[int](), 0
+    while starts:
+        at = min(starts)
+        starts.remove(at)
+        if at >= len(words):
+            continue
+        text = words[at].text
+        if text == "--":
+            seen.add(at + 1)
+        elif wrapper.assigns and words[at].assigned:
+            starts.add(at + 1)
+        elif not text.startswith("-") or (text == "-" and not wrapper.assigns):
+            seen.add(at)
+        elif not any(letter in wrapper.query for letter in text[1:]) or text.startswith("--"):
+            takes = _takes_next(wrapper, text)
+            starts |= {at + 1, at + 2} if takes is None else {at + 2} if takes else {at + 1}
+    for end in sorted(seen)[:MAX_READINGS]:
+        while wrapper.assigns and end < len(words) and words[end].assigned:
+            end += 1
+        if words[end + skip :]:
+            yield words[end + skip :]
+
+
+def _fed(words: tuple[Word, ...], command: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return the command of an xargs with its gaps: where `{}` (or what -I says) stands, and at its end."""
+    token = "{}"
+    for at, word in enumerate(words[: len(words) - len(command)]):
+        if word.text in ("-I", "--replace"):
+            token = words[at + 1].text
+        elif word.text.startswith(("-I", "--replace=")):
+            token = word.text[2:] if word.text.startswith("-I") else word.text.partition("=")[2]
+    return (*(_with_gap(word, token) for word in command), FOLLOWS)
+
+
+def _with_gap(word: Word, token: str) -> Word:
+    at = word.text.find(token) if token else -1
+    if at < 0:
+        return word
+    return Word(word.text, word.raw, at if word.certain is None else min(at, word.certain), word.quoted)
+
+
+def _takes_next(wrapper: Wrapper, option: str) -> bool | None:
+    """Whether the option's value is the next word; None if nobody knows."""
+    if option.startswith("--"):
+        name = option.partition("=")[0]
+        if "=" in option:
+            return False
+        return True if any(known.startswith(name) for known in wrapper.long) else None
+    for place, letter in enumerate(option[1:], 1):
+        if letter in wrapper.values:
+            return place == len(option) - 1
+        if letter not in wrapper.flags:
+            return None
+    return False
+
+
+def _is_bundle(text: str) -> bool:
+    return text.startswith(("-", "+")) and not text.startswith("--") and len(text) > 1
+
+
+def _command_option(words: tuple[Word, ...]) -> Word | None:
+    """Return the script of `-c SCRIPT`, also in a bundle (`-lc`) or as `--command=SCRIPT`."""
+    for at, word in enumerate(words):
+        if word.text.startswith("--command="):
+            return Word(word.text.partition("=")[2], word.raw, None if word.certain is None else 0, word.quoted)
+        if word.text == "--command" or (word.text[:1] == "-" and _is_bundle(word.text) and "c" in word.text):
+            return _first_operand(words[at:])
+    return None
+
+
+def _first_operand(words: tuple[Word, ...]) -> Word | None:
+    """Return the first word after all options: that is the script, also in `sh -c -o pipefail SCRIPT`."""
+    at = 0
+    while at < len(words):
+        text = words[at].text
+        if _is_bundle(text):
+            at += 2 if text[-1] in "oO" else 1
+        elif text.startswith("--"):
+            at += 1
+        else:
+            return words[at]
+    return None
+
+
+def _joined(words: tuple[Word, ...]) -> Word:
+    """Return several words as one, certain as far as all of it is."""
+    text = ""
+    certain: int | None = None
+    for place, word in enumerate(words):
+        text += " " if place else ""
+        if word.certain is not None and certain is None:
+            certain = len(text) + word.certain
+        text += word.text
+    return Word(text, text, certain, True)
+
+
+def _split_strings(words: tuple[Word, ...]) -> Iterator[Word]:
+    for at, word in enumerate(words):
+        text = word.text
+        if text.startswith("--split-string="):
+            yield _joined((Word(text.partition("=")[2], "", word.certain and 0), *words[at + 1 :]))
+        elif text in ("-S", "--split-string") or (_is_bundle(text) and text.endswith("S")):
+            yield _joined(words[at + 1 :])
+        elif _is_bundle(text) and "S" in text:
+            yield _joined((Word(text.partition("S")[2], "", word.certain and 0), *words[at + 1 :]))
+
+
+def _find_commands(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:
+    """Yield what `find` runs with -exec and its kin, and -delete as the rm that it is."""
+    for at, word in enumerate(words):
+        if word.text in ("-exec", "-execdir", "-ok", "-okdir"):
+            rest = words[at + 1 :]
+            ends = [place for place, other in enumerate(rest) if other.text in (";", "+")]
+            command = rest[: ends[0]] if ends else rest
+            yield tuple(_with_gap(other, "{}") for other in command)
+        elif word.text == "-delete":
+            yield (Word("rm", "rm"), FOLLOWS)
+
+
+def _git_without_options(words: tuple[Word, ...]) -> tuple[Word, ...] | None:
+    """Return `git push` for `git -C /x -c a=b push`; None if there are no such options."""
+    at = 1
+    while at < len(words) and words[at].text.startswith("-"):
+        at += 2 if words[at].text in GIT_VALUES else 1
+    if at == 1 or at >= len(words):
+        return None
+    return (words[0], *words[at:])

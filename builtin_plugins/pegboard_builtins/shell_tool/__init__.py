@@ -1,0 +1,22 @@
+"""The shell tools: Bash, and BashOutput and KillShell for what it runs in the background."""
+
+from __future__ import annotations
+
+from pegboard.context import Ctx, Registry
+from pegboard.hookspecs import hookimpl
+from pegboard.records import Event, SessionEnd
+from pegboard_builtins.shell_tool import bash, shells
+from pegboard_builtins.shell_tool.background import SHELLS
+
+
+@hookimpl
+def register(registry: Registry) -> None:
+    """Add the three tools."""
+    registry.add_tool(bash.bash, shells.bash_output, shells.kill_shell)
+
+
+@hookimpl
+async def lifecycle(event: Event, ctx: Ctx) -> None:
+    """End what still runs in the background when the session ends."""
+    if isinstance(event, SessionEnd):
+        await SHELLS.end_session(ctx.session_id)

@@ -1,0 +1,145 @@
+"""The verbs: which there are, and where each one lives. A verb's module is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pegboard.errors import PegboardError
+
+OPTION = "--no-plugins"
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb of our own. `target` is `module:attribute`: a function, or a typer.Typer with verbs of its own."""
+
+    name: str
+    target: str
+
+
+VERBS = (
+    Verb("run", "pegboard._cli.run:run"),
+    Verb("plugins", "pegboard._cli.plugins:app"),
+    Verb("hooks", "pegboard._cli.hooks:app"),
+    Verb("tools", "pegboard._cli.tools:app"),
+    Verb("sessions", "pegboard._cli.sessions:app"),
+    Verb("trace", "pegboard._cli.trace:trace"),
+    Verb("why", "pegboard._cli.why:why"),
+    Verb("settings", "pegboard._cli.settings:app"),
+    Verb("trust", "pegboard._cli.trust:trust"),
+    Verb("doctor", "pegboard._cli.doctor:doctor"),
+)
+
+EPILOG = (
+    "--no-plugins, anywhere, leaves out every plugin of another distribution; --no-plugins=a,b leaves out those, "
+    "built-ins included. PEGBOARD_NO_PLUGINS does the same."
+)
+
+no_plugins: str | None = None
+"""What --no-plugins said: None if it was not given, an empty string without names."""
+
+
+def run_command_line(given: list[str]) -> int:
+    """Run the verb that is asked for. Raises PegboardError."""
+    global no_plugins
+    words, no_plugins = take_no_plugins(given)
+    wanted = next((word for word in words if not word.startswith("-")), "")
+    only = {verb.name: verb for verb in VERBS}.get(wanted)
+    app = build_app([only]) if only is not None else build_app(VERBS)
+    if only is None:
+        _add_plugin_commands(app, wanted)
+    try:
+        app(words, prog_name="pegboard")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def take_no_plugins(given: Sequence[str]) -> tuple[list[str], str | None]:
+    """Take --no-plugins out of the words: its value is optional, and it counts before anything is imported."""
+    words: list[str] = []
+    found: str | None = None
+    rest = iter(given)
+    for word in rest:
+        if word == "--":
+            words += [word, *rest]
+        elif word == OPTION:
+            found = found or ""
+        elif word.startswith(f"{OPTION}="):
+            names = word.partition("=")[2]
+            found = f"{found},{names}" if found else names
+        else:
+            words.append(word)
+    return words, found
+
+
+def build_app(verbs: Sequence[Verb]) -> typer.Typer:
+    """Return an app with these verbs."""
+    app = typer.Typer(
+        name="pegboard",
+        help="An extensibility host for coding agents.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_pegboard)
+    for verb in verbs:
+        mount(app, verb.name, verb.target)
+    return app
+
+
+def mount(app: typer.Typer, name: str, target: str, help: str = "") -> None:
+    """Add what *target* names as the verb *name*. Raises PegboardError if it cannot be imported."""
+    module, _, attribute = target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute or "app")
+    except (Exception, SystemExit) as error:
+        raise PegboardError(f"the verb {name!r} cannot be imported from {target}: {error}") from error
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name, help=help or None)
+    else:
+        app.command(name, help=help or None)(found)
+
+
+def _add_plugin_commands(app: typer.Typer, wanted: str) -> None:
+    """Add the verbs that plugins bring: the one that is asked for, or all for the help."""
+    from pegboard.host import Host
+
+    host = Host(no_plugins=no_plugins, strict=False).open()
+    for command in host.board.commands.values():
+        if not wanted or command.name == wanted or wanted not in host.board.commands:
+            try:
+                mount(app, command.name, command.target, command.help)
+            except PegboardError as error:
+                if command.name == wanted:
+                    raise
+                print(f"warning: {error}", file=sys.stderr)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from pegboard import __version__
+
+        print(f"pegboard {__version__}")
+        raise typer.Exit
+
+
+def _pegboard(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """An extensibility host for coding agents: a minimal loop, eleven hooks, and everything else a plugin."""
+
+
+CwdOption = Annotated[
+    Path | None, typer.Option("--cwd", help="The project folder; this folder by default.", file_okay=False)
+]

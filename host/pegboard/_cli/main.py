@@ -1,0 +1,53 @@
+"""The way in: `--version` without importing anything, and the one boundary that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from pegboard import __version__
+
+INTERNAL_ERROR = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given in (["--version"], ["-V"]):
+        print(f"pegboard {__version__}")
+        return 0
+    from pegboard.errors import PegboardError
+
+    try:
+        from pegboard._cli.app import run_command_line
+
+        return run_command_line(given)
+    except PegboardError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain once more when it flushes at exit.
+        sys.stdout = None
+        return 1
+    except Exception as error:
+        _report(error, given)
+        return INTERNAL_ERROR
+
+
+def _report(error: BaseException, given: list[str]) -> None:
+    """Print what is needed to find an error of our own: versions, the verb, the traceback; no settings, no prompt."""
+    import platform
+    import traceback
+
+    verb = next((word for word in given if not word.startswith("-")), "")
+    print(
+        "pegboard has an internal error. Please report what stands between the lines:\n"
+        "----------------------------------------------------------------------\n"
+        f"pegboard {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        f"verb: {verb}\n"
+        f"{''.join(traceback.format_exception(error)).rstrip()}\n"
+        "----------------------------------------------------------------------",
+        file=sys.stderr,
+    )

@@ -1,0 +1,84 @@
+"""How verbs print: JSON that is stable and sorted, tables on a terminal, plain aligned text in a pipe."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDE = 10_000
+"""Columns where nobody reads on a screen: nothing is cut off in a pipe."""
+
+STYLES = {
+    **dict.fromkeys(("active", "allow", "allowed", "completed", "ok"), "green"),
+    **dict.fromkeys(("ask", "block", "defer", "note", "quarantined", "substituted", "untrusted"), "yellow"),
+    **dict.fromkeys(("cancelled", "config_error", "denied", "deny", "error", "load_error", "timeout", "wrong"), "red"),
+    **dict.fromkeys(("disabled", "found", "none", "default"), "dim"),
+}
+"""Cells that are one of these words are coloured on a terminal."""
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """Write out what a terminal would obey instead of show: escapes, line ends, changes of direction."""
+    return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def say(text: str, style: str = "") -> None:
+    """Print a line, in colour on a terminal."""
+    if not style or not sys.stdout.isatty():
+        print(visible(text))
+        return
+    from rich.text import Text
+
+    console().print(Text(visible(text), style=style), soft_wrap=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that colours only on a terminal and cuts nothing in a pipe."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    made = Console(stderr=stderr, highlight=False, soft_wrap=not stream.isatty())
+    return made if stream.isatty() else Console(stderr=stderr, highlight=False, width=WIDE)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document with sorted keys."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+    # A path may hold bytes that are no UTF-8; they have no other way to be printed.
+    print(_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print rows under headings; *empty* is said where there are none."""
+    cells = [[("" if cell is None else visible(str(cell))) for cell in row] for row in rows]
+    if not cells:
+        print(empty)
+        return
+    if sys.stdout.isatty():
+        _rich_table(columns, cells)
+        return
+    widths = [max(len(row[place]) for row in [list(columns), *cells]) for place in range(len(columns))]
+    for row in [list(columns), *cells]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _rich_table(columns: Sequence[str], cells: list[list[str]]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell, style=STYLES.get(cell.strip(), "")) for cell in row))
+    console().print(table)

@@ -1,0 +1,162 @@
+"""Every way in which a request can fail becomes our error, with the facts that a retry needs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from pegboard.errors import ContextOverflowError, ModelError
+from pegboard.messages_server import Answer, Broken, Failure, MessagesServer, Scripted
+from pegboard.requests import Request, ToolUseCut
+from pegboard_builtins.anthropic_model.errors import retry_after
+
+RequestFor = Callable[..., Request]
+
+
+def failing(plugin: Any, request: Request) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        plugin.ask(request)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "retryable"),
+    [
+        pytest.param(Failure(status=400), 400, False, id="invalid request"),
+        pytest.param(Failure(status=401), 401, False, id="wrong key"),
+        pytest.param(Failure(status=402), 402, False, id="no credit"),
+        pytest.param(Failure(status=403), 403, False, id="not allowed"),
+        pytest.param(Failure(status=404), 404, False, id="no such model"),
+        pytest.param(Failure(status=409), 409, True, id="conflict"),
+        pytest.param(Failure(status=429), 429, True, id="rate limit"),
+        pytest.param(Failure(status=500), 500, True, id="server error"),
+        pytest.param(Failure(status=503), 503, True, id="unavailable"),
+        pytest.param(Failure(status=529), 529, True, id="overloaded"),
+        pytest.param(Failure(status=500, headers={"x-should-retry": "false"}), 500, False, id="told not to"),
+        pytest.param(Failure(status=400, headers={"x-should-retry": "true"}), 400, True, id="told to"),
+        pytest.param(Failure(status=529, after=4), 529, True, id="overloaded in the middle"),
+        pytest.param(Failure(status=500, after=4), 500, True, id="server error in the middle"),
+        pytest.param(Failure(status=429, after=4), 429, True, id="rate limit in the middle"),
+        pytest.param(Failure(status=400, after=4), 400, False, id="invalid in the middle"),
+        pytest.param(Broken(after=-1), 0, True, id="broken before the response"),
+        pytest.param(Broken(after=0), 0, True, id="broken before the first event"),
+        pytest.param(Broken(after=5), 0, True, id="broken between events"),
+        pytest.param(Broken(after=5, mid_json=True), 0, True, id="broken in an event"),
+        pytest.param(Broken(after=5, clean=True), 0, True, id="ended early"),
+        pytest.param(Broken(after=5, mid_json=True, clean=True), 0, True, id="ended early in an event"),
+    ],
+)
+def test_a_failure_keeps_its_facts(
+    plugin: Any, server: MessagesServer, request_for: RequestFor, failure: Scripted, status: int, retryable: bool
+) -> None:
+    server.script(failure)
+    error = failing(plugin, request_for())
+    assert (error.status, error.retryable) == (status, retryable)
+    assert not isinstance(error, ContextOverflowError)
+    assert len(server.requests) == 1, "retrying is not this plugin's job"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(Failure.overflow(), id="prompt too long"),
+        pytest.param(
+            Failure(
+                status=400,
+                message="input length and `max_tokens` exceed context limit: 198000 + 8192 > 200000, decrease input",
+            ),
+            id="prompt and answer too long",
+        ),
+        pytest.param(Failure(status=413), id="too many bytes"),
+    ],
+)
+def test_a_request_that_is_too_long_is_a_context_overflow(
+    plugin: Any, server: MessagesServer, request_for: RequestFor, failure: Failure
+) -> None:
+    server.script(failure)
+    error = failing(plugin, request_for())
+    assert isinstance(error, ContextOverflowError)
+    assert not error.retryable
+    assert error.status == failure.status
+
+
+def test_retry_after_is_taken_over(plugin: Any, server: MessagesServer, request_for: RequestFor) -> None:
+    server.script(
+        Failure.rate_limited(7), Failure(status=529, headers={"retry-after-ms": "1500"}), Failure.rate_limited()
+    )
+    assert [failing(plugin, request_for()).retry_after for _ in range(3)] == [7.0, 1.5, None]
+
+
+def test_retry_after_may_be_a_date() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    assert retry_after({"retry-after": soon}) == pytest.approx(100, abs=30)
+    assert retry_after({"retry-after": "Mon, 01 Jan 2024 00:00:00 GMT"}) == 0.0
+    assert retry_after({"retry-after": "soon"}) is None
+    assert retry_after({}) is None
+
+
+def test_a_spend_limit_is_not_retried(plugin: Any, server: MessagesServer, request_for: RequestFor) -> None:
+    server.script(Failure(status=429, code="enforced_spend_limit_reached"))
+    assert not failing(plugin, request_for()).retryable
+
+
+def test_a_break_inside_a_call_says_which_call_was_cut(
+    plugin: Any, server: MessagesServer, request_for: RequestFor
+) -> None:
+    server.script(Broken(after=5, answer=Answer(calls=[("Bash", {"command": "rm -r build"})])))
+
+    async def run() -> list[Any]:
+        events = []
+        async with plugin.open():
+            with pytest.raises(ModelError):
+                async for event in plugin.stream(request_for(tools=("Bash",))):
+                    events.append(event)
+        return events
+
+    (cut,) = [event for event in asyncio.run(run()) if isinstance(event, ToolUseCut)]
+    assert cut.name == "Bash"
+
+
+def test_an_address_where_nobody_listens_is_retryable(
+    plugin: Any, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{free.getsockname()[1]}")
+        error = failing(plugin, request_for())
+    assert (error.status, error.retryable) == (0, True)
+    assert "127.0.0.1" in str(error)
+
+
+def test_a_server_that_says_nothing_is_given_up(plugin: Any, server: MessagesServer, request_for: RequestFor) -> None:
+    plugin.services.settings = plugin.services.settings.model_copy(update={"timeout": 0.3})
+    server.script(Answer(text="late", delay=30.0))
+    error = failing(plugin, request_for())
+    assert error.retryable
+    assert "anthropic_model.timeout" in str(error)
+
+
+def test_a_refused_key_is_named_by_its_source_and_never_shown(
+    plugin: Any, server: MessagesServer, request_for: RequestFor
+) -> None:
+    server.api_key = "another"
+    error = failing(plugin, request_for())
+    assert "ANTHROPIC_API_KEY" in str(error)
+    assert "key-of-the-environment" not in str(error)
+
+
+def test_a_count_that_fails_is_our_error_too(plugin: Any, server: MessagesServer, request_for: RequestFor) -> None:
+    server.counts = Failure.overloaded()
+    assert failing(plugin, request_for(params={"count_tokens": True})).status == 529
+
+
+def test_what_the_sdk_itself_cannot_send_is_our_error_too(plugin: Any, request_for: RequestFor) -> None:
+    error = failing(plugin, request_for(params={"metadata": {"user_id": object()}}))
+    assert (error.status, error.retryable) == (0, False)
+    assert "SDK" in str(error)

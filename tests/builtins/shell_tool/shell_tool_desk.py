@@ -1,0 +1,70 @@
+"""A folder with a Ctx for it, calls of the shell tools, and a look at what still runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from pegboard.context import Ctx, Services
+from pegboard.messages import ToolResult
+from pegboard.tools import Tool
+
+
+class ShellServices:
+    """As much of a session as the shell tools ask for."""
+
+    agent_id = ""
+
+    def __init__(self, folder: Path, session_id: str) -> None:
+        self.session_id = session_id
+        self.cwd = folder
+        self.project = folder
+        self.journal = SimpleNamespace(path=folder.parent / "state" / "journal.jsonl")
+        self.moves: list[Path] = []
+
+    def change_folder(self, new: Path) -> None:
+        self.moves.append(new)
+        self.cwd = new
+
+
+class ShellDesk:
+    """A session's working folder, and calls of tools in it."""
+
+    def __init__(self, folder: Path, session_id: str = "11111111-2222-3333-4444-555555555555") -> None:
+        self.folder = folder
+        self.services = ShellServices(folder, session_id)
+        self.ctx = Ctx(cast(Services, self.services), "shell_tool")
+
+    def call(self, tool: Tool, /, **given: Any) -> ToolResult:
+        return asyncio.run(self.acall(tool, **given))
+
+    async def acall(self, tool: Tool, /, **given: Any) -> ToolResult:
+        wire = tool.normalised(given, self.services.cwd)
+        result = await tool(**tool.arguments(wire), ctx=self.ctx)
+        assert isinstance(result, ToolResult)
+        json.dumps(result.data).encode()  # hooks get it as JSON
+        return result
+
+    def still_running(self) -> list[str]:
+        """Return the command lines of living processes that stand in our folder, after a moment's patience."""
+        deadline = time.monotonic() + 5
+        while (found := self._processes()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
+
+    def _processes(self) -> list[str]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                inside = Path(os.readlink(entry / "cwd")).is_relative_to(self.folder.parent)
+                line = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if inside and line and int(entry.name) != os.getpid():
+                found.append(line.replace(b"\0", b" ").decode(errors="replace"))
+        return found
