@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     effort = Effort(quick=wanted.quick)
     if not wanted.json:
         print("  ".join(f"{name}: {value}" for name, value in machine().items()))
+        if effort.quick:
+            print("--quick: few repetitions and small sizes; these are no figures to quote")
     tables: list[Table] = []
     failed = False
     for name in wanted.names or SUBJECTS:

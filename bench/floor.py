@@ -1,4 +1,4 @@
-"""The floor: the least that an agent loop can do. Peers of other make cost more; nothing that is written in Python less.
+"""The floor: the least that an agent loop can do.
 
 A bare asyncio loop with flat dispatch: the history is a list that grows, arguments are validated by a model, and
 four lines are appended to a JSONL file per turn (request, answer, end of the answer, result), with the same encoder

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 from itertools import pairwise
 
-from pegboard.host import Host
-
 from bench import floor
 from bench.measure import Effort, Reach, Row, Sample, Table, cpu, interleaved, row
 from bench.subject import Bench, PlainHooks, converse, fresh_session, looking_tool, scripted
+from pegboard.host import Host
 
 GROWTH = Reach.ratio(1.1)
 

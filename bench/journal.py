@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from bench.measure import Effort, Row, Sample, Table, interleaved, row, wall
+from bench.subject import Bench, PlainHooks, converse, fresh_session, scripted
 from pegboard._agent.journal import Journal, read_records
 from pegboard.messages import TextBlock
 from pegboard.records import AssistantLine, Record, TurnEnded
-
-from bench.measure import Effort, Row, Sample, Table, interleaved, row, wall
-from bench.subject import Bench, PlainHooks, converse, fresh_session, scripted
 
 CALLS_PER_TURN = 5
 KILOBYTE = "x" * 900
@@ -45,7 +44,7 @@ def measure(effort: Effort) -> list[Table]:
     ]
     size = sum(map(len, lines)) // len(lines)
     notes = [
-        f"{len(records):,} records of a session with {CALLS_PER_TURN} calls per turn and a hook, {size} bytes on average",
+        f"{len(records):,} records of a session, {CALLS_PER_TURN} calls per turn and a hook; {size} bytes on average",
         "what a sync costs is the disk's matter: look at the ratio, and at how many syncs there are",
     ]
     return [Table("one record of the journal (wall time)", rows, notes)]

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import pluggy
-from pegboard.host import Host
 
 from bench import floor
 from bench.measure import Effort, Reach, Row, Sample, Table, cpu, interleaved, row
@@ -21,6 +20,7 @@ from bench.subject import (
     looking_tool,
     scripted,
 )
+from pegboard.host import Host
 
 COUNTS = (0, 1, 10, 100)
 CALL = Reach(42.0)

@@ -13,10 +13,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from pegboard.host import Options
-
 from bench.measure import BenchError, Effort, Reach, Table, interleaved, resident_mb, row
 from bench.subject import bare_host, builtin_entry_points, converse
+from pegboard.host import Options
 
 SPARE_FILES = 64
 TOTAL = Reach(300.0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from pegboard.host import Host, Options
 from pydantic_core import from_json
 
 from bench.measure import BenchError, Effort, Reach, Table, interleaved, row, wall
 from bench.subject import Bench, converse
+from pegboard.host import Host, Options
 
 RECORDS_PER_CALL = 4
 SECONDS = Reach(2.0)

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pegboard import ModelInfo, Tool, hookimpl, tool
+from bench.measure import BenchError
+from pegboard.hookspecs import hookimpl
 from pegboard.host import Host, Options, Session
 from pegboard.messages import EndReason, TextBlock, ToolUseBlock
-from pegboard.requests import BlockDone, CallNext, ModelDone, ModelStarted, Request, StreamEvent
-
-from bench.measure import BenchError
+from pegboard.requests import BlockDone, CallNext, ModelDone, ModelInfo, ModelStarted, Request, StreamEvent
+from pegboard.tools import Tool, tool
 
 PLENTY = 10_000_000
 SETTINGS = {"session": {"max_steps": PLENTY}, "model": {"context_window": 1_000_000_000}}
@@ -24,27 +24,24 @@ SETTINGS = {"session": {"max_steps": PLENTY}, "model": {"context_window": 1_000_
 
 
 def looking_tool(stamp: Callable[[], None] | None = None, *, in_thread: bool = False) -> Tool:
-    """Make the tool `look`, which calls *stamp* and does nothing else."""
-    if in_thread:
+    """Make the tool `look`, which calls *stamp* and does nothing else; the host runs a plain `def` in a thread."""
 
-        def look(path: str, lines: int = 1) -> str:
-            """Look at a file."""
-            return path
+    async def look(path: str, lines: int = 1) -> str:
+        """Look at a file."""
+        return path
 
-    elif stamp is not None:
-
-        async def look(path: str, lines: int = 1) -> str:
-            """Look at a file."""
+    async def stamped(path: str, lines: int = 1) -> str:
+        """Look at a file."""
+        if stamp is not None:
             stamp()
-            return path
+        return path
 
-    else:
+    def plain(path: str, lines: int = 1) -> str:
+        """Look at a file."""
+        return path
 
-        async def look(path: str, lines: int = 1) -> str:
-            """Look at a file."""
-            return path
-
-    return tool(read_only=True)(look)
+    chosen: Callable[..., Any] = plain if in_thread else look if stamp is None else stamped
+    return tool(name="look", read_only=True)(chosen)
 
 
 class LookingPlugin:

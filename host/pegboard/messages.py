@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -225,10 +226,9 @@ class ToolCall(BaseModel):
     input_hash: str = ""
 
 
-class Batch(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Batch:
     """All calls of one assistant message, in source order, as the model wrote them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     calls: tuple[ToolCall, ...] = ()
 
@@ -244,13 +244,12 @@ class OutcomeKind(StrEnum):
     SUBSTITUTED = "substituted"
 
 
-class ToolResult(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ToolResult:
     """What a tool gives back: `content` for the model, `data` for hooks (the contract's tool_response).
 
     `origins` are labels beside `tool`, for example `web`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     content: str | tuple[TextBlock | ImageBlock | DocumentBlock, ...] = ""
     data: Any = None
@@ -258,10 +257,9 @@ class ToolResult(BaseModel):
     origins: tuple[Origin, ...] = ()
 
 
-class Outcome(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Outcome:
     """One attempt of a tool call, as `post_tool` sees it. `started` is False if the tool never ran."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: OutcomeKind
     result: ToolResult

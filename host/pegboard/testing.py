@@ -131,6 +131,7 @@ class ScriptedModel:
         self._fixture = fixture
         self._turns: list[dict[str, Any]] = []
         self._plugin: Any = None
+        self._asked_before = 0
         self.context_window: int | None = None
         self.script_name = f"kit-{os.getpid()}-{next(_numbers)}"
         self.name = ""
@@ -145,6 +146,7 @@ class ScriptedModel:
         if self._plugin is None:
             self._fixture.builtin(SCRIPTED)
             self._plugin = installed(SCRIPTED).load()
+        self._asked_before = len(self._turns) - self.turns_left  # a script that is played anew counts anew
         self._turns += [turn_table(turn) for turn in turns]
         self.context_window = context_window or self.context_window
         self.name = self._plugin.play(self.script_name, self._turns, context_window=self.context_window)
@@ -153,7 +155,10 @@ class ScriptedModel:
     @property
     def turns_left(self) -> int:
         """How many turns nobody has asked for yet."""
-        return int(self._plugin.turns_left(self.script_name)) if self._plugin is not None else 0
+        if not self.name:
+            return 0
+        left: int = self._plugin.turns_left(self.script_name)
+        return left - self._asked_before
 
 
 def installed(name: str) -> Any:
@@ -694,26 +699,31 @@ class _Firing:
 
 def assert_allowed(outcome: Any, match: str = "") -> None:
     """Fail unless the call was allowed, for a reason in which the regular expression *match* is found."""
+    __tracebackhide__ = True
     _assert_verdict(outcome, Verdict.ALLOW, match)
 
 
 def assert_denied(outcome: Any, match: str = "") -> None:
     """Fail unless the call, the prompt or the question was refused."""
+    __tracebackhide__ = True
     _assert_verdict(outcome, Verdict.DENY, match)
 
 
 def assert_asked(outcome: Any, match: str = "") -> None:
     """Fail unless the person shall be asked."""
+    __tracebackhide__ = True
     _assert_verdict(outcome, Verdict.ASK, match)
 
 
 def assert_deferred(outcome: Any, match: str = "") -> None:
     """Fail unless the run shall end here until somebody has decided."""
+    __tracebackhide__ = True
     _assert_verdict(outcome, Verdict.DEFER, match)
 
 
 def assert_no_opinion(outcome: Any) -> None:
     """Fail if anybody had a verdict; context and rewritten input are no opinions."""
+    __tracebackhide__ = True
     _assert_verdict(outcome, None, "")
 
 

@@ -41,9 +41,13 @@ def only_reads(command: str) -> bool:
         return False
     if words[0] != "git":
         return words[0] in READERS
-    rest = words[1:]
-    # `--output=FILE` writes, and git takes any beginning of an option for the whole of it.
-    return bool(rest) and rest[0] in GIT_READERS and not any(word.startswith("--o") for word in rest)
+    return len(words) > 1 and words[1] in GIT_READERS and not any(map(_may_be_output, words[2:]))
+
+
+def _may_be_output(word: str) -> bool:
+    """`--output=FILE` writes, and git takes any beginning of an option for the whole of it."""
+    name = word.partition("=")[0]
+    return len(name) > 2 and ("--output".startswith(name) or name.startswith("--output"))
 
 
 def meaning(command: str, status: int) -> str | None:

@@ -1,4 +1,4 @@
-"""One shell command as a process group: started, read, waited for, and ended with all that it started."""
+"""One shell command: started, read, waited for, and ended with all that it started."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from pegboard_builtins.shell_tool.family import Family
 from pegboard_builtins.shell_tool.output import Output
 
 DRAIN = 0.1
@@ -54,17 +55,12 @@ class ShellProcess:
             os.close(theirs)
         self._loop = loop
         self._ended = False
-        self._gone = False
+        self._family = Family(self._process.pid)
         os.set_blocking(self._pipe, False)
         loop.add_reader(self._pipe, self._read)
         _kill_all_at_exit()
         _running.add(self)
-        threading.Thread(target=self._wait, name=f"wait for {self.pid}", daemon=True).start()
-
-    @property
-    def pid(self) -> int:
-        """The shell's process id, which is also the group's."""
-        return self._process.pid
+        threading.Thread(target=self._wait, name=f"wait for {self._process.pid}", daemon=True).start()
 
     @property
     def status(self) -> int | None:
@@ -77,7 +73,7 @@ class ShellProcess:
         return bool(done)
 
     async def end(self) -> None:
-        """Take the rest of the output, then end the whole group: TERM, a short grace, KILL."""
+        """Take the rest of the output, then end all that is left of it: TERM, a short grace, KILL."""
         if self._ended:
             return
         self._ended = True
@@ -91,37 +87,24 @@ class ShellProcess:
             self._close_pipe()
 
     async def _end_politely(self) -> None:
-        if not self._signal(signal.SIGTERM):
+        if not self._family.signal(signal.SIGTERM):
             return
-        self._signal(signal.SIGCONT)  # a stopped process gets no other signal before this one
+        self._family.signal(signal.SIGCONT)  # a stopped process gets no other signal before this one
         pause = 0.002
         deadline = self._loop.time() + GRACE
         while self._loop.time() < deadline:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 0.05)
-            if not self._signal(0):
+            if not self._family.is_alive():
                 break
         else:
             self.kill()
         await asyncio.wait([self.exited], timeout=GRACE)
 
     def kill(self) -> None:
-        """End the group at once."""
-        self._signal(signal.SIGKILL)
+        """End all of it at once."""
+        self._family.kill()
         _running.discard(self)
-
-    def _signal(self, number: int) -> bool:
-        """Send a signal to the group; whether anybody is left in it."""
-        if self._gone:
-            return False  # by now the number may be another group's
-        try:
-            os.killpg(self.pid, number)
-        except ProcessLookupError:
-            self._gone = True
-            return False
-        except PermissionError:
-            pass  # a member that belongs to another user; the others were reached
-        return True
 
     def _wait(self) -> None:
         """In a thread of its own: child watchers differ between versions and loops, waiting does not."""

@@ -7,7 +7,7 @@ import time
 import types
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ from pegboard.messages import (
     TextBlock,
     ToolCall,
     ToolResult,
+    ToolUseBlock,
     canonical,
     input_hash,
 )
@@ -93,13 +94,14 @@ class Invoker:
 
     # --- before ----------------------------------------------------------------------------------------
 
-    def prepare(self, call: ToolCall) -> ToolCall:
-        """Return the call as hooks shall see it: paths made absolute, and hashed."""
-        tool = self.tools.get(call.name)
-        given = call.input
-        if tool is not None and tool.normalise is not None and not self.problems(call):
+    def prepare(self, wanted: ToolUseBlock | ToolCall) -> ToolCall:
+        """Return a call as hooks shall see it: paths made absolute, and hashed."""
+        tool = self.tools.get(wanted.name)
+        given = wanted.input
+        if tool is not None and tool.normalise is not None and not self.problems(wanted):
             given = tool.normalised(given, self._around.cwd)
-        return ToolCall(id=call.id, name=call.name, input=given, origin=call.origin, input_hash=input_hash(given))
+        origin = wanted.origin if type(wanted) is ToolCall else "model"
+        return ToolCall(id=wanted.id, name=wanted.name, input=given, origin=origin, input_hash=input_hash(given))
 
     def claims_of(self, call: ToolCall) -> Claims:
         """Return what a call touches; one that cannot run touches nothing."""
@@ -111,7 +113,7 @@ class Invoker:
         except Exception:  # a claims function that does not understand the input: nothing may run beside it
             return Claims.alone()
 
-    def problems(self, call: ToolCall) -> str:
+    def problems(self, call: ToolUseBlock | ToolCall) -> str:
         """Return what is wrong with a call's input; empty if nothing is."""
         try:
             self._arguments(call)
@@ -119,7 +121,7 @@ class Invoker:
             return str(error)
         return ""
 
-    def _arguments(self, call: ToolCall) -> dict[str, Any]:
+    def _arguments(self, call: ToolUseBlock | ToolCall) -> dict[str, Any]:
         tool = self.tools.get(call.name)
         if tool is None:
             raise UnknownToolError(call.name, self.tools)
@@ -329,7 +331,7 @@ class Invoker:
         self._around.write(Spilled(call=call.id, path=str(path), characters=len(text)))
         head, tail = text[: limit * 2 // 3], text[-(limit // 3) :]
         middle = f"\n\n[... {len(text) - len(head) - len(tail):,} characters left out; all of it is in {path} ...]\n\n"
-        return result.model_copy(update={"content": head + middle + tail})
+        return replace(result, content=head + middle + tail)
 
     # --- after -----------------------------------------------------------------------------------------
 
@@ -416,10 +418,12 @@ def _error(text: str) -> ToolResult:
 
 def as_result(value: Any) -> ToolResult:
     """Return what a tool's function gave back as a ToolResult: text as it is, anything else as JSON."""
-    if isinstance(value, ToolResult):
-        return value
     if isinstance(value, str):
         return ToolResult(content=value, data=value)
+    if isinstance(value, ToolResult):
+        if not isinstance(value.content, str | tuple):
+            raise ToolError(f"the tool gave back a ToolResult whose content is {type(value.content).__name__}")
+        return value
     if value is None:
         return ToolResult(content="(no output)")
     if isinstance(value, BaseModel):

@@ -24,12 +24,15 @@ from pegboard.requests import characters
 
 
 class MessagesView(Sequence[Message]):
-    """The first *length* messages of a list that only ever grows: a snapshot without a copy."""
+    """The first *length* messages of a list that only ever grows: a snapshot without a copy.
 
-    __slots__ = ("_length", "_messages")
+    `all` is that list itself, for those who look at it before it grows.
+    """
+
+    __slots__ = ("_length", "_messages", "all")
 
     def __init__(self, messages: list[Message], length: int) -> None:
-        self._messages = messages
+        self._messages = self.all = messages
         self._length = length
 
     def __len__(self) -> int:
@@ -71,7 +74,7 @@ class Conversation:
     def add_user(self, block: Block) -> None:
         """Add one block that is not the model's."""
         self.characters += characters(block)
-        if isinstance(block, ToolResultBlock):
+        if type(block) is ToolResultBlock:
             self._results.setdefault(block.tool_use_id, block)  # exactly one per call: the first one stands
         else:
             self._others.append(block)
@@ -93,7 +96,7 @@ class Conversation:
             blocks = [*self._messages.pop().content, *blocks]
             self.generation += 1
         self._messages.append(Message(role="assistant", content=tuple(blocks)))
-        self._calls = tuple(block for block in blocks if isinstance(block, ToolUseBlock))
+        self._calls = tuple([block for block in blocks if type(block) is ToolUseBlock])
         self._results = {}
         self._others = []
 
@@ -157,10 +160,13 @@ class Conversation:
         return list(self._pending)
 
 
+THINKING = (ThinkingBlock, RedactedThinkingBlock)
+
+
 def _sendable(blocks: list[Block]) -> list[Block]:
     """Return what of an answer may be sent back: no blank text, and no reasoning at the end that led to nothing."""
-    kept = [block for block in blocks if not (isinstance(block, TextBlock) and not block.text.strip())]
-    while kept and isinstance(kept[-1], ThinkingBlock | RedactedThinkingBlock):
+    kept = [block for block in blocks if type(block) is not TextBlock or block.text.strip()]
+    while kept and type(kept[-1]) in THINKING:
         kept.pop()
     return kept
 

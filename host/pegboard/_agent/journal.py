@@ -22,22 +22,32 @@ _SYNCED = frozenset({"turn_end", "session_end", "compaction"})
 """Records after which `fsync = "turn"` waits for the disk."""
 
 
-def clock() -> Callable[[], str]:
-    """Return a function that tells the time (UTC, ISO 8601, milliseconds), formatting each second once."""
-    second, text = -1, ""
+def clock() -> Callable[[], bytes]:
+    """Return a function that tells the time (UTC, ISO 8601, milliseconds), formatting each one once."""
+    last, second, text, shown = -1, -1, "", b""
 
-    def now() -> str:
-        nonlocal second, text
-        moment = time.time()
-        whole = int(moment)
-        if whole != second:
-            second, text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-        return f"{text}.{int((moment - whole) * 1000):03d}Z"
+    def now() -> bytes:
+        nonlocal last, second, text, shown
+        moment = time.time_ns() // 1_000_000
+        if moment != last:
+            last = moment
+            whole, part = divmod(moment, 1000)
+            if whole != second:
+                second, text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+            shown = f"{text}.{part:03d}Z".encode()
+        return shown
 
     return now
 
 
 now = clock()
+_TYPES: dict[type[Record], tuple[str, bytes]] = {}
+
+
+def _type_of(kind: type[Record]) -> tuple[str, bytes]:
+    name: str = kind.model_fields["type"].default
+    found = _TYPES[kind] = (name, f'"type":"{name}",'.encode())
+    return found
 
 
 class Journal:
@@ -65,15 +75,27 @@ class Journal:
 
     def write(self, record: Record) -> None:
         """Append one record. Raises JournalError if the disk does not take it; the file then ends before it."""
+        self._append(record.type, to_json(record)[_PREFIX:])  # type: ignore[attr-defined]
+        if self.on_write is not None:
+            self.on_write(record)
+
+    def put(self, kind: type[Record], facts: dict[str, Any]) -> None:
+        """Append a record of *kind* with these fields, the others at their defaults.
+
+        The same as `write(kind(**facts))` for the few records of every step, without making a model of what was
+        made of models: what is read back is checked, and a test holds the two against each other.
+        """
+        name, head = _TYPES.get(kind) or _type_of(kind)
+        self._append(name, head + to_json(facts)[1:])
+        if self.on_write is not None:
+            self.on_write(kind(**facts))
+
+    def _append(self, kind: str, body: bytes) -> None:
         if self._reads:
             reads, self._reads = self._reads, {}
-            self._append(FlagReads(snapshot=self._snapshot, reads=reads))
-        self._append(record)
-
-    def _append(self, record: Record) -> None:
+            self.write(FlagReads(snapshot=self._snapshot, reads=reads))
         self.seq += 1
-        body = to_json(record, inf_nan_mode="constants", serialize_unknown=True)
-        line = b'{"seq":%d,"timestamp":"%s",%b\n' % (self.seq, now().encode(), body[_PREFIX:])
+        line = b'{"seq":%d,"timestamp":"%b",%b\n' % (self.seq, now(), body)
         try:
             written = os.write(self._fd, line)
             while written < len(line):
@@ -86,20 +108,18 @@ class Journal:
                 f"the journal {self.path} takes no more records: {error.strerror}. Free some space, then resume."
             ) from error
         self._size += len(line)
-        if self._fsync == "record" or (self._fsync == "turn" and record.type in _SYNCED):  # type: ignore[attr-defined]
+        if self._fsync == "record" or (self._fsync == "turn" and kind in _SYNCED):
             os.fdatasync(self._fd)
-        if self.on_write is not None:
-            self.on_write(record)
-
-    def reopen_at_end(self, seq: int) -> None:
-        """Go on after *seq*, at the end that recovery left."""
-        self.seq = seq
-        self._size = os.fstat(self._fd).st_size
 
     def flag_read(self, snapshot: str, name: str, value: Any) -> None:
         """Queue a flag read; it is written with the next record."""
         self._snapshot = snapshot
         self._reads[name] = value
+
+    def reopen_at_end(self, seq: int) -> None:
+        """Go on after *seq*, at the end that recovery left."""
+        self.seq = seq
+        self._size = os.fstat(self._fd).st_size
 
     def sync(self) -> None:
         """Wait until everything is on the disk, unless the settings say never to."""

@@ -45,13 +45,16 @@ class Limits:
     no_progress_stop: int = 6
 
 
+NO_USAGE = Usage()
+
+
 @dataclass(slots=True)
 class Answer:
     """What came of one request. `cut` names a tool call that was cut off."""
 
     blocks: list[Block] = field(default_factory=list)
     stop_reason: str = StopReason.ERROR
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     model: str = ""
     cut: str = ""
     error: str = ""
@@ -60,12 +63,12 @@ class Answer:
     @property
     def text(self) -> str:
         """All text of the answer."""
-        return "".join(block.text for block in self.blocks if isinstance(block, TextBlock))
+        return "".join([block.text for block in self.blocks if type(block) is TextBlock])
 
     @property
     def calls(self) -> list[ToolUseBlock]:
         """The tools that the model wants to run."""
-        return [block for block in self.blocks if isinstance(block, ToolUseBlock)]
+        return [block for block in self.blocks if type(block) is ToolUseBlock]
 
 
 @dataclass(slots=True)
@@ -187,8 +190,9 @@ class _Turn:
         self.steps += 1
         answer = await read_answer(self.port, request)
         self.usage.add(answer.usage)
-        if answer.text:
-            self.text = answer.text
+        text = answer.text
+        if text:
+            self.text = text
         return await self.after(answer)
 
     async def after(self, answer: Answer) -> TurnEnd | None:
@@ -199,8 +203,9 @@ class _Turn:
         self.overflows = 0
         if reason == StopReason.ERROR:
             return self.end(EndReason.ERROR, answer.error)
-        if answer.calls:
-            return await self.calls(answer)
+        calls = answer.calls
+        if calls:
+            return await self.calls(answer, calls)
         if reason == StopReason.REFUSAL:
             return self.end(EndReason.ERROR, "the model refused to answer")
         if reason == StopReason.PAUSE_TURN:
@@ -227,16 +232,19 @@ class _Turn:
             text = "Your answer reached its token limit. Go on exactly where it stopped."
         self.port.say(text, "continue", "host")
 
-    async def calls(self, answer: Answer) -> TurnEnd | None:
+    async def calls(self, answer: Answer, calls: Sequence[ToolUseBlock]) -> TurnEnd | None:
         self.cuts = 0
-        finished = await self.port.run(answer.calls)
+        finished = await self.port.run(calls)
         if answer.cut:
             self.go_on_after_cut(answer)
+        deferred = []
         for one in finished:
             if one.stop is not None:
                 return self.end(EndReason.STOPPED, one.stop)
-        if any(one.outcome is None for one in finished):
-            return self.end(EndReason.DEFERRED, ", ".join(one.call.id for one in finished if one.outcome is None))
+            if one.outcome is None:
+                deferred.append(one.call.id)
+        if deferred:
+            return self.end(EndReason.DEFERRED, ", ".join(deferred))
         end = self.look_for_progress(finished)
         if end is not None:
             return end

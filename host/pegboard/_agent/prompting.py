@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from pegboard._agent.fold import Conversation
+from pegboard._agent.fold import Conversation, MessagesView
 from pegboard._agent.validate import check_messages, check_tools
 from pegboard._board.dispatch import Dispatcher
 from pegboard.messages import canonical
@@ -35,6 +35,7 @@ class Prompting:
         params: dict[str, Any],
         session_id: str,
         write: Callable[[Record], None],
+        put: Callable[[type[Record], dict[str, Any]], None],
         say: Callable[[str, str, str], None],
         notice: Callable[[str, str, str], None],
     ) -> None:
@@ -47,6 +48,7 @@ class Prompting:
         self._params = params
         self._session_id = session_id
         self._write = write
+        self._put = put
         self._say = say
         self._notice = notice
         self._requests = 0
@@ -118,16 +120,17 @@ class Prompting:
             session_id=self._session_id,
             request_id=self.next_id(),
         )
-        self._write(
-            RequestRecord(
-                request=request.request_id,
-                purpose=request.purpose,
-                model=request.model,
-                hash=digest,
-                messages=count,
-                system_hash=self._system_hash,
-                tools_hash=self._tools_hash,
-            )
+        self._put(
+            RequestRecord,
+            {
+                "request": request.request_id,
+                "purpose": "turn",
+                "model": request.model,
+                "hash": digest,
+                "messages": count,
+                "system_hash": self._system_hash,
+                "tools_hash": self._tools_hash,
+            },
         )
         return request
 
@@ -198,7 +201,7 @@ class Prompting:
 
     # --- hash ------------------------------------------------------------------------------------------
 
-    def _hash(self, messages: Any, params: dict[str, Any], allowed: tuple[str, ...] | None) -> str:
+    def _hash(self, messages: MessagesView, params: dict[str, Any], allowed: tuple[str, ...] | None) -> str:
         """Check and hash what was appended; everything before it was checked and hashed when it was new."""
         conversation = self._conversation
         if conversation.generation != self._chain_generation:
@@ -206,10 +209,10 @@ class Prompting:
             self._chained = 0
             self._chain_generation = conversation.generation
         count = len(messages)
-        paused = count > 0 and messages[count - 1].role == "assistant"
-        check_messages(messages, self._chained, ending=not paused)
-        for place in range(self._chained, count):
-            self._chain.update(to_json(messages[place]))
+        paused = count > 0 and messages.all[-1].role == "assistant"
+        check_messages(messages.all, self._chained, ending=not paused)
+        for message in messages.all[self._chained :]:
+            self._chain.update(to_json(message))
         self._chained = count
         whole = self._chain.copy()
         whole.update(self._base)

@@ -68,7 +68,6 @@ from pegboard.records import (
     StateRecord,
     StopFailure,
     ToolAttempt,
-    ToolFacts,
     TurnEnded,
     TurnStarted,
     UserLine,
@@ -239,6 +238,7 @@ class Session:
             params=model.params,
             session_id=self.session_id,
             write=self.write,
+            put=self._journal.put,
             say=self._say,
             notice=self.notice,
         )
@@ -461,26 +461,24 @@ class Session:
         return request
 
     def _keep_block(self, request: Request, block: Block) -> None:
-        self.write(
-            AssistantLine(
-                message={"id": request.request_id, "role": "assistant", "model": request.model, "content": (block,)},
-                request=request.request_id,
-            )
-        )
+        request_id = request.request_id
+        message = {"id": request_id, "role": "assistant", "model": request.model, "content": (block,)}
+        self._journal.put(AssistantLine, {"message": message, "request": request_id})
         self._conversation.add_assistant(request.request_id, block)
 
     def _end_request(self, request: Request, answer: Answer) -> None:
         usage = answer.usage
-        self.write(
-            ResponseRecord(
-                request=request.request_id,
-                stop_reason=answer.stop_reason,
-                usage=usage,
-                first_ms=answer.first_ms,
-                error=answer.error,
-                cut=answer.cut,
-            )
-        )
+        facts: dict[str, Any] = {
+            "request": request.request_id,
+            "stop_reason": answer.stop_reason,
+            "usage": usage,
+            "first_ms": answer.first_ms,
+        }
+        if answer.error:
+            facts["error"] = answer.error
+        if answer.cut:
+            facts["cut"] = answer.cut
+        self._journal.put(ResponseRecord, facts)
         self._conversation.end_request(request.request_id)
         self._usage.add(usage)
         if usage.context_tokens:
@@ -506,7 +504,7 @@ class Session:
         return info.windows.get(name, info.context_window) if info is not None else 200_000
 
     async def _run_batch(self, blocks: Sequence[ToolUseBlock]) -> list[Finished]:
-        calls = [self.invoker.prepare(ToolCall(id=block.id, name=block.name, input=block.input)) for block in blocks]
+        calls = [self.invoker.prepare(block) for block in blocks]
         self._batch = Batch(calls=tuple(calls))
         self._stop_batch = ""
         claims = [self.invoker.claims_of(call) for call in calls] if len(calls) > 1 else []
@@ -558,15 +556,15 @@ class Session:
         self._add_user(
             block,
             kind,
-            tool=ToolFacts(
-                id=call.id,
-                name=call.name,
-                outcome=outcome.kind,
-                input_hash=call.input_hash,
-                duration_ms=outcome.duration_ms,
-                attempts=done.attempts,
-                started=outcome.started,
-            ),
+            tool={
+                "id": call.id,
+                "name": call.name,
+                "outcome": str(outcome.kind),  # a plain str: an enum member takes longer to write
+                "input_hash": call.input_hash,
+                "duration_ms": outcome.duration_ms,
+                "attempts": done.attempts,
+                "started": outcome.started,
+            },
         )
         self._show_result(done)
         for plugin, text in done.contexts:
@@ -582,17 +580,19 @@ class Session:
 
     # --- what is added for the model -------------------------------------------------------------------
 
-    def _add_user(self, block: Block, kind: str, *, source: str = "", tool: ToolFacts | None = None) -> None:
-        self.write(
-            UserLine(
-                message={"role": "user", "content": (block,)},
-                kind=kind,
-                origins=(block.origins,),
-                tool=tool,
-                source=source,
-                isMeta=kind in ("context", "continue"),
-            )
-        )
+    def _add_user(self, block: Block, kind: str, *, source: str = "", tool: dict[str, Any] | None = None) -> None:
+        """Journal one block for the model, and add it. *tool* has the fields of records.ToolFacts."""
+        facts: dict[str, Any] = {
+            "message": {"role": "user", "content": (block,)},
+            "kind": kind,
+            "origins": (block.origins,),
+        }
+        if tool is not None:
+            facts["tool"] = tool
+        else:
+            facts["source"] = source
+            facts["isMeta"] = kind in ("context", "continue")
+        self._journal.put(UserLine, facts)
         self._conversation.add_user(block)
 
     def _say(self, text: str, kind: str, source: str) -> None:

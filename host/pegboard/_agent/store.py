@@ -162,5 +162,7 @@ def _as_fork(line: bytes, session_id: str, parent: str, at: int) -> bytes:
     from pydantic_core import from_json
 
     raw = from_json(line)
-    raw.update(sessionId=session_id, parent=parent, parent_seq=at, source="fork", timestamp=now(), pid=os.getpid())
+    raw.update(
+        sessionId=session_id, parent=parent, parent_seq=at, source="fork", timestamp=now().decode(), pid=os.getpid()
+    )
     return to_json(raw) + b"\n"

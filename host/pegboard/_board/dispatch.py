@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextvars import copy_context
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any, Protocol
 
@@ -352,10 +353,10 @@ class Dispatcher:
                 update["content"] = patch.output
             if patch.data is not None:
                 update["data"] = patch.data
-            result = result.model_copy(update=update)
+            result = replace(result, **update)
             words.append("rewrote")
         if result is not after.outcome.result:
-            after.outcome = after.outcome.model_copy(update={"result": result})
+            after.outcome = replace(after.outcome, result=result)
         if patch.context:
             after.contexts.append((impl.plugin, patch.context))
             words.append("context")
@@ -393,8 +394,6 @@ class Dispatcher:
         bound = self._bound["compact"][start:]
         if not bound:
             return None, ""
-        from dataclasses import replace
-
         sheet = _Sheet(self, "compact", str(job.trigger))
         for place, (impl, ctx) in enumerate(bound, start + 1):
 

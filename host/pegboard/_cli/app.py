@@ -26,6 +26,7 @@ class Verb:
 
 VERBS = (
     Verb("run", "pegboard._cli.run:run"),
+    Verb("demo", "pegboard._cli.demo:demo"),
     Verb("plugins", "pegboard._cli.plugins:app"),
     Verb("hooks", "pegboard._cli.hooks:app"),
     Verb("tools", "pegboard._cli.tools:app"),

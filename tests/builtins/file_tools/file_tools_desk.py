@@ -41,7 +41,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.services = DeskServices(folder)
-        self.ctx = Ctx(cast(Services, self.services), "file_tools")
+        self.ctx = Ctx(cast("Services", self.services), "file_tools")
 
     def call(self, tool: Tool, /, **given: Any) -> ToolResult:
         return asyncio.run(self.acall(tool, **given))

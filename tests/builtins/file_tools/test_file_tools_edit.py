@@ -230,9 +230,7 @@ LINES = st.lists(st.sampled_from(["a", "b", "c", "d", ""]), max_size=30)
 
 @settings(max_examples=200, deadline=None)
 @given(old=LINES, new=LINES, ends=st.tuples(st.booleans(), st.booleans()))
-def test_the_patch_leads_from_the_old_text_to_the_new(
-    old: list[str], new: list[str], ends: tuple[bool, bool]
-) -> None:
+def test_the_patch_leads_from_the_old_text_to_the_new(old: list[str], new: list[str], ends: tuple[bool, bool]) -> None:
     before, after = ("\n".join(text) + "\n" * end for text, end in zip((old, new), ends, strict=True))
     hunks = structured_patch(before, after)
     assert patched(before, hunks) == after

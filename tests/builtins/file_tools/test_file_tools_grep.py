@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,9 +64,7 @@ def test_content_is_shown_with_file_and_line(project: Desk) -> None:
 
 def test_lines_around_a_match_are_marked_by_a_dash(project: Desk) -> None:
     result = project.call(grep, pattern="return", output_mode="content", dash_A=1, dash_B=1, path="a.py")
-    assert result.content == (
-        "a.py-3-def one():\na.py:4:    return 1\na.py-5-\na.py-6-def two():\na.py:7:    return 2"
-    )
+    assert result.content == ("a.py-3-def one():\na.py:4:    return 1\na.py-5-\na.py-6-def two():\na.py:7:    return 2")
     apart = project.call(grep, pattern="import|return 2", output_mode="content", dash_C=1, path="a.py", dash_n=False)
     assert apart.content == "a.py:import os\na.py-\n--\na.py-def two():\na.py:    return 2"
 
@@ -167,9 +164,7 @@ def test_names_that_are_no_utf8_are_found(project: Desk) -> None:
     assert project.call(grep, pattern="needle", output_mode="count").content == "�.txt:1"
 
 
-def test_a_pattern_that_never_ends_is_ended_and_the_loop_goes_on(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pattern_that_never_ends_is_ended_and_the_loop_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS", 0.5)
     monkeypatch.setattr(ripgrep, "installed", lambda: None)
     desk.file("a.txt", "a" * 60 + "!")
@@ -219,30 +214,98 @@ def children() -> list[str]:
 # --- the pattern for ripgrep -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pattern", [r"(a)\1", "(?i)a", "(?<=a)b", "a++", "[[:alpha:]]", "[a&&b]", r"\x41", r"\Aa", "é\n"])
+@pytest.mark.parametrize(
+    "pattern", [r"(a)\1", "(?i)a", "(?<=a)b", "a++", "[[:alpha:]]", "[a&&b]", r"\x41", r"\Aa", "é\n"]
+)
 def test_ripgrep_is_not_asked_where_dialects_differ(pattern: str) -> None:
     assert wider_pattern(pattern, ignore_case=False) is None
 
 
 PARTS = st.sampled_from(
-    [*"aZ0 _.-é{}i", "İ", r"\d", r"\w", r"\S", r"\s", r"\W", r"\b", r"\B", "^", "$", ".", "[ab]", "[^a]", r"[\w-]"]
-    + [r"[^\s]", "(", ")", "(?:", "|", "*", "+", "?", "{2}", "{,2}", "{1,}", "+?", r"\.", r"\{", "[a-f0-9]", "[]a]"]
-    + ["[a-]", "[-a]", r"[\]]", "//", "[.*]", r"[\D]", "K"]
+    [
+        *"aZ0 _.-é{}i",
+        "İ",
+        r"\d",
+        r"\w",
+        r"\S",
+        r"\s",
+        r"\W",
+        r"\b",
+        r"\B",
+        "^",
+        "$",
+        ".",
+        "[ab]",
+        "[^a]",
+        r"[\w-]",
+        r"[^\s]",
+        "(",
+        ")",
+        "(?:",
+        "|",
+        "*",
+        "+",
+        "?",
+        "{2}",
+        "{,2}",
+        "{1,}",
+        "+?",
+        r"\.",
+        r"\{",
+        "[a-f0-9]",
+        "[]a]",
+        "[a-]",
+        "[-a]",
+        r"[\]]",
+        "//",
+        "[.*]",
+        r"[\D]",
+        "K",
+    ]
 )
 PATTERNS = st.lists(PARTS, min_size=1, max_size=6).map("".join)
 TEXTS = st.lists(
     st.sampled_from(
-        [b"a", b"Z", b"0", b" ", b"_", b"-", b".", "é".encode(), b"i", "İ".encode(), "ı".encode(), b"I", b"{", b"}"]
-        + [b"\n", b"\r\n", b"\xff", b"\xc3", "²".encode(), "\u0301".encode(), b"\x1c", "\u2028".encode(), b"b", b"]"]
-        + [b"\xef\xbb\xbf", "K".encode(), b"k", b"\t", b"\x0b", b"\r"]
+        [
+            b"a",
+            b"Z",
+            b"0",
+            b" ",
+            b"_",
+            b"-",
+            b".",
+            "é".encode(),
+            b"i",
+            "İ".encode(),
+            "ı".encode(),
+            b"I",
+            b"{",
+            b"}",
+            b"\n",
+            b"\r\n",
+            b"\xff",
+            b"\xc3",
+            "²".encode(),
+            "́".encode(),
+            b"\x1c",
+            "\u2028".encode(),
+            b"b",
+            b"]",
+            b"\xef\xbb\xbf",
+            b"K",
+            b"k",
+            b"\t",
+            b"\x0b",
+            b"\r",
+        ]
     ),
     max_size=8,
 ).map(b"".join)
 
 
 @pytest.fixture(scope="module")
-def parity_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    yield Desk(tmp_path_factory.mktemp("parity"))
+def parity_desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return Desk(tmp_path_factory.mktemp("parity"))
 
 
 @pytest.mark.skipif(not shutil.which("rg"), reason="ripgrep is not installed")

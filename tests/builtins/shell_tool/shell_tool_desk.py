@@ -38,7 +38,7 @@ class ShellDesk:
     def __init__(self, folder: Path, session_id: str = "11111111-2222-3333-4444-555555555555") -> None:
         self.folder = folder
         self.services = ShellServices(folder, session_id)
-        self.ctx = Ctx(cast(Services, self.services), "shell_tool")
+        self.ctx = Ctx(cast("Services", self.services), "shell_tool")
 
     def call(self, tool: Tool, /, **given: Any) -> ToolResult:
         return asyncio.run(self.acall(tool, **given))

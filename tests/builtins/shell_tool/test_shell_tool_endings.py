@@ -78,13 +78,24 @@ def test_output_that_comes_a_moment_after_the_end_is_there(desk: ShellDesk) -> N
     assert desk.call(bash, command="seq 1 100000 | tail -n 1").content == "100000"
 
 
-def test_what_stays_behind_silently_is_ended(desk: ShellDesk) -> None:
+@pytest.mark.parametrize("command", ["sleep 60", "timeout 50 sleep 60", "set -m; sleep 60"])
+def test_what_stays_behind_silently_is_ended(desk: ShellDesk, command: str) -> None:
     with within(15):
-        desk.call(bash, command="sleep 60 >/dev/null 2>&1 &")
+        desk.call(bash, command=f"{command} >/dev/null 2>&1 &")
     assert desk.still_running() == []
 
 
-@pytest.mark.parametrize("command", ["sleep 60", "sleep 60 & sleep 60", "trap '' TERM; sleep 60", "yes"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sleep 60",
+        "sleep 60 & sleep 60",
+        "trap '' TERM; sleep 60",
+        "yes",
+        "timeout 50 sleep 60",
+        "set -m; sleep 60 & sleep 60",
+    ],
+)
 def test_cancelling_ends_the_group(desk: ShellDesk, command: str) -> None:
     async def run() -> None:
         call = asyncio.create_task(desk.acall(bash, command=command))

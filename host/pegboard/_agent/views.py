@@ -1,0 +1,426 @@
+"""Views of a journal: pure functions from its records to what a person asks about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pegboard.hookspecs import POLICIES, Mode
+from pegboard.records import (
+    AskRecord,
+    AssistantLine,
+    CompactionDone,
+    CompactionSkipped,
+    CwdRecord,
+    Damaged,
+    Discarded,
+    EgressRecord,
+    Forked,
+    HookRecord,
+    HookRow,
+    LifecycleRecord,
+    Notice,
+    PlanRecord,
+    PluginStamp,
+    PromptRefused,
+    Quarantined,
+    Record,
+    RequestRecord,
+    ResponseRecord,
+    SessionEnded,
+    SessionResumed,
+    SessionStarted,
+    Spilled,
+    ToolAttempt,
+    ToolStarted,
+    TurnEnded,
+    TurnStarted,
+    UserLine,
+)
+
+BRIEF = 200
+"""Characters of a prompt, an input or an output that a timeline quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One implementation in one dispatch. `called` is False if its matcher left it out; `ms` is None if unknown.
+
+    `before` and `after` are the input hashes that it saw and left. `removable` says whether the verdict would be the
+    same without it, and `without` which verdict that would be; None and "" where that does not apply.
+    """
+
+    plugin: str
+    distribution: str = ""
+    version: str = ""
+    called: bool = True
+    answered: bool = False
+    verdict: str = ""
+    reason: str = ""
+    effect: str = ""
+    error: str = ""
+    before: str = ""
+    after: str = ""
+    ms: float | None = None
+    removable: bool | None = None
+    without: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRow:
+    """A line of a timeline. `level` 1 belongs to the line of level 0 above it; `id` names a call or a request."""
+
+    seq: int
+    timestamp: str
+    kind: str
+    name: str
+    level: int = 0
+    id: str = ""
+    ms: float | None = None
+    decision: str = ""
+    by: str = ""
+    detail: str = ""
+    usage: dict[str, Any] = field(default_factory=dict)
+    answers: tuple[Step, ...] = ()
+
+
+def timeline(records: Iterable[Record]) -> list[TraceRow]:
+    """Return what happened, in order: model calls, tool calls with their hooks below them, and everything said."""
+    line = _Timeline()
+    for record in records:
+        line.take(record)
+    return line.rows()
+
+
+def describe(record: Record) -> tuple[str, str]:
+    """Return a record's type and what it says, in a line."""
+    kind: str = getattr(record, "type", "")
+    if isinstance(record, UserLine | AssistantLine):
+        return kind, _content(record.message)
+    facts = record.model_dump(mode="json", exclude_defaults=True, exclude={"seq", "timestamp", "type"})
+    return kind, brief(" ".join(f"{name}={plain(value)}" for name, value in facts.items()))
+
+
+def brief(text: str) -> str:
+    """Return the beginning of a text in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= BRIEF else line[: BRIEF - 3] + "..."
+
+
+# --- hooks ---------------------------------------------------------------------------------------------
+
+
+class Plans:
+    """What hook records refer to: the plans so far, and who is quarantined."""
+
+    def __init__(self) -> None:
+        self._plans: dict[str, PlanRecord] = {}
+        self._stamps: dict[str, PluginStamp] = {}
+        self._quarantined: set[str] = set()
+
+    def take(self, record: Record) -> None:
+        """Take note of a record, of whatever type."""
+        if isinstance(record, PlanRecord):
+            self._plans[record.plan] = record
+            self._stamps = {stamp.name: stamp for stamp in record.plugins}
+        elif isinstance(record, Quarantined):
+            self._quarantined.add(record.plugin)
+        elif isinstance(record, SessionResumed):
+            self._quarantined.clear()
+
+    def steps(self, record: HookRecord) -> tuple[Step, ...]:
+        """Return every implementation of a dispatch in order, also those that said nothing."""
+        plan = self._plans.get(record.plan)
+        names = plan.hooks.get(record.point, ()) if plan else ()
+        rows = {row.i: row for row in record.rows}
+        ns = self._durations(record, names, rows)
+        taken = sorted(rows.keys() | ns.keys() | set(record.skipped))
+        steps = []
+        seen = record.before
+        for index in taken:
+            row = rows.get(index) or HookRow(i=index, plugin=names[index] if index < len(names) else "?")
+            left = row.after or seen
+            stamp = self._stamps.get(row.plugin)
+            steps.append(
+                Step(
+                    plugin=row.plugin,
+                    distribution=stamp.distribution if stamp else "",
+                    version=stamp.version if stamp else "",
+                    called=index not in record.skipped,
+                    answered=index in rows,
+                    verdict=row.verdict,
+                    reason=row.reason,
+                    effect=row.effect,
+                    error=row.error,
+                    before=row.before or seen,
+                    after=left,
+                    ms=ns[index] / 1e6 if index in ns else None,
+                )
+            )
+            seen = left
+        return tuple(steps)
+
+    def _durations(self, record: HookRecord, names: tuple[str, ...], rows: dict[int, HookRow]) -> dict[int, int]:
+        """Say which implementation each entry of `ns` belongs to; nothing if they do not fit together."""
+        ns = record.ns
+        out = {i for i, name in enumerate(names) if name in self._quarantined and i not in rows}
+        for left_out in (out, set()):
+            called = [i for i in range(len(names)) if i not in left_out and i not in record.skipped]
+            if POLICIES[record.point].mode is Mode.FIRST if record.point in POLICIES else False:
+                # Asked one after another until one has answered; a nested default begins later than the first.
+                won = [place for place, i in enumerate(called) if i in rows and rows[i].effect == "won"]
+                end = won[0] + 1 if won else len(called)
+                called = called[max(0, end - len(ns)) : end]
+            if len(called) == len(ns):
+                return dict(zip(called, ns, strict=True))
+        return {}
+
+
+# --- the timeline --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A line while it is made."""
+
+    facts: dict[str, Any]
+    below: list[_Entry] = field(default_factory=list)
+
+    def rows(self, level: int = 0) -> list[TraceRow]:
+        return [TraceRow(**self.facts, level=level), *(row for one in self.below for row in one.rows(level + 1))]
+
+
+class _Timeline:
+    def __init__(self) -> None:
+        self._entries: list[_Entry] = []
+        self._plans = Plans()
+        self._asked_for: dict[str, tuple[str, Any]] = {}
+        self._calls: dict[str, _Entry] = {}
+        self._requests: dict[str, _Entry] = {}
+        self._event: _Entry | None = None
+        self._take: dict[type[Record], Callable[[Any], None]] = {
+            AskRecord: self._ask,
+            AssistantLine: self._assistant,
+            Discarded: self._discarded,
+            HookRecord: self._hook,
+            LifecycleRecord: self._lifecycle,
+            RequestRecord: self._request,
+            ResponseRecord: self._response,
+            Spilled: self._spill,
+            ToolAttempt: self._attempt,
+            ToolStarted: self._tool_started,
+            UserLine: self._user,
+        }
+
+    def take(self, record: Record) -> None:
+        self._plans.take(record)
+        take = self._take.get(type(record))
+        if take is not None:
+            take(record)
+            return
+        said = _plain_row(record)
+        if said:
+            self._add(record, **said)
+
+    def rows(self) -> list[TraceRow]:
+        for entry in (*self._calls.values(), *self._requests.values()):
+            entry.facts["decision"] = entry.facts.get("decision") or "unfinished"
+        return [row for entry in self._entries for row in entry.rows()]
+
+    def _add(self, record: Record, *, below: _Entry | None = None, **facts: Any) -> _Entry:
+        entry = _Entry({"seq": record.seq, "timestamp": record.timestamp, **facts})
+        (self._entries if below is None else below.below).append(entry)
+        return entry
+
+    # the model
+
+    def _request(self, record: RequestRecord) -> None:
+        self._requests[record.request] = self._add(record, kind="model", name=record.model, id=record.request)
+
+    def _assistant(self, record: AssistantLine) -> None:
+        for block in record.message.get("content") or ():
+            if block.get("type") == "tool_use":
+                self._asked_for[block.get("id", "")] = (block.get("name", ""), block.get("input"))
+
+    def _response(self, record: ResponseRecord) -> None:
+        entry = self._requests.pop(record.request, None)
+        if entry is None:
+            entry = self._add(record, kind="model", name="?", id=record.request)
+        usage = record.usage
+        read = usage.context_tokens - usage.output_tokens
+        words = [f"{read:,} in, {usage.output_tokens:,} out", record.error, record.cut]
+        entry.facts.update(
+            ms=record.duration_ms or _between(entry.facts["timestamp"], record.timestamp),
+            decision=record.stop_reason,
+            detail="; ".join(filter(None, words)),
+            usage=usage.model_dump(exclude_none=True),
+        )
+
+    def _discarded(self, record: Discarded) -> None:
+        entry = self._requests.pop(record.request, None)
+        if entry is not None:
+            entry.facts.update(decision="discarded", detail=record.reason)
+
+    # tools
+
+    def _call(self, call: str, record: Record, name: str = "", given: Any = None) -> _Entry:
+        entry = self._calls.get(call)
+        if entry is None:
+            asked_name, asked_input = self._asked_for.get(call, ("", None))
+            detail = brief(plain(asked_input if given is None else given)) if asked_input or given else ""
+            entry = self._add(record, kind="tool", name=name or asked_name or "?", id=call, detail=detail)
+            self._calls[call] = entry
+        return entry
+
+    def _tool_started(self, record: ToolStarted) -> None:
+        entry = self._call(record.call, record, record.name, record.input)
+        entry.facts["name"] = record.name
+
+    def _attempt(self, record: ToolAttempt) -> None:
+        if record.input:  # a call that no model asked for: this is its end
+            entry = self._call(record.call, record, record.name, record.input)
+            self._calls.pop(record.call)
+            entry.facts.update(name=record.name, by=record.origin, detail=brief(record.input))
+            self._finish(entry, record.outcome, record.duration_ms, record.output)
+            return
+        entry = self._call(record.call, record, record.name)
+        facts = {"kind": "attempt", "name": f"attempt {record.attempt}", "id": record.call}
+        self._add(record, below=entry, **facts, ms=record.duration_ms, decision=record.outcome)
+
+    def _finish(self, entry: _Entry, outcome: str, ms: float, output: str) -> None:
+        entry.facts.update(ms=ms, decision=outcome)
+        if outcome not in ("ok", "substituted"):
+            entry.facts["detail"] = " -> ".join(filter(None, [entry.facts.get("detail", ""), brief(output)]))
+
+    def _hook(self, record: HookRecord) -> None:
+        steps = self._plans.steps(record)
+        below = None
+        if record.point in ("pre_tool", "resolve_ask", "post_tool"):
+            below = self._call(record.subject, record)
+        elif record.point == "model_call":
+            below = self._requests.get(record.subject)
+        elif record.point == "lifecycle":
+            below = self._event
+        called = sum(step.called for step in steps)
+        self._add(
+            record,
+            below=below,
+            kind="hook",
+            name=record.point,
+            id=record.subject,
+            ms=sum(record.ns) / 1e6 if record.ns else None,
+            decision=record.outcome,
+            by=record.winner,
+            detail=f"{called} asked" + (f", {len(record.skipped)} not matched" if record.skipped else ""),
+            answers=tuple(step for step in steps if step.answered),
+        )
+
+    def _ask(self, record: AskRecord) -> None:
+        decision = "allowed" if record.allowed else "denied"
+        detail = f"asked: {record.reason}" + (f"; answered: {record.answer}" if record.answer else "")
+        below = self._call(record.call, record, record.name)
+        self._add(
+            record, below=below, kind="ask", name="ask", id=record.call, decision=decision, by=record.by, detail=detail
+        )
+
+    def _spill(self, record: Spilled) -> None:
+        below = self._call(record.call, record)
+        detail = f"{record.characters:,} characters are in {record.path}"
+        self._add(record, below=below, kind="spill", name="long output", id=record.call, detail=detail)
+
+    # what is said
+
+    def _user(self, record: UserLine) -> None:
+        text = _content(record.message)
+        if record.tool is None:
+            self._add(record, kind=record.kind, name=record.source, detail=text)
+            return
+        facts = record.tool
+        entry = self._call(facts.id, record, facts.name)
+        self._calls.pop(facts.id)
+        entry.facts["name"] = facts.name
+        self._finish(entry, facts.outcome, facts.duration_ms, text)
+
+    def _lifecycle(self, record: LifecycleRecord) -> None:
+        self._event = self._add(record, kind="event", name=record.event)
+
+
+def _plain_row(record: Record) -> dict[str, Any]:
+    """Return the facts of a row for records that stand for themselves; empty for those without a row."""
+    match record:
+        case SessionStarted():
+            where = record.project or record.cwd
+            return {"kind": "session", "name": record.source, "id": record.sessionId, "detail": where}
+        case SessionResumed():
+            return {"kind": "session", "name": "resume", "detail": record.model}
+        case SessionEnded():
+            return {"kind": "session", "name": "end", "decision": record.reason}
+        case Forked():
+            return {"kind": "session", "name": "fork", "detail": f"of {record.parent} at {record.parent_seq}"}
+        case TurnStarted():
+            return {"kind": "turn", "name": f"turn {record.turn}"}
+        case TurnEnded():
+            detail = f"{record.steps} steps" + (f"; {record.detail}" if record.detail else "")
+            facts: dict[str, Any] = {
+                "kind": "turn",
+                "name": f"end of turn {record.turn}",
+                "usage": record.usage.model_dump(exclude_none=True),
+            }
+            return {**facts, "ms": record.duration_ms, "decision": record.reason, "detail": detail}
+        case PromptRefused():
+            facts = {"kind": "prompt", "name": "", "decision": "block", "by": record.by}
+            return {**facts, "detail": f"{brief(record.prompt)} -> {record.reason}"}
+        case CompactionDone():
+            detail = f"{record.trigger}: {record.tokens_before:,} to {record.tokens_after:,} tokens"
+            return {"kind": "compaction", "name": record.strategy, "by": record.by, "detail": detail}
+        case CompactionSkipped():
+            facts = {"kind": "compaction", "name": record.trigger, "by": record.by}
+            return {**facts, "decision": "skip", "detail": record.reason}
+        case Quarantined():
+            facts = {"kind": "quarantine", "name": record.plugin}
+            return {**facts, "decision": "quarantined", "detail": f"{record.hook}: {record.reason}"}
+        case EgressRecord():
+            facts = {"kind": "egress", "name": record.surface, "by": record.by}
+            return {**facts, "decision": record.action, "detail": record.reason}
+        case Notice():
+            return {"kind": "notice", "name": record.plugin, "decision": record.level, "detail": record.text}
+        case CwdRecord():
+            return {"kind": "folder", "name": "", "detail": f"{record.old} -> {record.new}"}
+        case Damaged():
+            detail = f"{record.bytes} bytes" + (f", kept in {record.kept}" if record.kept else "")
+            return {"kind": "damaged", "name": record.where, "detail": detail}
+    return {}
+
+
+def _content(message: dict[str, Any]) -> str:
+    """Return a message's blocks in a line."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return brief(content)
+    return brief(" ".join(_block(block) for block in content or () if isinstance(block, dict)))
+
+
+def _block(block: dict[str, Any]) -> str:
+    kind = block.get("type")
+    if kind in ("text", "thinking"):
+        return str(block.get(kind, ""))
+    if kind == "tool_use":
+        return f"{block.get('name')}({plain(block.get('input'))}) {block.get('id')}"
+    if kind == "tool_result":
+        return _content({"content": block.get("content")})
+    return f"[{kind}]"
+
+
+def plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _between(start: str, end: str) -> float | None:
+    try:
+        passed = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    except ValueError:
+        return None
+    return passed.total_seconds() * 1e3

@@ -1,0 +1,60 @@
+"""What inspection verbs open: the host as far as they need it, the sessions of a folder, one journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pegboard._cli import app as command_line
+
+if TYPE_CHECKING:
+    from pegboard._agent.store import Store
+    from pegboard.host import Host
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, stable and sorted.")]
+
+
+def closed_host(cwd: Path | None = None) -> Host:
+    """Return a host that has imported nothing yet: `find()` lists plugins, `store` has sessions, `trust` consent."""
+    from pegboard.host import Host
+
+    return Host(cwd, no_plugins=command_line.no_plugins, strict=False)
+
+
+def open_host(cwd: Path | None = None) -> Host:
+    """Return a host with its plugins loaded, in whatever state they and the settings are."""
+    return closed_host(cwd).open()
+
+
+def host_of_built_ins(cwd: Path | None = None) -> Host:
+    """Return a host with no plugin of another distribution, for what must not depend on those."""
+    from pegboard.host import Host
+
+    given = command_line.no_plugins
+    return Host(cwd, no_plugins=given if given is not None else "", strict=False).open()
+
+
+def journal_of(store: Store, cwd: Path, wanted: str | None) -> Path:
+    """Return the journal of a session, by the beginning of its id or the newest of a folder."""
+    return store.find(wanted) if wanted else store.newest(cwd)
+
+
+def local(timestamp: str, form: str = "%Y-%m-%d %H:%M") -> str:
+    """Return a record's time as the clock on the wall has it; the text itself where it is no time."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(timestamp).astimezone().strftime(form)
+    except ValueError:
+        return timestamp
+
+
+def milliseconds(ms: float | None) -> str:
+    """Return a duration for a person: three digits that matter; empty where it is unknown."""
+    if ms is None:
+        return ""
+    if ms >= 1000:
+        return f"{ms / 1000:,.1f} s"
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.2g} ms"

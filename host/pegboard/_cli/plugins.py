@@ -1,0 +1,125 @@
+"""`pegboard plugins`: which plugins there are, what each brings, and why one takes no part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pegboard._cli.opening import JsonOption, closed_host, open_host
+from pegboard._cli.output import print_json, print_table, say
+from pegboard.errors import PluginError, did_you_mean
+
+if TYPE_CHECKING:
+    from pegboard._board.discovery import PluginRecord
+    from pegboard.host import Host
+
+app = typer.Typer(help="Which plugins there are, and why one is on, off or broken.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(help="The plugin's name, as `pegboard plugins list` has it.")]
+NOTHING = "There are no plugins: install a pack with pip, or look at PEGBOARD_NO_PLUGINS and --no-plugins."
+
+
+@app.command("list")
+def list_plugins(
+    load: Annotated[bool, typer.Option("--load", help="Import each, and say what became of it.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List all plugins. Nothing is imported, so a plugin that would be loaded is just `found`."""
+    records = open_host().board.records if load else closed_host().find()
+    records = sorted(records, key=lambda record: (record.name, record.distribution))
+    if as_json:
+        print_json([_facts(record) for record in records])
+        return
+    rows = [(r.name, r.status, _origin(r), r.reason) for r in records]
+    print_table(("name", "status", "from", "reason"), rows, empty=NOTHING)
+
+
+@app.command()
+def info(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Tell what a plugin is and what it brings. This imports the plugins."""
+    host = open_host()
+    told = [_facts(record) | _brings(host, record) for record in _named(host, name)]
+    if as_json:
+        print_json(told[0] if len(told) == 1 else told)
+        return
+    for facts in told:
+        for key, value in facts.items():
+            if isinstance(value, dict):
+                value = [f"{word}: {text}" for word, text in value.items()]
+            for line in value if isinstance(value, list) else [value]:
+                if line not in ("", None):
+                    say(f"{key:<14}{line}")
+                    key = ""
+
+
+@app.command()
+def why(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Tell why a plugin is on, off or broken, and what mends it. This imports the plugins."""
+    host = open_host()
+    records = _named(host, name)
+    if as_json:
+        told = [_facts(record) for record in records]
+        print_json(told[0] if len(told) == 1 else told)
+        return
+    for record in records:
+        say(f"{record.name} is {record.status} ({_origin(record)}).", "bold")
+        if record.status == "active":
+            hooks = ", ".join(_brings(host, record)["hooks"])
+            say(f"It was found as the entry point {record.name} = {record.value}, and nothing speaks against it.")
+            say(f"It implements {hooks}." if hooks else "It implements no hook.")
+        else:
+            say(f"Why: {record.reason}")
+            say(f"Mend: {record.mend}")
+
+
+def _named(host: Host, name: str) -> list[PluginRecord]:
+    found = [record for record in host.board.records if record.name == name]
+    if not found:
+        known = {record.name for record in host.board.records}
+        raise PluginError(name, f"is not installed here.{did_you_mean(name, known)} `pegboard plugins list` shows all.")
+    return found
+
+
+def _facts(record: PluginRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "status": str(record.status),
+        "reason": record.reason,
+        "mend": record.mend,
+        "distribution": record.distribution,
+        "version": record.version,
+        "entry_point": record.value,
+        "tier": record.tier.name.lower(),
+    }
+
+
+def _origin(record: PluginRecord) -> str:
+    return f"{record.distribution} {record.version}".strip() or record.value
+
+
+def _brings(host: Host, record: PluginRecord) -> dict[str, Any]:
+    """Return what a plugin registered; nothing for one that takes no part."""
+    contribution = host.board.contributions.get(record.name) if record.status == "active" else None
+    if contribution is None:
+        return {}
+    from pegboard.hookspecs import POLICIES
+
+    return {
+        "import_ms": round(record.import_ms, 1),
+        "hooks": [hook for hook in POLICIES if record.name in host.board.ordered(hook)],
+        "tools": sorted(tool.name for tool in contribution.tools),
+        "models": sorted(f"{model.prefix}:NAME" for model in contribution.models),
+        "verbs": sorted(command.name for command in contribution.commands),
+        "flags": {flag.name: flag.help for flag in contribution.flags},
+        "services": sorted(contribution.services),
+        "views": sorted(view.name for view in contribution.views),
+        "sections": sorted(section.name for section in contribution.sections),
+        "checks": sorted(check.name for check in contribution.checks),
+        "filters": [surface for surface, _ in contribution.filters],
+        "settings": {
+            f"{table}.{key}": field.description or ""
+            for table, model in sorted(contribution.tables.items())
+            for key, field in model.model_fields.items()
+        },
+    }

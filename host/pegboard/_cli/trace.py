@@ -1,0 +1,60 @@
+"""`pegboard trace`: what happened in a session, when, how long it took, and who decided what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pegboard._cli import app as command_line
+from pegboard._cli.opening import JsonOption, closed_host, journal_of, local, milliseconds
+from pegboard._cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from pegboard._agent.views import Step, TraceRow
+
+
+def trace(
+    session: Annotated[str | None, typer.Argument(help="A session's id; the newest of this folder by default.")] = None,
+    as_json: JsonOption = False,
+    cwd: command_line.CwdOption = None,
+) -> None:
+    """Show a session as a timeline: model calls, tools and hooks, with durations and decisions."""
+    from dataclasses import asdict
+
+    from pegboard._agent.journal import read_records
+    from pegboard._agent.views import timeline
+
+    host = closed_host(cwd)
+    path = journal_of(host.store, host.cwd, session)
+    rows = timeline(read_records(path))
+    if as_json:
+        print_json({"session": path.stem, "rows": [asdict(row) for row in rows]})
+        return
+    print_trace(rows)
+    if any(row.kind == "tool" for row in rows):
+        say(f"Who decided about a call: pegboard why ID --session {path.stem}", "dim")
+
+
+def print_trace(rows: Iterable[TraceRow]) -> None:
+    """Print a timeline."""
+    columns = ("time", "what", "id", "took", "decision", "by", "detail")
+    print_table(columns, _lines(rows), empty="The journal has no records.")
+
+
+def _lines(rows: Iterable[TraceRow]) -> Iterable[tuple[Any, ...]]:
+    for row in rows:
+        indent = "  " * row.level
+        name = f"{row.kind} {row.name}".strip() if row.kind not in ("ask", "attempt", "turn") else row.name
+        id_ = row.id if row.level == 0 else ""
+        time = local(row.timestamp, "%H:%M:%S.%f")[:-3] if row.level == 0 else ""
+        yield time, indent + name, id_, milliseconds(row.ms), row.decision, row.by, row.detail
+        for step in row.answers:
+            yield "", f"{indent}  {step.plugin}", "", milliseconds(step.ms), step.verdict, "", said(step)
+
+
+def said(step: Step) -> str:
+    """Return what an implementation said, and what became of it."""
+    words = [step.reason, f"failed: {step.error}" if step.error else "", f"[{step.effect}]" if step.effect else ""]
+    return " ".join(filter(None, words))

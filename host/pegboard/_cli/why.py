@@ -1,0 +1,98 @@
+"""`pegboard why`: who decided about one tool call, and which hooks could have been left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pegboard._cli import app as command_line
+from pegboard._cli.opening import JsonOption, closed_host, journal_of, milliseconds
+from pegboard._cli.output import print_json, print_table, say
+from pegboard._cli.trace import said
+
+if TYPE_CHECKING:
+    from pegboard._agent.explaining import Dispatch, Explanation
+    from pegboard._agent.views import Step
+
+SHORT = 10
+"""Characters of a hash that a person reads; --json has them all."""
+
+
+def why(
+    call_id: Annotated[str, typer.Argument(help="A call's id, a beginning of it that is unique, or `last`.")],
+    session: Annotated[str | None, typer.Option(help="A session's id; the newest of this folder by default.")] = None,
+    as_json: JsonOption = False,
+    cwd: command_line.CwdOption = None,
+) -> None:
+    """Tell who decided about a tool call: every hook in order, which verdict won, and which hooks it did not need."""
+    from dataclasses import asdict
+
+    from pegboard._agent.explaining import explain
+    from pegboard._agent.journal import read_records
+
+    host = closed_host(cwd)
+    path = journal_of(host.store, host.cwd, session)
+    told = explain(read_records(path), call_id)
+    if as_json:
+        print_json({"session": path.stem, **asdict(told)})
+        return
+    _show(told)
+
+
+def _show(told: Explanation) -> None:
+    from pegboard._agent.views import brief, plain
+
+    say(f"{told.tool} {told.call}", "bold")
+    if told.input is not None:
+        say(f"  asked for: {brief(plain(told.input))}")
+    if told.ran_with:
+        say(f"  ran with:  {brief(told.ran_with)}")
+    say(f"  decided:   {decided(told)}")
+    if told.outcome:
+        say(f"  outcome:   {told.outcome} after {milliseconds(told.ms)}, attempt {told.attempts}")
+        say(f"  output:    {told.output}" if told.output else "  output:    (none)")
+    else:
+        say("  outcome:   none: the call was deferred, or the session ended first")
+    for dispatch in told.dispatches:
+        _show_dispatch(dispatch)
+    if told.dispatches:
+        print()
+        names = ", ".join(told.removable)
+        say(f"Without any one of these the verdict would be the same: {names or 'none, each was needed'}.")
+
+
+def decided(told: Explanation) -> str:
+    """Return in a sentence what the verdict was and who gave it."""
+    if not told.verdict:
+        return "no pre_tool hook was asked" + (": the call could not run at all" if told.outcome == "error" else "")
+    if told.verdict == "none":
+        sentence = "no hook had an opinion, so the host's default counted"
+    else:
+        sentence = f"{told.verdict} by {told.winner}" + (f": {told.reason}" if told.reason else "")
+    question = told.question
+    if question is None:
+        return sentence
+    answer = "allowed" if question.allowed else "denied"
+    return f"{sentence}; asked, and {answer} by {question.by}" + (f": {question.answer}" if question.answer else "")
+
+
+def _show_dispatch(dispatch: Dispatch) -> None:
+    print()
+    came_to = f"{dispatch.outcome} by {dispatch.winner}" if dispatch.winner else dispatch.outcome
+    say(f"{dispatch.point} came to {came_to}", "bold cyan")
+    steps = [(place, _plugin(step), *_row(dispatch, step)) for place, step in enumerate(dispatch.steps, 1)]
+    columns = ("#", "plugin", "verdict", "saw", "left", "took", "needed", "said")
+    print_table(columns, steps, empty="nobody was asked")
+
+
+def _row(dispatch: Dispatch, step: Step) -> tuple[str, ...]:
+    needed = {None: "", True: "no", False: "yes"}[step.removable]
+    if step.removable is False and step.without and step.without != dispatch.outcome:
+        needed = f"yes, else {step.without}"
+    words = said(step) if step.called else "not asked: its matcher is for other tools"
+    return step.verdict, step.before[:SHORT], step.after[:SHORT], milliseconds(step.ms), needed, words
+
+
+def _plugin(step: Step) -> str:
+    return f"{step.plugin} {step.version}".strip()

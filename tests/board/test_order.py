@@ -1,0 +1,153 @@
+"""The total order: a function of the set of plugins alone."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pegboard._board.order import Place, Tier, total_order
+from pegboard.errors import OrderCycleError
+
+NAMES = ("ants", "bees", "cats", "dogs", "eels", "fish", "*")
+SOME = st.lists(st.sampled_from(NAMES), max_size=2).map(tuple)
+
+
+@st.composite
+def some_places(draw: st.DrawFn) -> list[Place]:
+    names = draw(st.lists(st.sampled_from(NAMES[:-1]), unique=True, min_size=1))
+    return [
+        Place(
+            name,
+            draw(st.sampled_from(Tier)),
+            draw(st.sampled_from(["", "acme", "zoo"])),
+            before=draw(SOME),
+            after=draw(SOME),
+        )
+        for name in names
+    ]
+
+
+def names_of(places: list[Place]) -> list[str]:
+    return [place.name for place in total_order(places)]
+
+
+def outcome_of(places: list[Place]) -> list[str] | tuple[str, ...]:
+    try:
+        return names_of(places)
+    except OrderCycleError as error:
+        return ("circle", *error.circle)
+
+
+# --- what it promises ----------------------------------------------------------------------------------
+
+
+def test_all_permutations_give_one_order(count: Callable[[int], int]) -> None:
+    @settings(max_examples=count(300), deadline=None, database=None)
+    @given(some_places(), st.randoms(use_true_random=False))
+    def check(places: list[Place], chance: random.Random) -> None:
+        first = outcome_of(places)
+        few = itertools.permutations(places) if len(places) <= 4 else _shuffles(places, chance, 24)
+        assert all(outcome_of(list(permuted)) == first for permuted in few)
+
+    check()
+
+
+def _shuffles(places: list[Place], chance: random.Random, times: int) -> list[list[Place]]:
+    return [chance.sample(places, len(places)) for _ in range(times)]
+
+
+def test_what_is_said_by_name_holds(count: Callable[[int], int]) -> None:
+    @settings(max_examples=count(2_000), deadline=None, database=None)
+    @given(some_places())
+    def check(places: list[Place]) -> None:
+        try:
+            order = names_of(places)
+        except OrderCycleError as error:
+            assert error.circle[0] == error.circle[-1]
+            said = {(p.name, other) for p in places for other in p.before}
+            said |= {(other, p.name) for p in places for other in p.after}
+            assert all(step in said for step in itertools.pairwise(error.circle))
+            return
+        assert sorted(order) == sorted(place.name for place in places)
+        at = {name: position for position, name in enumerate(order)}
+        for place in places:
+            assert all(at[place.name] < at[other] for other in place.before if other in at and other != place.name)
+            assert all(at[place.name] > at[other] for other in place.after if other in at and other != place.name)
+
+    check()
+
+
+def test_a_star_holds_against_all_that_say_nothing(count: Callable[[int], int]) -> None:
+    @settings(max_examples=count(1_000), deadline=None, database=None)
+    @given(
+        st.lists(st.tuples(st.sampled_from(NAMES[:-1]), st.sampled_from(Tier)), unique_by=lambda row: row[0]),
+        st.sets(st.sampled_from(NAMES[:-1])),
+        st.sets(st.sampled_from(NAMES[:-1])),
+    )
+    def check(rows: list[tuple[str, Tier]], first: set[str], last: set[str]) -> None:
+        last -= first
+        order = names_of(
+            [
+                Place(name, tier, before=("*",) if name in first else (), after=("*",) if name in last else ())
+                for name, tier in rows
+            ]
+        )
+        groups = [0 if name in first else 2 if name in last else 1 for name in order]
+        assert groups == sorted(groups)
+
+    check()
+
+
+# --- rows ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("places", "order"),
+    [
+        pytest.param([], [], id="nobody"),
+        pytest.param([Place("b"), Place("a")], ["a", "b"], id="by name"),
+        pytest.param([Place("a", distribution="z"), Place("b", distribution="a")], ["b", "a"], id="distribution first"),
+        pytest.param([Place("a", Tier.SESSION), Place("b", Tier.HOST)], ["b", "a"], id="tier before distribution"),
+        pytest.param(
+            [Place("a", Tier.HOST, after=("b",)), Place("b", Tier.SESSION)], ["b", "a"], id="after beats tier"
+        ),
+        pytest.param([Place("a"), Place("b", before=("a",))], ["b", "a"], id="before"),
+        pytest.param([Place("a", after=("nobody",)), Place("b")], ["a", "b"], id="a name that is not there"),
+        pytest.param([Place("a", before=("a",))], ["a"], id="before itself means nothing"),
+        pytest.param([Place("a", after=("*",)), Place("b"), Place("c")], ["b", "c", "a"], id="after all"),
+        pytest.param(
+            [Place("a"), Place("c", before=("*",)), Place("b", before=("*",))], ["b", "c", "a"], id="two firsts"
+        ),
+        pytest.param(
+            [Place("a", after=("*",)), Place("b", after=("a",)), Place("c")], ["c", "a", "b"], id="a name beats a star"
+        ),
+        pytest.param([Place("a", before=("*",), after=("*",)), Place("b")], ["a", "b"], id="both stars: the first"),
+    ],
+)
+def test_who_comes_first(places: list[Place], order: list[str]) -> None:
+    assert names_of(places) == order
+
+
+@pytest.mark.parametrize(
+    ("places", "circle"),
+    [
+        pytest.param([Place("a", before=("b",)), Place("b", before=("a",))], ("a", "b", "a"), id="two"),
+        pytest.param([Place("a", after=("b",)), Place("b", after=("a",))], ("a", "b", "a"), id="two, by after"),
+        pytest.param(
+            [Place("a", before=("b",)), Place("b", before=("c",)), Place("c", before=("a",)), Place("d")],
+            ("a", "b", "c", "a"),
+            id="three of four",
+        ),
+    ],
+)
+def test_a_circle_names_its_plugins(places: list[Place], circle: tuple[str, ...]) -> None:
+    with pytest.raises(OrderCycleError) as caught:
+        total_order(places, hook="pre_tool")
+    assert caught.value.circle == circle
+    assert caught.value.hook == "pre_tool"
+    assert " before ".join(circle) in str(caught.value)
