@@ -12,6 +12,7 @@ from bench import floor
 from bench.measure import Effort, Reach, Row, Sample, Table, cpu, interleaved, row
 from bench.subject import (
     AsyncHooks,
+    BareModel,
     Bench,
     PlainHooks,
     builtin_entry_points,
@@ -110,13 +111,13 @@ def _hooks_table(found: dict[str, Sample], turns: int) -> Table:
 def _information(bench: Bench, turns: int, repetitions: int) -> Table:
     """Measure what is no aim, but explains the figures."""
     model, bare = scripted(turns), f"bare:{turns}"
-    empty = bench.host()
+    empty, generator = bench.host(), bench.host(model=BareModel())
     threaded = bench.host(look=looking_tool(in_thread=True))
     everything = bench.host(entry_points=list(builtin_entry_points()))
     found = interleaved(
         {
             "scripted": partial(host_run, bench, empty, model, turns),
-            "bare": partial(host_run, bench, empty, bare, turns),
+            "bare": partial(host_run, bench, generator, bare, turns),
             "thread": partial(host_run, bench, threaded, model, turns),
             "all": partial(host_run, bench, everything, model, turns),
         },

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure import BenchError, Effort, Reach, Table, interleaved, resident_mb, row
-from bench.subject import bare_host, builtin_entry_points, converse
+from bench.subject import BareModel, bare_host, builtin_entry_points, converse
 from pegboard.host import Options
 
 SPARE_FILES = 64
@@ -100,7 +100,7 @@ def _allow_files(wanted: int) -> None:
 
 
 async def _sessions(folder: Path, count: int, case: Case) -> float:
-    host = bare_host(folder, entry_points=list(builtin_entry_points()) if case.builtins else ())
+    host = bare_host(folder, model=BareModel(), entry_points=list(builtin_entry_points()) if case.builtins else ())
     options = Options(model=f"bare:{max(case.calls, 0)}")
     async with host, AsyncExitStack() as stack:
         async with host.session(options) as first:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic_core import from_json
 
 from bench.measure import BenchError, Effort, Reach, Table, interleaved, row, wall
-from bench.subject import Bench, converse
+from bench.subject import BareModel, Bench, converse
 from pegboard.host import Host, Options
 
 RECORDS_PER_CALL = 4
@@ -19,7 +19,7 @@ def measure(effort: Effort) -> list[Table]:
     """Write a long session with a real host, then resume it again and again."""
     records = effort.pick(100_000, 2_000)
     with Bench() as bench:
-        host = bench.host()
+        host = bench.host(model=BareModel())
         path = bench.run(_long_session(host, records // RECORDS_PER_CALL))
         count = _count(path)
         if count < records:

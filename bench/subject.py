@@ -144,26 +144,37 @@ class Bench:
         """Run a coroutine in the loop."""
         return self._runner.run(work)
 
-    def host(self, *plugins: Any, look: Tool | None = None, entry_points: Sequence[Any] = ()) -> Host:
-        """Open a host with the models, the tool and *plugins*; without anything that is installed."""
+    def host(
+        self, *plugins: Any, look: Tool | None = None, model: Any = None, entry_points: Sequence[Any] = ()
+    ) -> Host:
+        """Open a host with a model (the scripted one), the tool and *plugins*; without anything that is installed."""
         self._hosts += 1
         place = self.folder / f"host-{self._hosts}"
         place.mkdir()
         named = [(f"noop_{number:03d}", plugin) for number, plugin in enumerate(plugins)]
-        host = bare_host(place, named, look=look, entry_points=entry_points)
+        host = bare_host(place, named, look=look, model=model, entry_points=entry_points)
         self.run(self._stack.enter_async_context(host))
         return host
 
 
 def bare_host(
-    place: Path, plugins: Sequence[tuple[str, Any]] = (), *, look: Tool | None = None, entry_points: Sequence[Any] = ()
+    place: Path,
+    plugins: Sequence[tuple[str, Any]] = (),
+    *,
+    look: Tool | None = None,
+    model: Any = None,
+    entry_points: Sequence[Any] = (),
 ) -> Host:
-    """Return a host in *place* that finds nothing on this machine: no settings, no packs, no variables."""
+    """Return a host in *place* that finds nothing on this machine: no settings, no packs, no variables.
+
+    It has one model, so that no other one stands before it in the onion: *model*, or the scripted one, which is
+    among *entry_points* where there are some.
+    """
     from pegboard_builtins import scripted_model
 
-    given: list[tuple[str, Any]] = [("looking", LookingPlugin(look or looking_tool())), ("bare_model", BareModel())]
-    if not entry_points:
-        given.append(("scripted_model", scripted_model))
+    given: list[tuple[str, Any]] = [("looking", LookingPlugin(look or looking_tool()))]
+    if model is not None or not entry_points:
+        given.append(("model", model or scripted_model))
     host = Host(
         place,
         state_dir=place / "state",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # typing itself takes longer to import than all of `--version`
 
 __version__ = "0.1.0"
 
@@ -52,7 +52,7 @@ _HOME = {name: module for module, names in _FACE.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME)]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a word from its home when it is first used (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module 'pegboard' has no attribute {name!r}")

@@ -13,8 +13,10 @@ from typing import Any
 
 from pegboard._agent.fold import Replay
 from pegboard._agent.journal import Damage, Journal
-from pegboard._agent.session import Options, RunResult, Session, Shown, open_journal
-from pegboard._agent.store import SessionInfo, Store
+from pegboard._agent.session import Session
+from pegboard._agent.shapes import Options, RunResult
+from pegboard._agent.showing import Shown
+from pegboard._agent.store import SessionInfo, Store, open_journal
 from pegboard._board.discovery import (
     EntryPointLike,
     PluginRecord,

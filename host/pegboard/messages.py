@@ -268,6 +268,17 @@ class Outcome:
     duration_ms: float = 0.0
 
 
+def whole(value: Any) -> Any:
+    """Return *value* with whole characters only: half of one (from a name that is no UTF-8, say) has no JSON."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {whole(key): whole(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(whole, value))
+    return value
+
+
 def canonical(value: Any) -> bytes:
     """Return the one JSON of *value*: keys sorted, no spaces, UTF-8. Equal values give equal bytes."""
     return to_json(_sorted(value), inf_nan_mode="constants")

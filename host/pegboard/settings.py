@@ -427,10 +427,10 @@ def find_line(text: str, path: tuple[str, ...]) -> int | None:
             if key is None:
                 continue
             here = table + _parts(key["name"])
+        if here[: len(path)] == path:
+            return number
         if path[: len(here)] == here and (best is None or len(here) > best[0]):
             best = (len(here), number)
-        elif here[: len(path)] == path:
-            return number
     return best[1] if best is not None else None
 
 

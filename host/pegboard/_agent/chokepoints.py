@@ -128,15 +128,16 @@ class Invoker:
         return tool.arguments(call.input)
 
     async def invoke(self, call: ToolCall, batch: Batch) -> Done:
-        """Run one call that `prepare` has seen. Raises only CancelledError (Interrupted, if it was running)."""
+        """Run one call that `prepare` has seen. Raises only CancelledError (see `finish`)."""
         try:
             if self.allowed is not None and call.origin == "model" and call.name not in self.allowed:
                 raise ToolError(f"{call.name} may not be called now; these may: {', '.join(self.allowed) or 'none'}")
             arguments = self._arguments(call)
         except ToolError as error:
             return await self._refused(call, str(error), OutcomeKind.ERROR)
-        if self._dispatcher.has("pre_tool"):
+        if call.origin == "model" and self._dispatcher.has("pre_tool"):
             # One after another in source order: questions do not overlap, and the journal reads the same each time.
+            # A hook that calls a tool meanwhile must not wait for itself.
             async with self._one_at_a_time:
                 decided = await self._decide(call, batch)
         else:
@@ -275,11 +276,7 @@ class Invoker:
             )
         started = time.perf_counter()
         kind, result = OutcomeKind.OK, None
-        # Only a tool with a Ctx can come back to the host; others are spared the context variable.
-        level = depth.set(depth.get() + 1) if tool.wants_ctx else None
         try:
-            if level is not None and depth.get() > DEPTH:
-                raise ToolError(f"tools call each other {DEPTH} levels deep; this one is refused")
             result = as_result(await self._call(tool, call, arguments))
             if result.is_error:
                 kind = OutcomeKind.ERROR
@@ -298,14 +295,11 @@ class Invoker:
                     attempt=attempt,
                     duration_ms=(time.perf_counter() - started) * 1e3,
                 )
-                raise Interrupted(outcome) from None
+                raise Interrupted(Done(call, outcome, attempts=attempt), told=False) from None
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a tool's SystemExit too: it must not end the host
             kind, result = OutcomeKind.ERROR, _error(f"{tool.name} failed: {describe(error)}")
-        finally:
-            if level is not None:
-                depth.reset(level)
         return Outcome(
             kind=kind,
             result=self._cut_long(tool, call, result),
@@ -344,7 +338,14 @@ class Invoker:
         if not self._dispatcher.has("post_tool"):
             return False
         assert done.outcome is not None
-        patched = await self._dispatcher.post_tool(done.call, done.outcome)
+        try:
+            patched = await self._dispatcher.post_tool(done.call, done.outcome)
+        except asyncio.CancelledError:
+            if done.outcome.started:
+                # Who would have redacted the output may not have come to it: it is withheld.
+                text = f"[the tool ended ({done.outcome.kind}), then the user interrupted; its output is withheld]"
+                done.outcome = replace(done.outcome, result=_error(text))
+            raise Interrupted(done, told=True) from None
         if patched.retry and may_retry:
             return True
         done.outcome = patched.outcome
@@ -353,16 +354,22 @@ class Invoker:
             done.stop = patched.stop_reason or "stopped by a hook"
         return False
 
-    async def interrupted(self, call: ToolCall, outcome: Outcome) -> Done:
-        """Finish a call that was cancelled while it ran."""
-        return await self._after(Done(call, outcome))
+    async def finish(self, call: ToolCall, cancelled: asyncio.CancelledError) -> Done:
+        """Return what became of a call that was cancelled, wherever it stood; post_tool is told if it was not yet."""
+        try:
+            if not isinstance(cancelled, Interrupted):
+                return await self.skip(call, "interrupted by the user")
+            return cancelled.done if cancelled.told else await self._after(cancelled.done)
+        except Interrupted as again:  # cancelled a second time; the caller raises the first anyway
+            return again.done
 
 
 class Interrupted(asyncio.CancelledError):
-    """A running call was cancelled; `outcome` is what became of it."""
+    """A call was cancelled while it ran, or while post_tool looked at it (`told`); `done` is what became of it."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
+    def __init__(self, done: Done, *, told: bool) -> None:
+        self.done = done
+        self.told = told
         super().__init__()
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pegboard._agent.views import Plans, Step, brief
+from pegboard._agent.steps import Plans, Step
+from pegboard._agent.views import brief
 from pegboard._board.outcomes import Vote, reduce_votes
 from pegboard.decisions import Decision, Verdict
 from pegboard.errors import PegboardError, UnknownCallError
@@ -35,7 +36,7 @@ class Dispatch:
 
     point: str
     seq: int
-    time: str
+    timestamp: str
     plan: str
     outcome: str
     winner: str
@@ -61,8 +62,8 @@ class Explanation:
     """Everything that is known of one call.
 
     `verdict`, `winner` and `reason` are what `pre_tool` came to the last time it was asked; "none" means that no hook
-    had an opinion, "" that none was asked. `outcome` is empty while there is no result. `removable` has the plugins
-    without any of which, one at a time, the verdict would have been the same.
+    had an opinion, "" that none was asked. `outcome` is empty while there is no result. `ms` is None where it
+    did not run. `removable` has the plugins without any of which, one at a time, the verdict would have been the same.
     """
 
     call: str
@@ -165,12 +166,12 @@ class _Calls:
                 case = self._case(record.call)
                 case.tool, case.origin, case.ran_with = record.name, record.origin, record.input
                 case.outcome, case.output = record.outcome, brief(record.output)
-                case.attempts, case.ms = record.attempt, record.duration_ms
+                case.attempts, case.ms = record.attempt, record.duration_ms or None
             case UserLine() if record.tool is not None:
                 facts = record.tool
                 case = self._case(facts.id)
                 case.tool, case.outcome, case.attempts = facts.name, facts.outcome, facts.attempts
-                case.ms, case.output = facts.duration_ms, _output(record)
+                case.ms, case.output = facts.duration_ms if facts.started else None, _output(record)
 
     def _begin(self, call: str, tool: str, given: Any) -> None:
         case = self._cases[call] = _Case(call)
@@ -183,7 +184,9 @@ class _Calls:
         """Return the call that is meant."""
         if wanted in self._cases:
             return self._cases[wanted]
-        if wanted == LAST and self._cases:
+        if wanted == LAST:
+            if not self._cases:
+                raise PegboardError("this session has no tool call yet; `pegboard trace` shows what it has")
             return list(self._cases.values())[-1]
         close = [call for call in self._cases if wanted and call.startswith(wanted)]
         if len(close) == 1:
@@ -206,7 +209,7 @@ def _dispatch(record: HookRecord, steps: tuple[Step, ...], *, substituted: bool)
     return Dispatch(
         point=record.point,
         seq=record.seq,
-        time=record.timestamp,
+        timestamp=record.timestamp,
         plan=record.plan,
         outcome=record.outcome,
         winner=record.winner,

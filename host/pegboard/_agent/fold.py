@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from pegboard.messages import (
     Block,
     Message,
+    Origin,
     RedactedThinkingBlock,
     Tally,
     TextBlock,
@@ -52,6 +53,9 @@ class MessagesView(Sequence[Message]):
         return self._messages[index]
 
 
+LOST = "[lost: the journal of this session was damaged here]"
+
+
 class Conversation:
     """The message list, grown block by block: alike while it happens and when it is read back.
 
@@ -89,6 +93,8 @@ class Conversation:
         blocks = _sendable(self._pending.pop(request, []))
         if not blocks:
             return
+        if len(self._results) < len(self._calls) or (not self._messages and not self._tail_is_new):
+            self._stand_in()
         self.settle()
         self.characters += sum(map(characters, blocks))
         if self._messages and self._messages[-1].role == "assistant":
@@ -99,6 +105,15 @@ class Conversation:
         self._calls = tuple([block for block in blocks if type(block) is ToolUseBlock])
         self._results = {}
         self._others = []
+
+    def _stand_in(self) -> None:
+        """Put something in the place of what a damaged journal has lost, or the conversation could never go on."""
+        if not self._messages:
+            self.add_user(TextBlock(text=LOST, origins=(Origin.HOST,)))
+        for call in self.open_calls:
+            self.add_user(
+                ToolResultBlock(tool_use_id=call.id, content=LOST, is_error=True, origins=(Origin.HOST,))
+            )
 
     def drop_request(self, request: str) -> None:
         """Forget the blocks of a request that never ended."""

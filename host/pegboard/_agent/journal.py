@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 
 from pegboard.errors import JournalError, SessionLockedError
+from pegboard.messages import whole
 from pegboard.records import Damaged, FlagReads, Record, parse_record
 
 _PREFIX = len(b'{"seq":0,"timestamp":"",')
@@ -50,6 +51,18 @@ def _type_of(kind: type[Record]) -> tuple[str, bytes]:
     return found
 
 
+_LOOSE = frozenset({"flags", "compaction"})
+"""Records that hold objects whose keys somebody else chose. None but assistant lines may have `_ASSISTANT` in it."""
+_ASSISTANT, _ASSISTANT_APART = b'"role":"assistant"', b'"role": "assistant"'
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return to_json(value)
+    except PydanticSerializationError:  # half a character (a file name that is no UTF-8, say): JSON has no way to say it
+        return to_json(whole(to_jsonable_python(value, serialize_unknown=True)))
+
+
 class Journal:
     """An open journal. `written` counts records; `on_write` is told of each one after it was written."""
 
@@ -75,7 +88,7 @@ class Journal:
 
     def write(self, record: Record) -> None:
         """Append one record. Raises JournalError if the disk does not take it; the file then ends before it."""
-        self._append(record.type, to_json(record)[_PREFIX:])  # type: ignore[attr-defined]
+        self._append(record.type, _json(record)[_PREFIX:])  # type: ignore[attr-defined]
         if self.on_write is not None:
             self.on_write(record)
 
@@ -86,7 +99,7 @@ class Journal:
         made of models: what is read back is checked, and a test holds the two against each other.
         """
         name, head = _TYPES.get(kind) or _type_of(kind)
-        self._append(name, head + to_json(facts)[1:])
+        self._append(name, head + _json(facts)[1:])
         if self.on_write is not None:
             self.on_write(kind(**facts))
 
@@ -95,6 +108,8 @@ class Journal:
             reads, self._reads = self._reads, {}
             self.write(FlagReads(snapshot=self._snapshot, reads=reads))
         self.seq += 1
+        if kind in _LOOSE:
+            body = body.replace(_ASSISTANT, _ASSISTANT_APART)
         line = b'{"seq":%d,"timestamp":"%b",%b\n' % (self.seq, now(), body)
         try:
             written = os.write(self._fd, line)
@@ -104,12 +119,15 @@ class Journal:
             # Half a line would look like damage later, and the next record would be glued to it.
             os.ftruncate(self._fd, self._size)
             self.seq -= 1
-            raise JournalError(
-                f"the journal {self.path} takes no more records: {error.strerror}. Free some space, then resume."
-            ) from error
+            raise self._full(error) from error
         self._size += len(line)
         if self._fsync == "record" or (self._fsync == "turn" and kind in _SYNCED):
-            os.fdatasync(self._fd)
+            self.sync()
+
+    def _full(self, error: OSError) -> JournalError:
+        return JournalError(
+            f"the journal {self.path} takes no more records: {error.strerror}. Free some space, then resume."
+        )
 
     def flag_read(self, snapshot: str, name: str, value: Any) -> None:
         """Queue a flag read; it is written with the next record."""
@@ -124,7 +142,10 @@ class Journal:
     def sync(self) -> None:
         """Wait until everything is on the disk, unless the settings say never to."""
         if self._fsync != "off":
-            os.fdatasync(self._fd)
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:  # some file systems tell only now that the disk is full
+                raise self._full(error) from error
 
     def close(self) -> None:
         """Give the lock back. Closing twice is fine."""
@@ -183,11 +204,15 @@ def recover(path: Path, take: Callable[[dict[str, Any]], None]) -> Damage:
         if raw is None:
             bad.append((number, len(line)))
             continue
+        try:
+            take(raw)
+        except (KeyError, TypeError, ValueError, AttributeError):  # JSON, but not what its type says that it is
+            bad.append((number, len(line)))
+            continue
         damage.skipped += [n for n, _ in bad]
         damage.skipped_bytes += sum(size for _, size in bad)
         bad.clear()
         good_end = end
-        take(raw)
     if bad:
         damage.tail_bytes = sum(size for _, size in bad)
         damage.kept = _cut(path, good_end)

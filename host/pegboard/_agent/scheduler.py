@@ -26,14 +26,14 @@ async def run_calls(
 
     Before each start *hold* is asked; a reason from it means that no further call starts: the rest is *skip*ped.
     When this is cancelled, all that run are cancelled and waited for (`run` gives its result then too), the
-    others are skipped, and CancelledError is raised again. *run* and *skip* never raise anything else.
+    others are skipped, and CancelledError is raised again; so is whatever *run* raises.
     """
     if len(calls) == 1:
         return [await _only(calls[0], run, skip, hold)]
     batch = _Batch(calls, claims, run, skip, at_once, hold)
     try:
         await batch.work()
-    except asyncio.CancelledError:
+    except BaseException:  # cancelled; or the journal takes no more, and nothing may go on running
         await batch.stop()
         raise
     return [batch.results[place] for place in range(len(calls))]
@@ -75,6 +75,7 @@ class _Batch(Generic[Result]):
             done, _ = await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 self.running.pop(task, None)
+                task.result()
 
     def start_what_can(self) -> None:
         for place in list(self.waiting):
@@ -83,7 +84,9 @@ class _Batch(Generic[Result]):
             if not self.must_wait(place):
                 self.waiting.remove(place)
                 task = start_task(self.one(place))
-                if not task.done():
+                if task.done():
+                    task.result()
+                else:
                     self.running[task] = place
 
     def must_wait(self, place: int) -> bool:

@@ -7,29 +7,29 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic_core import to_json
 
 from pegboard import __version__
-from pegboard._agent.chokepoints import DEPTH, Done, Egress, Interrupted, Invoker, depth, origins_of
+from pegboard._agent.chokepoints import DEPTH, Done, Egress, Invoker, depth, origins_of
 from pegboard._agent.compacting import as_json, cut_by_rule, objection
 from pegboard._agent.fold import Conversation, MessagesView, Replay
-from pegboard._agent.journal import Damage, Journal, read_records, recover
+from pegboard._agent.journal import Damage, Journal, read_records
 from pegboard._agent.loop import Answer, Finished, Limits, Port, TurnEnd, run_turn
 from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
+from pegboard._agent.shapes import HostServices, Options, RunResult
+from pegboard._agent.showing import Screen, Shown
+from pegboard._agent.side import collect, kind_of_failure
 from pegboard._board.dispatch import Dispatcher
-from pegboard._board.plan import Plan
-from pegboard._board.threads import Threads
-from pegboard._board.watchdog import Watchdog
-from pegboard.context import Ctx, FilterFunction
+from pegboard.context import Ctx
 from pegboard.decisions import Answer as LifecycleAnswer
 from pegboard.decisions import Skip
-from pegboard.errors import EgressClosedError, ModelError, PegboardError
+from pegboard.errors import ModelError, PegboardError, ToolError
 from pegboard.flags import FlagView
 from pegboard.messages import (
     Batch,
@@ -73,77 +73,17 @@ from pegboard.records import (
     UserLine,
 )
 from pegboard.requests import (
-    BlockDone,
     CompactionJob,
     CompactionResult,
     CompactionTrigger,
     ModelAnswer,
-    ModelDone,
-    ModelInfo,
     ModelNotice,
     Purpose,
     Request,
-    Section,
     StreamEvent,
-    TextDelta,
 )
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
-
-
-class HostServices(Protocol):
-    """What a session takes from its host."""
-
-    view: SettingsView
-    threads: Threads
-    watchdog: Watchdog
-
-    def plan(self, flags: FlagView) -> Plan: ...
-    def flag_values(self) -> tuple[dict[str, Any], str]: ...
-    def session_tools(self, flags: FlagView) -> dict[str, Tool]: ...
-    def session_sections(self) -> tuple[Section, ...]: ...
-    def filters(self) -> tuple[tuple[str, str, FilterFunction], ...]: ...
-    def model_infos(self) -> Mapping[str, ModelInfo]: ...
-    def plugin_settings(self, plugin: str) -> Any: ...
-    async def service(self, name: str) -> Any: ...
-    def secret(self, plugin: str, name: str) -> str | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Something for a person to see: text, delta, thinking, tool, result, notice, context or question.
-
-    `data` has facts by name; `final` is False for a piece of a longer text.
-    """
-
-    kind: str
-    text: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a session shall be: everything that is not said is the settings' matter."""
-
-    model: str = ""
-    mode: str = ""
-    interactive: bool = False
-    max_steps: int | None = None
-    max_time: float | None = None
-    max_cost: float | None = None
-    stream: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What a call of `run` came to."""
-
-    reason: EndReason
-    text: str = ""
-    detail: str = ""
-    steps: int = 0
-    usage: Usage = field(default_factory=Usage)
-    session_id: str = ""
 
 
 class Session:
@@ -174,7 +114,6 @@ class Session:
         self.path = path
         self.project = cwd
         self.options = options
-        self.show = show
         self.cancelled = False
         self.interactive = options.interactive
         self._damage = damage
@@ -199,6 +138,7 @@ class Session:
         values, snapshot = host.flag_values()
         self.flags = FlagView(values, snapshot_id=snapshot, on_read=self._flag_read)
         self._egress = Egress(host.filters(), self.write)
+        self.screen = Screen(show, self._egress, stream=options.stream)
         self.dispatcher = Dispatcher(host.plan(self.flags), self, host.watchdog)
         self._tools = host.session_tools(self.flags)
         self.invoker = Invoker(
@@ -222,7 +162,6 @@ class Session:
         self._closed = False
         self._observed: deque[Record] = deque()
         self._observing: asyncio.Task[None] | None = None
-        self._user_calls = 0
         if self.dispatcher.has("event"):
             journal.on_write = self._observe
 
@@ -317,7 +256,7 @@ class Session:
         outcome = await self.dispatcher.prompt_submit(prompt)
         if outcome.blocked:
             self.write(PromptRefused(prompt=prompt, by=outcome.by, reason=outcome.reason))
-            self._tell("notice", f"the prompt was refused by {outcome.by}: {outcome.reason}", level="warning")
+            self.screen.tell("notice", f"the prompt was refused by {outcome.by}: {outcome.reason}", level="warning")
             return self._result(TurnEnd(EndReason.REFUSED, f"{outcome.by}: {outcome.reason}"))
         self._turn += 1
         self._begin_turn()
@@ -367,7 +306,7 @@ class Session:
                 timer.cancel()
         self._finish_turn(end, started)
         if end.reason is EndReason.ERROR:
-            await self.fire(StopFailure(error=_kind_of(end.detail), error_details=end.detail))
+            await self.fire(StopFailure(error=kind_of_failure(end.detail), error_details=end.detail))
         return self._result(end)
 
     async def _one_turn(self, limits: Limits, steps: int, *, continuing: bool) -> TurnEnd:
@@ -523,14 +462,11 @@ class Session:
         return "the user has said something new" if self._steering else ""
 
     async def _run_one(self, call: ToolCall) -> Finished:
-        self._show_call(call)
+        self.screen.call(call)
         try:
             done = await self.invoker.invoke(call, self._batch)
-        except Interrupted as interrupted:
-            self._keep_result(await self.invoker.interrupted(call, interrupted.outcome))
-            raise
-        except asyncio.CancelledError:
-            self._keep_result(await self.invoker.skip(call, "interrupted by the user"))
+        except asyncio.CancelledError as cancelled:
+            self._keep_result(await self.invoker.finish(call, cancelled))
             raise
         if done.stop is not None:
             self._stop_batch = done.stop
@@ -566,7 +502,7 @@ class Session:
                 "started": outcome.started,
             },
         )
-        self._show_result(done)
+        self.screen.result(done)
         for plugin, text in done.contexts:
             self._say(text, "context", plugin)
 
@@ -602,7 +538,7 @@ class Session:
         origin = Origin.HOST if source == "host" else Origin.HOOK
         block = TextBlock(text=reminder(text), origins=(origin,))
         self._add_user(block, kind, source=source)
-        self._tell("context", text, source=source)
+        self.screen.tell("context", text, source=source)
 
     async def _settle_orphans(self, *, run_them: bool) -> None:
         """Give every call without a result one: run it, if nothing can have happened yet or it may be repeated."""
@@ -690,49 +626,11 @@ class Session:
 
     # --- showing ---------------------------------------------------------------------------------------
 
-    def _tell(self, kind: str, text: str, **data: Any) -> None:
-        if self.show is None:
-            return
-        if not self._egress.open:
-            try:
-                text = self._egress.emit("text", text)
-            except EgressClosedError as closed:
-                text = f"[{closed}]"
-        self.show(Shown(kind, text, data))
-
     def _show_event(self, event: StreamEvent) -> None:
-        kind = type(event)
-        if kind is ModelNotice:
-            self.notice("", event.text, "warning")  # type: ignore[union-attr]
-        elif self.show is None:
-            return
-        elif kind is BlockDone:
-            block = event.block  # type: ignore[union-attr]
-            if isinstance(block, TextBlock):
-                self._tell("text", block.text)
-        elif kind is TextDelta and self.options.stream:
-            self._tell("delta", event.text)  # type: ignore[union-attr]
-
-    def _show_call(self, call: ToolCall) -> None:
-        if self.show is not None:
-            self._tell("tool", call.name, id=call.id, input=call.input)
-
-    def _show_result(self, done: Done) -> None:
-        if self.show is None:
-            return
-        outcome = done.outcome
-        assert outcome is not None
-        content = outcome.result.content
-        text = content if isinstance(content, str) else "[picture or document]"
-        self._tell(
-            "result",
-            text,
-            id=done.call.id,
-            name=done.call.name,
-            outcome=str(outcome.kind),
-            ms=outcome.duration_ms,
-            is_error=outcome.result.is_error,
-        )
+        if type(event) is ModelNotice:
+            self.notice("", event.text, "warning")
+        elif self.screen.on:
+            self.screen.event(event)
 
     # --- what plugins may ask for (context.Services, dispatch.Surroundings) ----------------------------
 
@@ -751,6 +649,10 @@ class Session:
         """Return what is wrong with a call's input; empty if nothing is."""
         return self.invoker.problems(call)
 
+    def prepare(self, call: ToolCall) -> ToolCall:
+        """Return a call as hooks shall see it: normalised and hashed."""
+        return self.invoker.prepare(call)
+
     def known_models(self) -> list[str]:
         """The prefixes that some plugin answers for."""
         return list(self._host.model_infos())
@@ -758,7 +660,7 @@ class Session:
     def notice(self, plugin: str, text: str, level: str = "info") -> None:
         """Tell the person something, and keep it."""
         self.write(Notice(level=level, text=text, plugin=plugin))
-        self._tell("notice", text, level=level, plugin=plugin)
+        self.screen.tell("notice", text, level=level, plugin=plugin)
 
     async def fire(self, event: Event) -> list[tuple[str, LifecycleAnswer]]:
         """Fire a lifecycle event; context in the answers goes to the model with the next request."""
@@ -809,7 +711,7 @@ class Session:
         )
         level = depth.set(depth.get() + 1)
         try:
-            answer = await _collect(self.dispatcher.model_call(request))
+            answer = await collect(self.dispatcher.model_call(request))
         except PegboardError as error:
             self._end_side_request(request, StopReason.ERROR, Usage(), "", str(error))
             raise
@@ -829,29 +731,40 @@ class Session:
         return done.outcome.result
 
     async def _side_call(self, name: str, given: dict[str, Any], *, origin: str) -> Done:
-        self._user_calls += 1
+        if depth.get() >= DEPTH:
+            raise ToolError(f"tools and hooks call each other {DEPTH} levels deep; the call of {name} is refused")
         call = ToolCall(id=f"side_{uuid.uuid4().hex[:12]}", name=name, input=given, origin=origin)
         prepared = self.invoker.prepare(call)
-        done = await self.invoker.invoke(prepared, Batch(calls=(prepared,)))
+        level = depth.set(depth.get() + 1)
+        try:
+            done = await self.invoker.invoke(prepared, Batch(calls=(prepared,)))
+        except asyncio.CancelledError as cancelled:
+            self._end_side_call(await self.invoker.finish(prepared, cancelled))
+            raise
+        finally:
+            depth.reset(level)
         if done.outcome is None:
             done = await self.invoker.skip(prepared, "deferred")
+        self._end_side_call(done)
+        if self._moved_from is not None:
+            await self.after_call()
+        return done
+
+    def _end_side_call(self, done: Done) -> None:
         assert done.outcome is not None
         content = done.outcome.result.content
         self.write(
             ToolAttempt(
-                call=call.id,
-                name=name,
+                call=done.call.id,
+                name=done.call.name,
                 outcome=done.outcome.kind,
                 attempt=done.attempts,
                 duration_ms=done.outcome.duration_ms,
                 output=content if isinstance(content, str) else "[picture or document]",
-                origin=origin,
+                origin=done.call.origin,
                 input=to_json(done.call.input).decode(),
             )
         )
-        if self._moved_from is not None:
-            await self.after_call()
-        return done
 
     def set_state(self, plugin: str, key: str, value: Any) -> None:
         """Keep a value of a plugin's state; None takes it away."""
@@ -971,52 +884,3 @@ def reminder(text: str) -> str:
     """Mark words that are neither the user's nor a tool's, so that they cannot pose as either."""
     safe = text.replace("</system-reminder>", "<\\/system-reminder>")
     return f"<system-reminder>\n{safe}\n</system-reminder>"
-
-
-async def _collect(stream: AsyncIterator[StreamEvent]) -> ModelAnswer:
-    blocks: list[Block] = []
-    stop, usage = str(StopReason.ERROR), Usage()
-    async for event in stream:
-        if isinstance(event, BlockDone):
-            blocks.append(event.block)
-        elif isinstance(event, ModelDone):
-            stop, usage = event.stop_reason, event.usage
-        elif isinstance(event, ModelNotice) and event.restart:
-            blocks.clear()
-    text = "".join(block.text for block in blocks if isinstance(block, TextBlock))
-    return ModelAnswer(text=text, blocks=tuple(blocks), stop_reason=stop, usage=usage)
-
-
-def _kind_of(detail: str) -> str:
-    """Return the contract's word for an API error (hook-contract 1.2, StopFailure)."""
-    words = {
-        "429": "rate_limit",
-        "rate": "rate_limit",
-        "529": "overloaded",
-        "overloaded": "overloaded",
-        "401": "authentication_failed",
-        "key": "authentication_failed",
-        "billing": "billing_error",
-        "404": "model_not_found",
-        "no plugin answers": "model_not_found",
-        "400": "invalid_request",
-        "50": "server_error",
-    }
-    lower = detail.lower()
-    return next((kind for word, kind in words.items() if word in lower), "unknown")
-
-
-# --- opening -------------------------------------------------------------------------------------------
-
-
-def open_journal(path: Path, *, fsync: str) -> tuple[Journal, Replay, Damage]:
-    """Lock a journal, recover it and fold it. Raises SessionLockedError and JournalError."""
-    journal = Journal(path, fsync=fsync)
-    replay = Replay()
-    try:
-        damage = recover(path, replay.push)
-    except BaseException:
-        journal.close()
-        raise
-    journal.reopen_at_end(replay.seq)
-    return journal, replay, damage

@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from pegboard._agent.journal import Journal, now, read_lines
+from pegboard._agent.fold import Replay
+from pegboard._agent.journal import Damage, Journal, now, read_lines, recover
 from pegboard.errors import PegboardError, UnknownSessionError
 from pegboard.records import Forked
 
@@ -120,14 +121,14 @@ class Store:
         session_id = str(uuid.uuid4())
         target = path.with_name(f"{session_id}.jsonl")
         lines, last = _lines_until(path, at)
-        first = _as_fork(next(lines), session_id, path.stem, at or last)
+        first = _as_fork(next(lines), session_id, path.stem, last)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb") as file:
             file.write(first)
             file.writelines(lines)
-        journal = Journal(target, seq=at or last)
-        journal.write(Forked(parent=path.stem, parent_seq=at or last))
+        journal = Journal(target, seq=last)
+        journal.write(Forked(parent=path.stem, parent_seq=last))
         journal.close()
         return target
 
@@ -166,3 +167,16 @@ def _as_fork(line: bytes, session_id: str, parent: str, at: int) -> bytes:
         sessionId=session_id, parent=parent, parent_seq=at, source="fork", timestamp=now().decode(), pid=os.getpid()
     )
     return to_json(raw) + b"\n"
+
+
+def open_journal(path: Path, *, fsync: str) -> tuple[Journal, Replay, Damage]:
+    """Lock a journal, recover it and fold it. Raises SessionLockedError and JournalError."""
+    journal = Journal(path, fsync=fsync)
+    replay = Replay()
+    try:
+        damage = recover(path, replay.push)
+    except BaseException:
+        journal.close()
+        raise
+    journal.reopen_at_end(replay.seq)
+    return journal, replay, damage

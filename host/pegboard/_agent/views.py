@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pegboard.hookspecs import POLICIES, Mode
+from pegboard._agent.steps import Plans, Step
 from pegboard.records import (
     AskRecord,
     AssistantLine,
@@ -20,11 +20,8 @@ from pegboard.records import (
     EgressRecord,
     Forked,
     HookRecord,
-    HookRow,
     LifecycleRecord,
     Notice,
-    PlanRecord,
-    PluginStamp,
     PromptRefused,
     Quarantined,
     Record,
@@ -43,30 +40,6 @@ from pegboard.records import (
 
 BRIEF = 200
 """Characters of a prompt, an input or an output that a timeline quotes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One implementation in one dispatch. `called` is False if its matcher left it out; `ms` is None if unknown.
-
-    `before` and `after` are the input hashes that it saw and left. `removable` says whether the verdict would be the
-    same without it, and `without` which verdict that would be; None and "" where that does not apply.
-    """
-
-    plugin: str
-    distribution: str = ""
-    version: str = ""
-    called: bool = True
-    answered: bool = False
-    verdict: str = ""
-    reason: str = ""
-    effect: str = ""
-    error: str = ""
-    before: str = ""
-    after: str = ""
-    ms: float | None = None
-    removable: bool | None = None
-    without: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,75 +81,6 @@ def brief(text: str) -> str:
     """Return the beginning of a text in one line."""
     line = " ".join(text.split())
     return line if len(line) <= BRIEF else line[: BRIEF - 3] + "..."
-
-
-# --- hooks ---------------------------------------------------------------------------------------------
-
-
-class Plans:
-    """What hook records refer to: the plans so far, and who is quarantined."""
-
-    def __init__(self) -> None:
-        self._plans: dict[str, PlanRecord] = {}
-        self._stamps: dict[str, PluginStamp] = {}
-        self._quarantined: set[str] = set()
-
-    def take(self, record: Record) -> None:
-        """Take note of a record, of whatever type."""
-        if isinstance(record, PlanRecord):
-            self._plans[record.plan] = record
-            self._stamps = {stamp.name: stamp for stamp in record.plugins}
-        elif isinstance(record, Quarantined):
-            self._quarantined.add(record.plugin)
-        elif isinstance(record, SessionResumed):
-            self._quarantined.clear()
-
-    def steps(self, record: HookRecord) -> tuple[Step, ...]:
-        """Return every implementation of a dispatch in order, also those that said nothing."""
-        plan = self._plans.get(record.plan)
-        names = plan.hooks.get(record.point, ()) if plan else ()
-        rows = {row.i: row for row in record.rows}
-        ns = self._durations(record, names, rows)
-        taken = sorted(rows.keys() | ns.keys() | set(record.skipped))
-        steps = []
-        seen = record.before
-        for index in taken:
-            row = rows.get(index) or HookRow(i=index, plugin=names[index] if index < len(names) else "?")
-            left = row.after or seen
-            stamp = self._stamps.get(row.plugin)
-            steps.append(
-                Step(
-                    plugin=row.plugin,
-                    distribution=stamp.distribution if stamp else "",
-                    version=stamp.version if stamp else "",
-                    called=index not in record.skipped,
-                    answered=index in rows,
-                    verdict=row.verdict,
-                    reason=row.reason,
-                    effect=row.effect,
-                    error=row.error,
-                    before=row.before or seen,
-                    after=left,
-                    ms=ns[index] / 1e6 if index in ns else None,
-                )
-            )
-            seen = left
-        return tuple(steps)
-
-    def _durations(self, record: HookRecord, names: tuple[str, ...], rows: dict[int, HookRow]) -> dict[int, int]:
-        """Say which implementation each entry of `ns` belongs to; nothing if they do not fit together."""
-        ns = record.ns
-        out = {i for i, name in enumerate(names) if name in self._quarantined and i not in rows}
-        for left_out in (out, set()):
-            called = [i for i in range(len(names)) if i not in left_out and i not in record.skipped]
-            if POLICIES[record.point].mode is Mode.FIRST if record.point in POLICIES else False:
-                # Asked one after another until one has answered; a nested default begins later than the first.
-                won = [place for place, i in enumerate(called) if i in rows and rows[i].effect == "won"]
-                end = won[0] + 1 if won else len(called)
-                called = called[max(0, end - len(ns)) : end]
-            if len(called) == len(ns):
-                return dict(zip(called, ns, strict=True))
-        return {}
 
 
 # --- the timeline --------------------------------------------------------------------------------------
@@ -284,13 +188,13 @@ class _Timeline:
             entry = self._call(record.call, record, record.name, record.input)
             self._calls.pop(record.call)
             entry.facts.update(name=record.name, by=record.origin, detail=brief(record.input))
-            self._finish(entry, record.outcome, record.duration_ms, record.output)
+            self._finish(entry, record.outcome, record.duration_ms or None, record.output)
             return
         entry = self._call(record.call, record, record.name)
         facts = {"kind": "attempt", "name": f"attempt {record.attempt}", "id": record.call}
         self._add(record, below=entry, **facts, ms=record.duration_ms, decision=record.outcome)
 
-    def _finish(self, entry: _Entry, outcome: str, ms: float, output: str) -> None:
+    def _finish(self, entry: _Entry, outcome: str, ms: float | None, output: str) -> None:
         entry.facts.update(ms=ms, decision=outcome)
         if outcome not in ("ok", "substituted"):
             entry.facts["detail"] = " -> ".join(filter(None, [entry.facts.get("detail", ""), brief(output)]))
@@ -323,7 +227,14 @@ class _Timeline:
         detail = f"asked: {record.reason}" + (f"; answered: {record.answer}" if record.answer else "")
         below = self._call(record.call, record, record.name)
         self._add(
-            record, below=below, kind="ask", name="ask", id=record.call, decision=decision, by=record.by, detail=detail
+            record,
+            below=below,
+            kind="ask",
+            name="question",
+            id=record.call,
+            decision=decision,
+            by=record.by,
+            detail=detail,
         )
 
     def _spill(self, record: Spilled) -> None:
@@ -342,7 +253,7 @@ class _Timeline:
         entry = self._call(facts.id, record, facts.name)
         self._calls.pop(facts.id)
         entry.facts["name"] = facts.name
-        self._finish(entry, facts.outcome, facts.duration_ms, text)
+        self._finish(entry, facts.outcome, facts.duration_ms if facts.started else None, text)
 
     def _lifecycle(self, record: LifecycleRecord) -> None:
         self._event = self._add(record, kind="event", name=record.event)
@@ -415,6 +326,7 @@ def _block(block: dict[str, Any]) -> str:
 
 
 def plain(value: Any) -> str:
+    """Return a value for a person to read: text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 

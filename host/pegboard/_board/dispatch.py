@@ -20,11 +20,14 @@ from pegboard._board.outcomes import (
     ResultOutcome,
     StepOutcome,
     Vote,
+    patched,
     reduce_steps,
     reduce_votes,
+    what_changed,
 )
 from pegboard._board.plan import Impl, Plan, make_impl, options_on
 from pegboard._board.registry import Board, describe
+from pegboard._board.sheet import Sheet
 from pegboard._board.watchdog import OverrunError, Watchdog
 from pegboard.context import Ctx
 from pegboard.decisions import (
@@ -40,7 +43,7 @@ from pegboard.decisions import (
 from pegboard.errors import HookTimeoutError, ModelError, PegboardError, UnknownModelError, WrongAnswerError
 from pegboard.hookspecs import POLICIES, Ask, State
 from pegboard.messages import Batch, Outcome, ToolCall, ToolResult, canonical, input_hash
-from pegboard.records import Event, HookRecord, HookRow, PluginStamp, Quarantined, Record
+from pegboard.records import Event, PluginStamp, Quarantined, Record
 from pegboard.requests import (
     CallNext,
     CompactionJob,
@@ -65,6 +68,7 @@ class Surroundings(Protocol):
     def notice(self, plugin: str, text: str, level: str) -> None: ...
     def ctx(self, plugin: str) -> Ctx: ...
     def problems(self, call: ToolCall) -> str: ...
+    def prepare(self, call: ToolCall) -> ToolCall: ...
     def known_models(self) -> Iterable[str]: ...
 
 
@@ -76,6 +80,7 @@ class Dispatcher:
         self._dog = watchdog
         self._failures: dict[str, int] = {}
         self.quarantined: dict[str, str] = {}
+        self.muted: set[str] = set()
         self.abandoned: list[str] = []
         self.use(plan)
 
@@ -83,7 +88,11 @@ class Dispatcher:
         """Take another plan; only between turns."""
         self.plan = plan
         self._bound = {
-            hook: tuple((impl, self._around.ctx(impl.plugin)) for impl in impls if impl.plugin not in self.quarantined)
+            hook: tuple(
+                (impl, self._around.ctx(impl.plugin))
+                for impl in impls
+                if impl.plugin not in self.quarantined and not (hook == "event" and impl.plugin in self.muted)
+            )
             for hook, impls in plan.hooks.items()
         }
         self._deciders = {
@@ -94,6 +103,10 @@ class Dispatcher:
         }
         self._matched = {hook: any(impl.match for impl, _ in bound) for hook, bound in self._bound.items()}
         self._onion: CallNext | None = None
+
+    def write(self, record: Record) -> None:
+        """Write a record to the session's journal."""
+        self._around.write(record)
 
     def has(self, hook: str) -> bool:
         """Whether anybody implements a hook."""
@@ -106,7 +119,7 @@ class Dispatcher:
         outcome = PromptOutcome(prompt)
         if not self._bound["prompt_submit"]:
             return outcome
-        sheet = _Sheet(self, "prompt_submit", "")
+        sheet = Sheet(self, "prompt_submit", "")
         for impl, ctx in self._rewriters["prompt_submit"]:
             answer = await self._one(sheet, impl, ctx, (outcome.prompt,))
             self._take_prompt(sheet, impl, answer, outcome)
@@ -121,7 +134,7 @@ class Dispatcher:
         sheet.close("block" if outcome.blocked else "pass", outcome.by)
         return outcome
 
-    def _take_prompt(self, sheet: _Sheet, impl: Impl, answer: Any, outcome: PromptOutcome) -> None:
+    def _take_prompt(self, sheet: Sheet, impl: Impl, answer: Any, outcome: PromptOutcome) -> None:
         if isinstance(answer, Failure) and impl.options.guard:
             answer = PromptDecision.refuse(f"{impl.plugin} (a guard) failed: {answer.error}")
         if not isinstance(answer, PromptDecision):
@@ -145,12 +158,12 @@ class Dispatcher:
         bound = self._bound["prepare_request"]
         if not bound:
             return draft
-        sheet = _Sheet(self, "prepare_request", draft.purpose)
+        sheet = Sheet(self, "prepare_request", draft.purpose)
         for impl, ctx in bound:
             answer = await self._one(sheet, impl, ctx, (draft,))
             if isinstance(answer, RequestPatch):
-                draft = _patched(draft, answer, impl.plugin)
-                sheet.row(impl, effect="applied", reason=_what_changed(answer))
+                draft = patched(draft, answer, impl.plugin)
+                sheet.row(impl, effect="applied", reason=what_changed(answer))
         if sheet.rows:  # asked before every request: only an answer is worth a line
             sheet.close("", "")
         return draft
@@ -204,7 +217,7 @@ class Dispatcher:
             if error is below.error:
                 raise
             if yielded and not impl.options.guard:
-                self._failed(impl, describe(error))
+                self.failed(impl, describe(error))
                 raise ModelError(f"{impl.plugin!r} broke while the model answered: {describe(error)}") from error
             async for event in self._broken_frame(impl, request, inner, error):
                 yield event
@@ -214,7 +227,7 @@ class Dispatcher:
     async def _broken_frame(
         self, impl: Impl, request: Request, inner: CallNext, error: BaseException
     ) -> AsyncIterator[StreamEvent]:
-        sheet = _Sheet(self, "model_call", request.request_id)
+        sheet = Sheet(self, "model_call", request.request_id)
         sheet.failed(impl, Failure(describe(error)))
         if impl.options.guard:
             sheet.close("refused", impl.plugin)
@@ -229,7 +242,7 @@ class Dispatcher:
         """Rewrite one after another, freeze and hash, decide together on the final bytes."""
         if not self._bound["pre_tool"]:
             return CallOutcome(call)
-        sheet = _Sheet(self, "pre_tool", call.id)
+        sheet = Sheet(self, "pre_tool", call.id)
         before = call.input_hash
         votes: list[Vote] = []
         outcome = CallOutcome(call)
@@ -237,18 +250,23 @@ class Dispatcher:
             if impl.match is not None and not impl.match(call.name):
                 sheet.skip(impl)
                 continue
-            seen = outcome.call.input_hash
-            answer = await self._one(sheet, impl, ctx, (outcome.call, batch))
+            given, seen, frozen = outcome.call, outcome.call.input_hash, canonical(outcome.call.input)
+            answer = await self._one(sheet, impl, ctx, (given, batch))
             self._rewrite(sheet, impl, answer, outcome, votes)
+            if outcome.call is given and canonical(given.input) != frozen:
+                self._restore(outcome, frozen, impl.plugin)
             sheet.hashes(impl, seen, outcome.call.input_hash)
         frozen = canonical(outcome.call.input)
         deciders = self._matching(sheet, self._deciders["pre_tool"], call.name)
         answers = await self._together(sheet, deciders, (outcome.call, batch))
         if canonical(outcome.call.input) != frozen:
-            from pydantic_core import from_json
-
-            self._around.notice("", f"a hook changed the input of {call.name} in place; that does not count", "warning")
-            outcome.call = outcome.call.model_copy(update={"input": from_json(frozen)})
+            # Others may have decided on what one of them left: all are asked again, each with a copy of its own.
+            sheet.forget(deciders)
+            answers = []
+            for impl, ctx in deciders:
+                self._restore(outcome, frozen, "" if answers else ", ".join(impl.plugin for impl, _ in deciders))
+                answers.append(await self._one(sheet, impl, ctx, (outcome.call, batch)))
+            self._restore(outcome, frozen, "")
         final = outcome.call.input_hash
         for (impl, _), answer in zip(deciders, answers, strict=True):
             if answer is not None:
@@ -265,7 +283,16 @@ class Dispatcher:
         sheet.close(str(outcome.verdict or "none"), outcome.by, before, final)
         return outcome
 
-    def _rewrite(self, sheet: _Sheet, impl: Impl, answer: Any, outcome: CallOutcome, votes: list[Vote]) -> None:
+    def _restore(self, outcome: CallOutcome, frozen: bytes, suspects: str) -> None:
+        """Give the call a fresh copy of its input; *suspects* are named as who may have changed the last one."""
+        from pydantic_core import from_json
+
+        if suspects:
+            text = f"a hook changed the input of {outcome.call.name} in place, which does not count ({suspects})"
+            self._around.notice("", text, "warning")
+        outcome.call = outcome.call.model_copy(update={"input": from_json(frozen)})
+
+    def _rewrite(self, sheet: Sheet, impl: Impl, answer: Any, outcome: CallOutcome, votes: list[Vote]) -> None:
         if isinstance(answer, Decision) and answer.updated_input is not None:
             changed = outcome.call.model_copy(
                 update={"input": answer.updated_input, "input_hash": input_hash(answer.updated_input)}
@@ -275,11 +302,11 @@ class Dispatcher:
                 # Running what was there before could undo what the rewriter is there for: the call is refused.
                 answer = Decision.deny(f"{impl.plugin} rewrote the input to one that does not fit: {problem}")
             else:
-                outcome.call = changed
+                outcome.call = self._around.prepare(changed)
         if answer is not None:
             self._vote(sheet, impl, answer, outcome.call.input_hash, outcome, votes)
 
-    def _vote(self, sheet: _Sheet, impl: Impl, answer: Any, seen: str, outcome: CallOutcome, votes: list[Vote]) -> None:
+    def _vote(self, sheet: Sheet, impl: Impl, answer: Any, seen: str, outcome: CallOutcome, votes: list[Vote]) -> None:
         if isinstance(answer, Failure):
             if not impl.options.guard:
                 return
@@ -306,7 +333,7 @@ class Dispatcher:
         bound = self._bound["resolve_ask"]
         if not bound:
             return None, ""
-        sheet = _Sheet(self, "resolve_ask", ask.call.id)
+        sheet = Sheet(self, "resolve_ask", ask.call.id)
         for impl, ctx in bound:
             answer = await self._one(sheet, impl, ctx, (ask,))
             if isinstance(answer, Resolution):
@@ -324,7 +351,7 @@ class Dispatcher:
         after = ResultOutcome(outcome)
         if not self._bound["post_tool"]:
             return after
-        sheet = _Sheet(self, "post_tool", call.id)
+        sheet = Sheet(self, "post_tool", call.id)
         bound = self._matching(sheet, self._bound["post_tool"], call.name)
         place = 0
         while place < len(bound):
@@ -334,7 +361,7 @@ class Dispatcher:
         sheet.close(str(outcome.kind), "")
         return after
 
-    def _patch(self, sheet: _Sheet, impl: Impl, answer: Any, after: ResultOutcome) -> None:
+    def _patch(self, sheet: Sheet, impl: Impl, answer: Any, after: ResultOutcome) -> None:
         if isinstance(answer, Failure):
             if not impl.options.guard:
                 return
@@ -375,7 +402,7 @@ class Dispatcher:
         bound = self._bound["next_step"]
         if not bound:
             return StepOutcome()
-        sheet = _Sheet(self, "next_step", str(state.step))
+        sheet = Sheet(self, "next_step", str(state.step))
         answers = await self._together(sheet, bound, (state,))
         given = [(i.plugin, a) for (i, _), a in zip(bound, answers, strict=True) if isinstance(a, StepDecision)]
         outcome = reduce_steps(given)
@@ -394,7 +421,7 @@ class Dispatcher:
         bound = self._bound["compact"][start:]
         if not bound:
             return None, ""
-        sheet = _Sheet(self, "compact", str(job.trigger))
+        sheet = Sheet(self, "compact", str(job.trigger))
         for place, (impl, ctx) in enumerate(bound, start + 1):
 
             async def default(after: int = place) -> CompactionResult | Skip | None:
@@ -422,7 +449,7 @@ class Dispatcher:
         bound = self._bound["lifecycle"]
         if not bound:
             return []
-        sheet = _Sheet(self, "lifecycle", event.name)
+        sheet = Sheet(self, "lifecycle", event.name)
         answers = await self._together(sheet, bound, (event,))
         given = []
         for (impl, _), answer in zip(bound, answers, strict=True):
@@ -437,12 +464,12 @@ class Dispatcher:
         """Show a journal record to its observers; nothing of this is journaled, or it would never end."""
         bound = self._bound["event"]
         if bound:
-            sheet = _Sheet(self, "event", "")
+            sheet = Sheet(self, "event", "")
             await self._together(sheet, bound, (record,))
 
     # --- calling ---------------------------------------------------------------------------------------
 
-    def _matching(self, sheet: _Sheet, bound: Sequence[Bound], name: str) -> Sequence[Bound]:
+    def _matching(self, sheet: Sheet, bound: Sequence[Bound], name: str) -> Sequence[Bound]:
         if not self._matched[sheet.hook]:
             return bound
         kept = []
@@ -453,11 +480,11 @@ class Dispatcher:
                 sheet.skip(pair[0])
         return kept
 
-    async def _one(self, sheet: _Sheet, impl: Impl, ctx: Ctx, args: tuple[Any, ...]) -> Any:
+    async def _one(self, sheet: Sheet, impl: Impl, ctx: Ctx, args: tuple[Any, ...]) -> Any:
         return (await self._together(sheet, ((impl, ctx),), args))[0]
 
     async def _until_answer(
-        self, sheet: _Sheet, bound: Sequence[Bound], place: int, args: tuple[Any, ...]
+        self, sheet: Sheet, bound: Sequence[Bound], place: int, args: tuple[Any, ...]
     ) -> tuple[list[tuple[Impl, Any]], int]:
         """Call from *place* on until one has answered; return it (as a list) and the next place."""
         dog = self._dog
@@ -481,13 +508,13 @@ class Dispatcher:
                 clock = now
                 if answer is not None:
                     answer = self._checked(sheet, impl, answer)
-                elif impl.plugin in self._failures:
+                if impl.plugin in self._failures and not isinstance(answer, Failure):
                     del self._failures[impl.plugin]
             if answer is not None:
                 return [(impl, answer)], here + 1
         return [], len(bound)
 
-    async def _together(self, sheet: _Sheet, bound: Sequence[Bound], args: tuple[Any, ...]) -> list[Any]:
+    async def _together(self, sheet: Sheet, bound: Sequence[Bound], args: tuple[Any, ...]) -> list[Any]:
         """Call all, those that wait side by side; return an answer, a Failure or None for each, in order."""
         answers: list[Any] = [None] * len(bound)
         waiting: list[tuple[int, Impl, asyncio.Future[None], float | None]] = []
@@ -506,10 +533,17 @@ class Dispatcher:
                 except BaseException as error:
                     answers[place] = self._caught(impl, error)
             else:
-                limit = impl.limit(args[0]) if callable(impl.limit) else impl.limit
-                task = self._start(impl, ctx, args, answers, place, ns, first + place)
-                if task is not None:
-                    waiting.append((place, impl, task, limit))
+                try:
+                    limit = _seconds(impl, args[0])
+                    if impl.is_async or impl.options.blocking:
+                        task = self._start(impl, ctx, args, answers, place, ns, first + place)
+                        if task is not None:
+                            waiting.append((place, impl, task, limit))
+                    else:
+                        dog.limit, dog.running = limit, impl
+                        answers[place] = impl.call(*args, ctx)
+                except BaseException as error:
+                    answers[place] = self._caught(impl, error)
             now = perf_counter_ns()
             ns.append(now - clock)
             clock = now
@@ -544,12 +578,17 @@ class Dispatcher:
             return self._in_thread(impl, ctx, args, answers, place)
 
         async def run() -> None:
+            me = asyncio.current_task()
+            assert me is not None
             try:
-                answers[place] = await impl.call(*args, ctx)
-            except asyncio.CancelledError:
-                raise
+                answer = await impl.call(*args, ctx)
             except BaseException as error:  # also SystemExit, which would end the loop
-                answers[place] = Failure(describe(error))
+                if isinstance(error, asyncio.CancelledError) and me.cancelling():
+                    raise
+                answer = Failure(describe(error))
+            if me.cancelling():
+                return  # it ate its cancellation: too late, whatever it says now
+            answers[place] = answer
             if slot < len(ns):
                 ns[slot] = perf_counter_ns() - began
 
@@ -625,7 +664,7 @@ class Dispatcher:
 
         loop.call_later(GRACE, look)
 
-    def _checked(self, sheet: _Sheet, impl: Impl, answer: Any) -> Any:
+    def _checked(self, sheet: Sheet, impl: Impl, answer: Any) -> Any:
         """Turn an answer of the wrong type into a Failure; count failures."""
         if not isinstance(answer, Failure):
             wanted = POLICIES[impl.hook].answers
@@ -638,7 +677,11 @@ class Dispatcher:
         sheet.failed(impl, answer)
         return answer
 
-    def _failed(self, impl: Impl, error: str) -> None:
+    def failed(self, impl: Impl, error: str) -> None:
+        """Tell of a failure, count it, and quarantine who fails again and again."""
+        if impl.hook == "event":
+            self._mute(impl, error)
+            return
         level = "error" if impl.options.guard else "warning"
         self._around.notice(impl.plugin, f"{impl.hook} failed: {error}", level)
         if impl.options.guard:
@@ -646,6 +689,20 @@ class Dispatcher:
         count = self._failures[impl.plugin] = self._failures.get(impl.plugin, 0) + 1
         if count >= FAILURES_IN_A_ROW and impl.plugin not in self.quarantined:
             self._quarantine(impl, error)
+
+    def _mute(self, impl: Impl, error: str) -> None:
+        """Count an observer's failure, and stop telling it after some. A notice is a record that it would be told."""
+        count = self._failures[str(impl)] = self._failures.get(str(impl), 0) + 1
+        if count < FAILURES_IN_A_ROW or impl.plugin in self.muted:
+            return
+        self.muted.add(impl.plugin)
+        self.use(self.plan)
+        self._around.notice(
+            impl.plugin,
+            f"event failed {count} times and is muted until the session ends; its other hooks go on. "
+            f"The last error: {error}",
+            "warning",
+        )
 
     def _quarantine(self, impl: Impl, error: str) -> None:
         guards = any(
@@ -662,63 +719,6 @@ class Dispatcher:
             "error",
         )
         self.use(self.plan)
-
-
-class _Sheet:
-    """The record of one dispatch while it is made."""
-
-    __slots__ = ("_dispatcher", "hook", "ns", "rows", "skipped", "subject")
-
-    def __init__(self, dispatcher: Dispatcher, hook: str, subject: str) -> None:
-        self._dispatcher = dispatcher
-        self.hook = hook
-        self.subject = subject
-        self.ns: list[int] = []
-        self.rows: dict[int, dict[str, Any]] = {}
-        self.skipped: list[int] = []
-
-    def row(self, impl: Impl, **facts: str) -> None:
-        """Say something of an implementation; what is said again replaces what was."""
-        row = self.rows.setdefault(impl.index, {"i": impl.index, "plugin": impl.plugin})
-        row.update({name: value for name, value in facts.items() if value})
-
-    def effect(self, plugin: str, effect: str) -> None:
-        """Say what became of a plugin's answer."""
-        for row in self.rows.values():
-            if row["plugin"] == plugin:
-                row["effect"] = "won, rewrote" if row.get("effect") == "rewrote" and effect == "won" else effect
-
-    def hashes(self, impl: Impl, before: str, after: str) -> None:
-        """Say which input a rewriter saw and which it left."""
-        if impl.index in self.rows:
-            self.rows[impl.index].update(before=before, after=after)
-
-    def skip(self, impl: Impl) -> None:
-        """Say that a matcher left an implementation out."""
-        self.skipped.append(impl.index)
-
-    def failed(self, impl: Impl, failure: Failure) -> None:
-        """Say that an implementation failed."""
-        effect = "refused in its name" if impl.options.guard else "left out"
-        self.row(impl, error=failure.error, effect=effect)
-        self._dispatcher._failed(impl, failure.error)
-
-    def close(self, outcome: str, winner: str, before: str = "", after: str = "") -> None:
-        """Write the record."""
-        self._dispatcher._around.write(
-            HookRecord(
-                point=self.hook,
-                plan=self._dispatcher.plan.id,
-                subject=self.subject,
-                ns=tuple(self.ns),
-                rows=tuple(HookRow(**self.rows[index]) for index in sorted(self.rows)),
-                outcome=outcome,
-                winner=winner,
-                before=before,
-                after=after,
-                skipped=tuple(self.skipped),
-            )
-        )
 
 
 class _Below:
@@ -754,6 +754,14 @@ async def _aclose(stream: Any) -> None:
         await close()
 
 
+def _seconds(impl: Impl, event: Any) -> float | None:
+    """Return the deadline of an implementation, which may depend on the event. Raises what its function raises."""
+    limit = impl.limit(event) if callable(impl.limit) else impl.limit
+    if limit is not None and not isinstance(limit, int | float):
+        raise TypeError(f"timeout= gave {limit!r}; it must give seconds or None")
+    return limit
+
+
 def start_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """Start a coroutine as a task of its own, from Python 3.12 on without a turn of the loop if it never waits.
 
@@ -763,28 +771,6 @@ def start_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     if sys.version_info >= (3, 12):
         return asyncio.Task(work, loop=loop, eager_start=True)
     return loop.create_task(work)
-
-
-def _patched(draft: RequestDraft, patch: RequestPatch, plugin: str) -> RequestDraft:
-    sections = {section.name: section for section in draft.sections}
-    for section in patch.sections:
-        owned = section if section.owner else section.model_copy(update={"owner": plugin})
-        if section.text:
-            sections[section.name] = owned
-        else:
-            sections.pop(section.name, None)
-    tools = draft.tools if patch.tools is None else tuple(name for name in draft.tools if name in patch.tools)
-    return draft.model_copy(
-        update={"sections": tuple(sections.values()), "tools": tools, "params": {**draft.params, **patch.params}}
-    )
-
-
-def _what_changed(patch: RequestPatch) -> str:
-    words = [f"section {section.name}" for section in patch.sections]
-    if patch.tools is not None:
-        words.append(f"tools {', '.join(patch.tools) or 'none'}")
-    words += [f"parameter {name}" for name in patch.params]
-    return "; ".join(words)
 
 
 # --- the plan ------------------------------------------------------------------------------------------

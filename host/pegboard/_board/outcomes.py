@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pegboard.decisions import MILD_TO_STRICT_STEPS, STRICTNESS, Decision, StepDecision, StepVerb, Verdict
 from pegboard.messages import Outcome, ToolCall
+from pegboard.requests import RequestDraft, RequestPatch
 
 
 @dataclass(slots=True)
@@ -110,3 +111,27 @@ def reduce_steps(answers: list[tuple[str, StepDecision]]) -> StepOutcome:
         if outcome.verb is None or MILD_TO_STRICT_STEPS.index(verb) > MILD_TO_STRICT_STEPS.index(outcome.verb):
             outcome.verb, outcome.by, outcome.reason = verb, plugin, answer.reason
     return outcome
+
+
+def patched(draft: RequestDraft, patch: RequestPatch, plugin: str) -> RequestDraft:
+    """Return a draft with a plugin's patch applied."""
+    sections = {section.name: section for section in draft.sections}
+    for section in patch.sections:
+        owned = section if section.owner else section.model_copy(update={"owner": plugin})
+        if section.text.strip():
+            sections[section.name] = owned
+        else:
+            sections.pop(section.name, None)
+    tools = draft.tools if patch.tools is None else tuple(name for name in draft.tools if name in patch.tools)
+    return draft.model_copy(
+        update={"sections": tuple(sections.values()), "tools": tools, "params": {**draft.params, **patch.params}}
+    )
+
+
+def what_changed(patch: RequestPatch) -> str:
+    """Return what a patch touches, in words."""
+    words = [f"section {section.name}" for section in patch.sections]
+    if patch.tools is not None:
+        words.append(f"tools {', '.join(patch.tools) or 'none'}")
+    words += [f"parameter {name}" for name in patch.params]
+    return "; ".join(words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 from pegboard import hookspecs
 from pegboard._board.discovery import PluginRecord, Status
 from pegboard._board.order import Place, total_order
+from pegboard._board.plan import matcher
 from pegboard._board.watchdog import raise_in
 from pegboard.context import Command, FilterFunction, HealthCheck, ServiceFactory, View
 from pegboard.errors import (
@@ -334,6 +336,13 @@ def check_implementations(manager: pluggy.PluginManager, plugin_name: str, plugi
         if opts.get("tryfirst") or opts.get("trylast"):
             raise HookSignatureError(plugin_name, hook, "tryfirst and trylast do nothing here; use before= and after=")
         _check_signature(plugin_name, hook, getattr(plugin, name))
+        wanted = getattr(getattr(plugin, name), OPTIONS, NO_OPTIONS).matcher
+        try:
+            matcher(wanted)
+        except re.error as wrong:
+            raise HookSignatureError(
+                plugin_name, hook, f"matcher={wanted!r} is no regular expression: {wrong}"
+            ) from None
 
 
 def _check_signature(plugin_name: str, hook: str, function: Any) -> None:

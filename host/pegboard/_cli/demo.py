@@ -14,7 +14,9 @@ import typer
 PROMPT = "The test fails. Find out why, mend it, and clean up behind you."
 
 FILES = {
-    "prices.py": '"""Prices with tax."""\n\n\ndef with_tax(net: float, rate: float = 0.19) -> float:\n    return net + rate\n',
+    "prices.py": (
+        '"""Prices with tax."""\n\n\ndef with_tax(net: float, rate: float = 0.19) -> float:\n    return net + rate\n'
+    ),
     "test_prices.py": (
         "import unittest\n\nfrom prices import with_tax\n\n\nclass WithTax(unittest.TestCase):\n"
         "    def test_tax_is_a_share_of_the_price(self):\n        self.assertAlmostEqual(with_tax(100), 119)\n\n\n"
@@ -28,37 +30,37 @@ SCRIPT = """
 text = "I run the test first."
 [[turn.call]]
 name = "Bash"
-input = {{ command = "{python} -m unittest -q test_prices", description = "Run the test" }}
+input = { command = "python3 -m unittest -q test_prices", description = "Run the test" }
 
 [[turn]]
-expect = {{ tool_result = {{ contains = "FAILED" }} }}
+expect = { tool_result = { contains = "FAILED" } }
 text = "It fails. I read the code, and the settings beside it."
 [[turn.call]]
 name = "Read"
-input = {{ file_path = "prices.py" }}
+input = { file_path = "prices.py" }
 [[turn.call]]
 name = "Read"
-input = {{ file_path = ".env" }}
+input = { file_path = ".env" }
 
 [[turn]]
-expect = {{ contains = "net + rate" }}
+expect = { contains = "net + rate" }
 text = "The tax is added as an amount, not as a share. I mend that."
 [[turn.call]]
 name = "Edit"
-input = {{ file_path = "prices.py", old_string = "net + rate", new_string = "net * (1 + rate)" }}
+input = { file_path = "prices.py", old_string = "net + rate", new_string = "net * (1 + rate)" }
 
 [[turn]]
 text = "I run the test again, and clean up."
 [[turn.call]]
 name = "Bash"
-input = {{ command = "{python} -m unittest -q test_prices", description = "Run the test again" }}
+input = { command = "python3 -m unittest -q test_prices", description = "Run the test again" }
 [[turn.call]]
 name = "Bash"
-input = {{ command = "rm -rf .git __pycache__", description = "Clean up" }}
+input = { command = "rm -rf .git __pycache__", description = "Clean up" }
 
 [[turn]]
-expect = {{ contains = ["OK", "rm -rf"] }}
-text = "with_tax multiplies now, and the test passes. Cleaning up with rm -rf was refused, so I left the folder as it is."
+expect = { contains = ["OK", "rm -rf"] }
+text = "with_tax multiplies now, and the test passes. rm -rf was refused, so the folder stays as it is."
 """
 
 
@@ -88,7 +90,7 @@ async def _demo(folder: Path) -> None:
     project = folder / "shop"
     _make_repository(project)
     script = folder / "script.toml"
-    script.write_text(SCRIPT.format(python=sys.executable), encoding="utf-8")
+    script.write_text(SCRIPT, encoding="utf-8")
     with receiver() as address:
         hooks = [
             ("demo_function_hook", guard_secrets()),
@@ -109,7 +111,7 @@ async def _demo(folder: Path) -> None:
                 result = await session.run(PROMPT)
     print(f"\n{_bold('The session ended:')} {result.reason}, after {result.steps} steps.")
     _print_trace(session.path)
-    _what_next(keep_hint=folder)
+    _what_next()
 
 
 def _make_repository(project: Path) -> None:
@@ -138,8 +140,8 @@ def _show(shown: Any) -> None:
         print(f"  tool {shown.text}: {given.get('command') or given.get('file_path')}")
     elif shown.kind == "result":
         outcome = shown.data["outcome"]
-        line = shown.text.strip().splitlines()[-1] if outcome == "ok" and shown.text.strip() else shown.text.strip()
-        print(f"       {_coloured(outcome)}  {line.partition(chr(10))[0][:150]}")
+        lines = shown.text.strip().splitlines() or [""]
+        print(f"       {_coloured(outcome)}  {lines[0 if outcome == 'denied' else -1][:150]}")
 
 
 def _print_trace(path: Path) -> None:
@@ -150,7 +152,7 @@ def _print_trace(path: Path) -> None:
     print_timeline(read_records(path))
 
 
-def _what_next(*, keep_hint: Path) -> None:
+def _what_next() -> None:
     print(
         f"\n{_bold('Try next')}\n"
         "  pegboard hooks specs                     the eleven hooks, and who implements them\n"

@@ -12,8 +12,8 @@ from pegboard.errors import PegboardError, did_you_mean
 
 if TYPE_CHECKING:
     from pegboard._board.plan import Impl
-    from pegboard.host import Host
     from pegboard.hookspecs import Policy
+    from pegboard.host import Host
 
 app = typer.Typer(help="The hooks of a session, and who hangs from them.", no_args_is_help=True)
 
@@ -76,7 +76,9 @@ def _marks(impl: Impl) -> list[str]:
     said += [f"flag={options.flag}"] if options.flag else []
     said += [f"matcher={options.matcher}"] if options.matcher else []
     if options.timeout is not None:
-        said.append(f"timeout={options.timeout:g} s" if isinstance(options.timeout, int | float) else "timeout=by event")
+        said.append(
+            f"timeout={options.timeout:g} s" if isinstance(options.timeout, int | float) else "timeout=by event"
+        )
     said += [f"before={','.join(options.before)}"] if options.before else []
     said += [f"after={','.join(options.after)}"] if options.after else []
     return said
@@ -85,7 +87,9 @@ def _marks(impl: Impl) -> list[str]:
 def _show(facts: dict[str, Any]) -> None:
     say(f"{facts['point']}: {facts['name']}({', '.join(facts['arguments'])})", "bold cyan")
     limit = "none" if facts["timeout"] is None else f"{facts['timeout']:g} s"
-    answers = " or ".join(facts["answers"]) or ("an async iterator of stream events" if facts["mode"] == "wrap" else "-")
+    answers = " or ".join(facts["answers"]) or (
+        "an async iterator of stream events" if facts["mode"] == "wrap" else "-"
+    )
     say(f"  mode: {facts['mode']}; answers: {answers}; timeout: {limit}; if it fails: {facts['on_error']}")
     for line in facts["contract"].splitlines():
         say(f"  {line}" if line else "")

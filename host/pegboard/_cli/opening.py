@@ -57,4 +57,6 @@ def milliseconds(ms: float | None) -> str:
         return ""
     if ms >= 1000:
         return f"{ms / 1000:,.1f} s"
+    if not ms:
+        return "<1 ms"  # taken from two timestamps, which have milliseconds
     return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.2g} ms"

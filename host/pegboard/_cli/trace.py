@@ -12,7 +12,9 @@ from pegboard._cli.opening import JsonOption, closed_host, journal_of, local, mi
 from pegboard._cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from pegboard._agent.views import Step, TraceRow
+    from pegboard._agent.steps import Step
+    from pegboard._agent.views import TraceRow
+    from pegboard.records import Record
 
 
 def trace(
@@ -32,13 +34,19 @@ def trace(
     if as_json:
         print_json({"session": path.stem, "rows": [asdict(row) for row in rows]})
         return
-    print_trace(rows)
+    _print_rows(rows)
     if any(row.kind == "tool" for row in rows):
         say(f"Who decided about a call: pegboard why ID --session {path.stem}", "dim")
 
 
-def print_trace(rows: Iterable[TraceRow]) -> None:
-    """Print a timeline."""
+def print_timeline(records: Iterable[Record]) -> None:
+    """Print what happened, from a journal's records."""
+    from pegboard._agent.views import timeline
+
+    _print_rows(timeline(records))
+
+
+def _print_rows(rows: Iterable[TraceRow]) -> None:
     columns = ("time", "what", "id", "took", "decision", "by", "detail")
     print_table(columns, _lines(rows), empty="The journal has no records.")
 
@@ -47,9 +55,11 @@ def _lines(rows: Iterable[TraceRow]) -> Iterable[tuple[Any, ...]]:
     for row in rows:
         indent = "  " * row.level
         name = f"{row.kind} {row.name}".strip() if row.kind not in ("ask", "attempt", "turn") else row.name
-        id_ = row.id if row.level == 0 else ""
+        # A session's id is so long that it would push everything else aside.
+        id_ = row.id if row.level == 0 and row.kind != "session" else ""
+        detail = f"{row.id} {row.detail}".strip() if row.kind == "session" else row.detail
         time = local(row.timestamp, "%H:%M:%S.%f")[:-3] if row.level == 0 else ""
-        yield time, indent + name, id_, milliseconds(row.ms), row.decision, row.by, row.detail
+        yield time, indent + name, id_, milliseconds(row.ms), row.decision, row.by, detail
         for step in row.answers:
             yield "", f"{indent}  {step.plugin}", "", milliseconds(step.ms), step.verdict, "", said(step)
 

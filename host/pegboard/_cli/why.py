@@ -13,7 +13,7 @@ from pegboard._cli.trace import said
 
 if TYPE_CHECKING:
     from pegboard._agent.explaining import Dispatch, Explanation
-    from pegboard._agent.views import Step
+    from pegboard._agent.steps import Step
 
 SHORT = 10
 """Characters of a hash that a person reads; --json has them all."""
@@ -50,7 +50,8 @@ def _show(told: Explanation) -> None:
         say(f"  ran with:  {brief(told.ran_with)}")
     say(f"  decided:   {decided(told)}")
     if told.outcome:
-        say(f"  outcome:   {told.outcome} after {milliseconds(told.ms)}, attempt {told.attempts}")
+        ran = f"after {milliseconds(told.ms)}, attempt {told.attempts}" if told.ms is not None else "without running"
+        say(f"  outcome:   {told.outcome} {ran}")
         say(f"  output:    {told.output}" if told.output else "  output:    (none)")
     else:
         say("  outcome:   none: the call was deferred, or the session ended first")
@@ -59,7 +60,7 @@ def _show(told: Explanation) -> None:
     if told.dispatches:
         print()
         names = ", ".join(told.removable)
-        say(f"Without any one of these the verdict would be the same: {names or 'none, each was needed'}.")
+        say(f"Could be removed, one at a time, without changing the verdict: {names or 'none'}.")
 
 
 def decided(told: Explanation) -> str:

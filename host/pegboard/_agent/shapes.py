@@ -1,0 +1,60 @@
+"""How a session is asked for, what it takes from its host, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pegboard._board.plan import Plan
+from pegboard._board.threads import Threads
+from pegboard._board.watchdog import Watchdog
+from pegboard.context import FilterFunction
+from pegboard.flags import FlagView
+from pegboard.messages import EndReason, Usage
+from pegboard.requests import ModelInfo, Section
+from pegboard.settings import SettingsView
+from pegboard.tools import Tool
+
+
+class HostServices(Protocol):
+    """What a session takes from its host."""
+
+    view: SettingsView
+    threads: Threads
+    watchdog: Watchdog
+
+    def plan(self, flags: FlagView) -> Plan: ...
+    def flag_values(self) -> tuple[dict[str, Any], str]: ...
+    def session_tools(self, flags: FlagView) -> dict[str, Tool]: ...
+    def session_sections(self) -> tuple[Section, ...]: ...
+    def filters(self) -> tuple[tuple[str, str, FilterFunction], ...]: ...
+    def model_infos(self) -> Mapping[str, ModelInfo]: ...
+    def plugin_settings(self, plugin: str) -> Any: ...
+    async def service(self, name: str) -> Any: ...
+    def secret(self, plugin: str, name: str) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a session shall be: everything that is not said is the settings' matter."""
+
+    model: str = ""
+    mode: str = ""
+    interactive: bool = False
+    max_steps: int | None = None
+    max_time: float | None = None
+    max_cost: float | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a call of `run` came to."""
+
+    reason: EndReason
+    text: str = ""
+    detail: str = ""
+    steps: int = 0
+    usage: Usage = field(default_factory=Usage)
+    session_id: str = ""

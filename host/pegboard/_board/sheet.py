@@ -1,0 +1,82 @@
+"""The record of one dispatch while it is made: durations, rows, outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pegboard._board.outcomes import Failure
+from pegboard._board.plan import Impl, Plan
+from pegboard.records import HookRecord, HookRow, Record
+
+
+class Owner(Protocol):
+    """The dispatcher, as far as its sheets need it."""
+
+    plan: Plan
+
+    def write(self, record: Record) -> None: ...
+    def failed(self, impl: Impl, error: str) -> None: ...
+
+
+class Sheet:
+    """The record of one dispatch while it is made."""
+
+    __slots__ = ("_dispatcher", "hook", "ns", "rows", "skipped", "subject")
+
+    def __init__(self, dispatcher: Owner, hook: str, subject: str) -> None:
+        self._dispatcher = dispatcher
+        self.hook = hook
+        self.subject = subject
+        self.ns: list[int] = []
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.skipped: list[int] = []
+
+    def row(self, impl: Impl, **facts: str) -> None:
+        """Say something of an implementation; what is said again replaces what was."""
+        row = self.rows.setdefault(impl.index, {"i": impl.index, "plugin": impl.plugin})
+        row.update({name: value for name, value in facts.items() if value})
+
+    def effect(self, plugin: str, effect: str) -> None:
+        """Say what became of a plugin's answer."""
+        for row in self.rows.values():
+            if row["plugin"] == plugin:
+                row["effect"] = "won, rewrote" if row.get("effect") == "rewrote" and effect == "won" else effect
+
+    def hashes(self, impl: Impl, before: str, after: str) -> None:
+        """Say which input a rewriter saw and which it left."""
+        if impl.index in self.rows:
+            self.rows[impl.index].update(before=before, after=after)
+
+    def skip(self, impl: Impl) -> None:
+        """Say that a matcher left an implementation out."""
+        self.skipped.append(impl.index)
+
+    def forget(self, bound: Sequence[tuple[Impl, Any]]) -> None:
+        """Take back what was said of these, the last that were called."""
+        del self.ns[len(self.ns) - len(bound) :]
+        for impl, _ in bound:
+            self.rows.pop(impl.index, None)
+
+    def failed(self, impl: Impl, failure: Failure) -> None:
+        """Say that an implementation failed."""
+        effect = "refused in its name" if impl.options.guard else "left out"
+        self.row(impl, error=failure.error, effect=effect)
+        self._dispatcher.failed(impl, failure.error)
+
+    def close(self, outcome: str, winner: str, before: str = "", after: str = "") -> None:
+        """Write the record."""
+        self._dispatcher.write(
+            HookRecord(
+                point=self.hook,
+                plan=self._dispatcher.plan.id,
+                subject=self.subject,
+                ns=tuple(self.ns),
+                rows=tuple(HookRow(**self.rows[index]) for index in sorted(self.rows)),
+                outcome=outcome,
+                winner=winner,
+                before=before,
+                after=after,
+                skipped=tuple(self.skipped),
+            )
+        )

@@ -1,0 +1,165 @@
+"""`pegboard doctor`: everything that is wrong here, where it is, and what mends it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from pegboard._cli import app as command_line
+from pegboard._cli.opening import JsonOption, open_host
+from pegboard._cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pegboard.host import Host
+
+OK, NOTE, WRONG = "ok", "note", "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `state` is ok, note (nothing is broken) or wrong; `mend` says what to do."""
+
+    area: str
+    subject: str
+    state: str
+    text: str
+    mend: str = ""
+
+
+def doctor(as_json: JsonOption = False, cwd: command_line.CwdOption = None) -> None:
+    """Look for everything that is wrong here. The exit code is 1 if something is. This imports the plugins."""
+    found = list(examine(open_host(cwd)))
+    wrong = [finding for finding in found if finding.state == WRONG]
+    if as_json:
+        print_json({"ok": not wrong, "findings": [asdict(finding) for finding in found]})
+    else:
+        for one in found:
+            _show(one)
+        say(f"{len(wrong)} of {len(found)} findings are wrong." if wrong else "Nothing is wrong.", "bold")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _show(one: Finding) -> None:
+    subject = f"{one.subject}: " if one.subject else ""
+    first, *more = f"{subject}{one.text}".splitlines()
+    say(f"{one.state:<6} {one.area:<9} {first}", {OK: "", NOTE: "yellow", WRONG: "red"}[one.state])
+    for line in more:
+        say(f"{'':<17}{line}")
+    if one.mend and one.state != OK:
+        say(f"{'':<17}mend: {one.mend}")
+
+
+def examine(host: Host) -> Iterator[Finding]:
+    """Look at everything, in a stable order."""
+    yield from _versions()
+    yield from _state_folder(host)
+    yield from _settings(host)
+    yield from _held_back(host)
+    yield from _plugins(host)
+    yield from _health(host)
+    yield from _journals(host)
+
+
+def _versions() -> Iterator[Finding]:
+    import platform
+
+    from pegboard import __version__
+
+    yield Finding("versions", "pegboard", OK, __version__)
+    yield Finding("versions", "python", OK, platform.python_version())
+
+
+def _state_folder(host: Host) -> Iterator[Finding]:
+    folder = host.state_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        mend = "make it writable, or name another in PEGBOARD_STATE_DIR"
+        yield Finding("state", str(folder), WRONG, f"cannot be written: {error.strerror}", mend)
+    else:
+        yield Finding("state", str(folder), OK, "can be written")
+
+
+def _settings(host: Host) -> Iterator[Finding]:
+    from pegboard._cli.settings_files import problems, tables_of
+
+    tables = tables_of(host)
+    found = [problem for file in host.view.files for problem in problems(file, tables)]
+    said = {str(error): error for error in (*host.problems, *found)}
+    # A plugin whose settings are wrong repeats here what the file's own line says.
+    broken = {record.reason for record in host.board.records if record.status == "config_error"}
+    lines = [error for text, error in sorted(said.items()) if text not in broken or error.file]
+    for error in lines:
+        where = f"{error.file}:{error.line}" if error.file and error.line else str(error.file or "")
+        yield Finding("settings", where, WRONG, error.problem, "mend that line")
+    if not lines:
+        yield Finding("settings", "", OK, "all files are understood")
+
+
+def _held_back(host: Host) -> Iterator[Finding]:
+    mend = "look at it and consent with `pegboard trust`"
+    for key, said in host.view.held_back:
+        yield Finding("trust", key, NOTE, f"{said.value!r} ({said.source}) is held back: not trusted", mend)
+    if not host.view.held_back:
+        text = "nothing is held back" if host.view.trusted else "is not trusted, and nothing is held back"
+        yield Finding("trust", str(host.cwd), OK, text)
+
+
+def _plugins(host: Host) -> Iterator[Finding]:
+    records = sorted(host.board.records, key=lambda record: (record.name, record.distribution))
+    active = [record for record in records if record.status == "active"]
+    yield Finding("plugins", "", OK, f"{len(active)} of {len(records)} take part")
+    for record in records:
+        if record.status == "active":
+            continue
+        # Switched off and not yet trusted is how somebody wanted it; everything else is broken.
+        state = NOTE if record.status in ("disabled", "untrusted") else WRONG
+        yield Finding("plugins", record.name, state, f"{record.status}: {record.reason}", record.mend)
+
+
+def _health(host: Host) -> Iterator[Finding]:
+    for plugin, check, wrong in host.health():
+        yield Finding("health", f"{plugin}: {check}", WRONG if wrong else OK, wrong or "is well")
+
+
+def _journals(host: Host) -> Iterator[Finding]:
+    paths = host.store.paths(host.cwd)
+    damaged = [finding for path in paths for finding in _damage(path)]
+    yield from damaged
+    if not damaged:
+        yield Finding("journals", "", OK, f"{len(paths)} sessions of this folder can be read")
+
+
+def _damage(path: Path) -> Iterator[Finding]:
+    """Say where a journal is damaged; a line that is being written at this moment looks like a torn end."""
+    from pegboard._agent.journal import read_lines
+
+    bad: list[int] = []
+    last = 0
+    try:
+        for number, _, _, raw in read_lines(path):
+            last = number
+            if raw is None:
+                bad.append(number)
+    except OSError as error:
+        yield Finding("journals", path.stem, WRONG, f"cannot be read: {error.strerror}", f"look at {path}")
+        return
+    middle, torn = list(bad), 0
+    while middle and middle[-1] == (torn or last + 1) - 1:
+        torn = middle.pop()
+    if torn:
+        mend = f"resuming cuts it and keeps what was cut: pegboard run --resume {path.stem}"
+        yield Finding("journals", path.stem, WRONG, f"the end is torn, from line {torn} on", mend)
+    if middle:
+        lines = ", ".join(map(str, middle[:10])) + (", ..." if len(middle) > 10 else "")
+        mend = f"nothing brings them back; if you do not need it: pegboard sessions rm {path.stem}"
+        yield Finding("journals", path.stem, WRONG, f"damaged lines are skipped: {lines}", mend)

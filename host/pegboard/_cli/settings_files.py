@@ -1,0 +1,133 @@
+"""One settings file at a time: where it lies, what is wrong with it, and how a key in it is changed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from pegboard._cli.opening import host_of_built_ins, open_host
+from pegboard.errors import SettingsError, did_you_mean
+from pegboard.settings import LayerFile, SettingsLayer, SettingsView, read_file
+
+if TYPE_CHECKING:
+    from pegboard.host import Host
+
+Tables = dict[str, type[BaseModel] | None]
+"""The type of each table that somebody owns; None for a plugin that declares none."""
+
+
+def target_of(host: Host, *, user: bool, project: bool, local: bool) -> tuple[Path, SettingsLayer]:
+    """Return the file that is meant, the user's own if nothing was said. Raises SettingsError for more than one."""
+    if user + project + local > 1:
+        raise SettingsError("say one of --user, --project and --local")
+    if project:
+        return host.cwd / ".pegboard" / "settings.toml", SettingsLayer.PROJECT
+    if local:
+        return host.cwd / ".pegboard" / "settings.local.toml", SettingsLayer.LOCAL
+    return host.config_dir / "settings.toml", SettingsLayer.USER
+
+
+def tables_of(host: Host) -> Tables:
+    """Return every table that the plugins of an open host and the host itself own."""
+    tables: Tables = {record.name: None for record in host.board.records}
+    return {**tables, **host.view.models}
+
+
+def tables_for(names: set[str], cwd: Path) -> Tables:
+    """Return all tables that are known, importing packs of other distributions only where *names* need them."""
+    host = host_of_built_ins(cwd)
+    ours = tables_of(host)
+    strangers = {r.name for r in host.board.records if r.status == "disabled"} - set(host.view.models)
+    if names <= set(ours) - strangers:
+        return ours
+    return tables_of(open_host(cwd))
+
+
+def problems(file: LayerFile, tables: Tables) -> Iterator[SettingsError]:
+    """Go through what is wrong with one file: tables that nobody owns, keys and values that do not fit."""
+    view = SettingsView([file])
+    for name, values in file.values.items():
+        if name not in tables:
+            source = file.source((name,))
+            hint = did_you_mean(name, tables)
+            problem = f"nobody owns the table [{name}].{hint} A plugin owns the table of its name."
+            yield SettingsError(problem, file=source.file, line=source.line)
+        elif not isinstance(values, dict):
+            source = file.source((name,))
+            yield SettingsError(f"{name} is a table; write [{name}]", file=source.file, line=source.line)
+        else:
+            yield from _misfits(view, name, tables[name])
+
+
+def _misfits(view: SettingsView, name: str, model: type[BaseModel] | None) -> Iterator[SettingsError]:
+    if model is None:
+        return
+    try:
+        view.parse(name, model)
+    except SettingsError as error:
+        if error.file:  # else a key is missing here, which another layer may have
+            yield error
+
+
+def checked_copy(copy: Path, target: Path, layer: SettingsLayer, cwd: Path) -> None:
+    """Raise SettingsError for the first thing that is wrong with *copy*, in the place of *target*."""
+    try:
+        file = read_file(copy, layer)
+    except SettingsError as error:
+        raise _refusal(error, copy, target) from None
+    if file is None:
+        return
+    for problem in problems(replace(file, file=str(target)), tables_for(set(file.values), cwd)):
+        raise _refusal(problem, copy, target)
+
+
+def _refusal(error: SettingsError, copy: Path, target: Path) -> SettingsError:
+    problem = f"{error.problem} Nothing was changed; what you wrote is in {copy}"
+    return SettingsError(problem, file=target, line=error.line)
+
+
+def with_key(text: str, path: tuple[str, ...], value: Any) -> str:
+    """Return a TOML text with one key set and everything else, comments too, as it was."""
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    table: Any = document
+    for depth, name in enumerate(path[:-1], 1):
+        if name not in table:
+            table[name] = tomlkit.table(is_super_table=depth < len(path) - 1)
+        table = table[name]
+    table[path[-1]] = value
+    return tomlkit.dumps(document)
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Put a text in a file's place at once, through a link if it is one, with the mode that it had."""
+    target = target.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    fresh = Path(name)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o600)
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def text_of(path: Path) -> str:
+    """Return a file's text, line ends untouched; empty if there is none. Raises SettingsError."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise SettingsError(f"cannot be read: {wrong}", file=path) from None

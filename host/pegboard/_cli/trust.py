@@ -1,0 +1,114 @@
+"""`pegboard trust`: consent to what a folder's own files say, after having seen it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pegboard._cli.opening import JsonOption, host_of_built_ins
+from pegboard._cli.output import print_json, say
+from pegboard.errors import PegboardError
+
+if TYPE_CHECKING:
+    from pegboard.host import Host
+
+
+def trust(
+    folder: Annotated[Path | None, typer.Argument(help="This folder by default.", file_okay=False, exists=True)] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Consent without a question, for scripts.")] = False,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take consent back.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a folder's settings say that does not count yet, and consent to it.
+
+    Consent holds until one of the files changes. With --json nothing is asked: it only tells, unless --yes is given.
+    """
+    host = host_of_built_ins(folder)
+    if revoke:
+        had = host.trust.revoke(host.cwd)
+        _tell(host, as_json=as_json, words=f"{host.cwd} {'is no longer' if had else 'was not'} trusted.")
+        return
+    seen = _seen(host)
+    if as_json:
+        if yes:
+            _consent(host, seen)
+        _tell(host, as_json=True)
+        return
+    if not seen:
+        say(f"{host.cwd} says nothing that would need trust.")
+    elif host.trust.trusts(host.cwd):
+        say(f"{host.cwd} is trusted, and nothing has changed since.")
+    else:
+        _show(host)
+        if not yes and not typer.confirm("Let all of this count from now on?", default=False):
+            say("Nothing was changed.")
+            raise typer.Exit(1)
+        _consent(host, seen)
+        say(f"{host.cwd} is trusted until one of these files changes.", "green")
+
+
+def _seen(host: Host) -> dict[str, str]:
+    from pegboard._board.trust import fingerprints
+
+    return fingerprints(host.cwd)
+
+
+def _consent(host: Host, seen: dict[str, str]) -> None:
+    """Trust the folder, if it still says what was shown."""
+    if _seen(host) != seen:
+        raise PegboardError("a file has changed since it was shown, so nothing was trusted. Look once more.")
+    host.trust.trust(host.cwd)
+
+
+def _tell(host: Host, *, as_json: bool, words: str = "") -> None:
+    if not as_json:
+        say(words)
+        return
+    print_json(
+        {
+            "folder": str(host.cwd),
+            "trusted": host.trust.trusts(host.cwd),
+            "files": sorted(_seen(host)),
+            "changed": sorted(host.trust.changed(host.cwd)),
+            "held_back": [
+                {"key": key, "value": said.value, "file": said.source.file, "line": said.source.line}
+                for key, said in host.view.held_back
+            ],
+        }
+    )
+
+
+def _show(host: Host) -> None:
+    say(f"{host.cwd} is not trusted. These files of it would count in full:", "bold")
+    changed = set(host.trust.changed(host.cwd))
+    for name in sorted(_seen(host)):
+        say(f"  {name}{'' if name in changed else ' (as it was when you trusted it)'}")
+    lines = [f"{key} = {_plain(said.value)}  ({said.source})" for key, said in host.view.held_back]
+    lines += [f"{key} = {_plain(value)}  ({name})" for name, key, value in _of_other_hosts(host)]
+    say("What they say that is held back until then:" if lines else "Nothing of what they say is held back.")
+    for line in lines:
+        say(f"  {line}", "yellow")
+    for error in host.problems:
+        say(f"  wrong: {error}", "red")
+
+
+def _of_other_hosts(host: Host) -> list[tuple[str, str, Any]]:
+    """Return (file, key, value) of the files that follow the hook contract."""
+    found: list[tuple[str, str, Any]] = []
+    for name in sorted(_seen(host)):
+        if not name.endswith(".json"):
+            continue
+        try:
+            values = json.loads((host.cwd / name).read_bytes())
+        except (OSError, ValueError) as wrong:
+            found.append((name, "(unreadable)", str(wrong)))
+            continue
+        found += [(name, key, value) for key, value in sorted(values.items())] if isinstance(values, dict) else []
+    return found
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

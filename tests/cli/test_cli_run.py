@@ -1,0 +1,198 @@
+"""`pegboard run` as a process: what it prints, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = subprocess.CompletedProcess[str]
+Start = Callable[..., Run]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PEGBOARD_STATE_DIR": str(tmp_path / "state"),
+        "PEGBOARD_CONFIG_DIR": str(tmp_path / "config"),
+        "HOME": str(tmp_path),
+    }
+
+
+@pytest.fixture
+def run(project: Path, environment: dict[str, str]) -> Start:
+    def start(script: str, *words: str, stdin: str | None = None) -> Run:
+        (project / "script.toml").write_text(script)
+        given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+        return subprocess.run(
+            [sys.executable, "-m", "pegboard", "run", "--model", "scripted:script.toml", *words],
+            capture_output=True,
+            text=True,
+            cwd=project,
+            env=environment,
+            timeout=120,
+            **given,  # type: ignore[call-overload]
+        )
+
+    return start
+
+
+HELLO = '[[turn]]\ntext = "Hello."\n'
+WRITE = (
+    '[[turn]]\n[[turn.call]]\nname = "Write"\ninput = { file_path = "a.txt", content = "new" }\n'
+    '[[turn]]\ntext = "Written, or not."\n'
+)
+
+
+def test_a_pipe_gets_the_answer_alone(run: Start) -> None:
+    done = run(HELLO, "hi")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hello.\n", "")
+
+
+def test_the_prompt_may_come_from_standard_input(run: Start) -> None:
+    script = '[[turn]]\nexpect = { contains = "from the pipe" }\ntext = "Read."\n'
+    assert run(script, stdin="from the pipe\n").stdout == "Read.\n"
+
+
+def test_no_prompt_at_all_is_wrong_usage(run: Start) -> None:
+    done = run(HELLO)
+    assert done.returncode == 2
+    assert "there is no prompt" in done.stderr
+
+
+def test_without_a_model_the_error_says_how_to_choose_one(project: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pegboard", "run", "hi"],
+        capture_output=True,
+        text=True,
+        cwd=project,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "--model PREFIX:NAME" in done.stderr
+
+
+def test_a_change_that_nobody_allowed_does_not_happen(run: Start, project: Path) -> None:
+    done = run(WRITE, "write", "--output", "json")
+    end = json.loads(done.stdout)
+    assert not (project / "a.txt").exists()
+    assert done.returncode == 0, "a denied call that the model was told about changes nothing"
+    assert [call["name"] for call in end["denied"]] == ["Write"]
+
+
+@pytest.mark.parametrize("words", [("--mode", "acceptEdits"), ("--allow", "Write"), ("--mode", "bypassPermissions")])
+def test_a_rule_or_a_mode_lets_it_happen(run: Start, project: Path, words: tuple[str, str]) -> None:
+    assert run(WRITE, "write", *words).returncode == 0
+    assert (project / "a.txt").read_text() == "new"
+
+
+def test_a_deny_rule_beats_a_mode(run: Start, project: Path) -> None:
+    run(WRITE, "write", "--mode", "bypassPermissions", "--deny", "Write")
+    assert not (project / "a.txt").exists()
+
+
+def test_stream_json_has_a_line_for_everything_and_the_end(run: Start) -> None:
+    lines = [json.loads(line) for line in run(WRITE, "write", "--output", "stream-json").stdout.splitlines()]
+    assert [line["type"] for line in lines] == ["tool", "result", "text", "end"]
+    assert lines[-1]["exit_code"] == 0
+
+
+def test_a_limit_exits_4(run: Start) -> None:
+    done = run(WRITE, "write", "--max-steps", "1")
+    assert done.returncode == 4
+    assert "step_limit" in done.stderr
+
+
+def test_a_model_error_exits_1_and_says_which(run: Start) -> None:
+    done = run('[[turn]]\nexpect = { contains = "something else" }\ntext = "x"\n', "hi")
+    assert done.returncode == 1
+    assert "something else" in done.stderr
+
+
+def test_an_unknown_model_prefix_exits_1_with_the_nearest(run: Start) -> None:
+    done = run(HELLO, "hi", "--model", "scriptd:x")
+    assert done.returncode == 1
+    assert "Did you mean 'scripted'?" in done.stderr
+
+
+def test_a_session_goes_on_with_continue_and_with_resume(run: Start) -> None:
+    script = HELLO + '[[turn]]\ntext = "Again."\n[[turn]]\ntext = "Once more."\n'
+    first = json.loads(run(script, "hi", "--output", "json").stdout)
+    assert run(script, "and?", "--continue").stdout == "Again.\n"
+    assert run(script, "and?", "--resume", first["session_id"][:8]).stdout == "Once more.\n"
+
+
+def test_resuming_a_session_that_is_done_without_a_prompt_says_so(run: Start) -> None:
+    run(HELLO, "hi")
+    done = run(HELLO, "--continue")
+    assert done.returncode == 1
+    assert "nothing to go on with" in done.stderr
+
+
+def test_an_unknown_session_exits_1(run: Start) -> None:
+    done = run(HELLO, "hi", "--resume", "nonsense")
+    assert done.returncode == 1
+    assert "no session 'nonsense'" in done.stderr
+
+
+def test_a_wrong_setting_stops_the_run_with_file_and_line(run: Start, tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "settings.toml").write_text("[session]\nmax_step = 3\n")
+    done = run(HELLO, "hi")
+    assert done.returncode == 1
+    assert f"{tmp_path}/config/settings.toml:2" in done.stderr
+    assert "Did you mean 'max_steps'?" in done.stderr
+
+
+def test_init_alone_fires_setup_and_asks_no_model(run: Start) -> None:
+    assert run("", "--init").returncode == 0
+
+
+def test_compact_is_a_prompt_of_its_own(run: Start) -> None:
+    run(HELLO, "hi")
+    done = run(HELLO, "/compact", "--continue")
+    assert done.returncode in (0, 1), "there may be nothing to take away"
+    assert "internal error" not in done.stderr
+
+
+def test_ctrl_c_exits_130_and_the_session_goes_on(run: Start, project: Path, environment: dict[str, str]) -> None:
+    script = (
+        '[[turn]]\ntext = "I wait."\n[[turn.call]]\nname = "Bash"\ninput = { command = "touch begun; sleep 60" }\n'
+        '[[turn]]\nexpect = { contains = "interrupted" }\ntext = "Back again."\n'
+    )
+    (project / "script.toml").write_text(script)
+    words = ["run", "--model", "scripted:script.toml", "--mode", "bypassPermissions", "go"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pegboard", *words],
+        cwd=project,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (project / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "go on with: pegboard run --resume" in said
+    assert run(script, "and now?", "--continue").stdout == "Back again.\n"

@@ -1,0 +1,56 @@
+"""Every core dependency is used, and none of them is imported where it is not needed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tomli
+
+ROOT = Path(__file__).parent.parent
+SOURCES = [*ROOT.glob("host/**/*.py"), *ROOT.glob("builtin_plugins/**/*.py")]
+PROJECT = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DEPENDENCIES = [re.split(r"[<>=!~ \[]", line)[0].replace("-", "_") for line in PROJECT["dependencies"]]
+
+
+def imported_modules() -> set[str]:
+    found: set[str] = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("name", DEPENDENCIES)
+def test_a_core_dependency_is_imported_somewhere(name: str) -> None:
+    assert name in imported_modules()
+
+
+def modules_after(code: str) -> set[str]:
+    script = f"{code}\nimport sys; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_the_version_imports_no_dependency() -> None:
+    loaded = modules_after("from pegboard._cli.main import main; assert main(['--version']) == 0")
+    assert loaded.isdisjoint([*DEPENDENCIES, "asyncio", "pydantic_core", "rich"])
+
+
+def test_a_host_with_all_built_ins_loads_neither_an_sdk_nor_a_console() -> None:
+    loaded = modules_after(
+        "from pathlib import Path\nfrom pegboard.host import Host\nHost(Path('/'), environment={}, strict=False).open()"
+    )
+    assert loaded.isdisjoint(["anthropic", "httpx2", "rich", "tomlkit", "keyring", "typer"])
+
+
+def test_the_face_imports_a_word_only_when_it_is_used() -> None:
+    assert "pydantic" not in modules_after("import pegboard")
+    assert "pydantic" in modules_after("from pegboard import Decision")
