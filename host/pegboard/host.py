@@ -203,7 +203,7 @@ class Host:
         """
         path = self.store.find(wanted) if wanted else self.store.newest(self.cwd)
         journal, replay, damage = open_journal(path, fsync=self.view.session.fsync)
-        source = "fork" if replay.parent and not replay.turn else "resume"
+        source = "fork" if replay.is_new_fork else "resume" if replay.session_id else "startup"
         session_id = replay.session_id or path.stem
         return self._session(session_id, path, options, journal, replay=replay, damage=damage, source=source, show=show)
 

@@ -548,14 +548,12 @@ def _name_of(plugin: Any) -> str:
 
 
 def _as_plugin(plugin: Any) -> Any:
-    if isinstance(plugin, Tool):
-        module = types.ModuleType(plugin.name)
-        vars(module)[plugin.name] = plugin  # a tool at a module's top is registered
-        return module
     if inspect.isclass(plugin):
         return plugin()
-    if inspect.isfunction(plugin):
-        return types.SimpleNamespace(**{plugin.__name__: plugin})
+    if isinstance(plugin, Tool) or inspect.isfunction(plugin):
+        module = types.ModuleType(_name_of(plugin))  # a tool at a module's top is registered
+        vars(module)[_name_of(plugin)] = plugin
+        return module
     return plugin
 
 

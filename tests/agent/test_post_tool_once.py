@@ -50,7 +50,9 @@ class Crash:
         pytest.param(call("alone", name="a"), [], "denied", id="nobody to ask"),
         pytest.param(call("alone", name="a"), [Deny], "denied", id="denied by a hook"),
         pytest.param(call("alone", name="a"), [Crash], "denied", id="denied by a broken guard"),
-        pytest.param(call("alone", name="a"), [Rewriter], "denied", id="denied for a rewritten input that does not fit"),
+        pytest.param(
+            call("alone", name="a"), [Rewriter], "denied", id="denied for a rewritten input that does not fit"
+        ),
         pytest.param(call("alone", name="a"), [AllowAll], "ok", id="allowed"),
         pytest.param(call("alone", name="a"), [Substitute], "substituted", id="substituted"),
         pytest.param(call("look", nome="a"), [], "error", id="invalid input"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 from pegboard._board.discovery import PluginRecord, Status
@@ -44,6 +44,9 @@ class Notes:
 
     def problems(self, call: ToolCall) -> str:
         return self._problems(call)
+
+    def prepare(self, call: ToolCall) -> ToolCall:
+        return call
 
     def known_models(self) -> Iterable[str]:
         return ("fake",)
@@ -103,7 +106,9 @@ def a_call(given: dict[str, Any] | None = None, name: str = "Bash") -> ToolCall:
 def plugin(hook: str, function: Callable[..., Any], **options: Any) -> Any:
     """Return a plugin with one implementation."""
 
-    return SimpleNamespace(implementation=hookimpl(specname=hook, **options)(function))
+    made = ModuleType(function.__name__)
+    vars(made)["implementation"] = hookimpl(specname=hook, **options)(function)
+    return made
 
 
 def says(answer: Any, hook: str = "pre_tool", **options: Any) -> Any:

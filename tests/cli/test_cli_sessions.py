@@ -104,6 +104,12 @@ def test_sessions_are_looked_at_without_a_plugin(acme: Any) -> None:
     session = acme.session()
     for name in [name for name in sys.modules if name.startswith(("acme", "pegboard_builtins"))]:
         del sys.modules[name]
-    for words in (["sessions", "list"], ["sessions", "show", session], ["trace"], ["why", "last"], ["settings", "show"]):
+    for words in (
+        ["sessions", "list"],
+        ["sessions", "show", session],
+        ["trace"],
+        ["why", "last"],
+        ["settings", "show"],
+    ):
         acme.fine(*words)
     assert not [name for name in sys.modules if name.startswith(("acme", "pegboard_builtins"))]

@@ -24,6 +24,8 @@ from pegboard.errors import EgressClosedError, PegboardError, ToolError, Unknown
 from pegboard.hookspecs import Ask
 from pegboard.messages import (
     Batch,
+    DocumentBlock,
+    ImageBlock,
     Origin,
     Outcome,
     OutcomeKind,
@@ -33,6 +35,7 @@ from pegboard.messages import (
     ToolUseBlock,
     canonical,
     input_hash,
+    whole,
 )
 from pegboard.records import AskRecord, EgressRecord, Record, Spilled, ToolAttempt, ToolStarted
 from pegboard.tools import Claims, Tool
@@ -446,6 +449,23 @@ def _as_text(result: ToolResult) -> str:
     if isinstance(result.content, str):
         return result.content
     return "".join(block.text for block in result.content if isinstance(block, TextBlock))
+
+
+ResultPart = TextBlock | ImageBlock | DocumentBlock
+
+
+def sendable(content: str | tuple[ResultPart, ...]) -> str | tuple[ResultPart, ...]:
+    """Return a tool's output as the API takes it: without blank text, and whole characters only."""
+    if isinstance(content, str):
+        return whole(content) if content and not content.isspace() else "(no output)"
+    parts = tuple(
+        [
+            TextBlock(text=whole(part.text)) if isinstance(part, TextBlock) else part
+            for part in content
+            if not isinstance(part, TextBlock) or part.text.strip()
+        ]
+    )
+    return parts or "(no output)"
 
 
 TOOL_ONLY = (Origin.TOOL,)

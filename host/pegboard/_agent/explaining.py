@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pegboard._agent.steps import Plans, Step
-from pegboard._agent.views import brief
+from pegboard._agent.views import brief, content_line, tool_uses
 from pegboard._board.outcomes import Vote, reduce_votes
 from pegboard.decisions import Decision, Verdict
 from pegboard.errors import PegboardError, UnknownCallError
@@ -145,15 +145,13 @@ class _Calls:
     def __init__(self) -> None:
         self._cases: dict[str, _Case] = {}
         self._plans = Plans()
-        self._asked_for: dict[str, tuple[str, Any]] = {}
 
     def take(self, record: Record) -> None:
         self._plans.take(record)
         match record:
             case AssistantLine():
-                for block in record.message.get("content") or ():
-                    if isinstance(block, dict) and block.get("type") == "tool_use":
-                        self._begin(str(block.get("id", "")), str(block.get("name", "")), block.get("input"))
+                for call, tool, given in tool_uses(record):
+                    self._begin(call, tool, given)
             case HookRecord() if record.point in POINTS:
                 self._case(record.subject).hooks.append((record, self._plans.steps(record)))
             case AskRecord():
@@ -171,7 +169,7 @@ class _Calls:
                 facts = record.tool
                 case = self._case(facts.id)
                 case.tool, case.outcome, case.attempts = facts.name, facts.outcome, facts.attempts
-                case.ms, case.output = facts.duration_ms if facts.started else None, _output(record)
+                case.ms, case.output = facts.duration_ms if facts.started else None, content_line(record.message)
 
     def _begin(self, call: str, tool: str, given: Any) -> None:
         case = self._cases[call] = _Case(call)
@@ -250,12 +248,3 @@ def _removable(dispatches: tuple[Dispatch, ...]) -> tuple[str, ...]:
     judged = [step for dispatch in dispatches for step in dispatch.steps if step.removable is not None]
     needed = {step.plugin for step in judged if not step.removable}
     return tuple(sorted({step.plugin for step in judged} - needed))
-
-
-def _output(record: UserLine) -> str:
-    texts = []
-    for block in record.message.get("content") or ():
-        content = block.get("content", "") if isinstance(block, dict) else ""
-        parts = content if isinstance(content, list) else [{"text": content}]
-        texts += [str(part.get("text", "[picture or document]")) for part in parts if isinstance(part, dict)]
-    return brief(" ".join(texts))

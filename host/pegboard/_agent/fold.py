@@ -199,10 +199,16 @@ class Replay:
         self.seq = 0
         self.turn = 0
         self.turn_is_open = False
+        self.turn_has_words = False
         self.turn_steps = 0
+        self.end_reason = ""
+        self.stop_reason = ""
+        self.cut = ""
         self.requests = 0
         self.usage = Tally()
         self.last_tokens = 0
+        self.counted_characters = 0
+        self.is_new_fork = False
         self.title = ""
         self.state: dict[str, dict[str, Any]] = {}
         self.started: dict[str, dict[str, Any]] = {}
@@ -224,6 +230,7 @@ class Replay:
             "session_start": self._session_start,
             "session_resume": self._session_resume,
             "session_end": self._session_end,
+            "forked": self._forked,
             "turn_start": self._turn_start,
             "turn_end": self._turn_end,
             "system": self._system,
@@ -241,6 +248,7 @@ class Replay:
 
     def _user(self, raw: dict[str, Any]) -> None:
         message = parse_message(raw["message"], raw.get("origins"))
+        self.turn_has_words = True
         for block in message.content:
             self.conversation.add_user(block)
         tool = raw.get("tool")
@@ -259,9 +267,12 @@ class Replay:
         self.conversation.end_request(raw["request"])
         usage = _usage(raw.get("usage") or {})
         self.usage.add(usage)
+        if had:
+            self.stop_reason, self.cut = raw.get("stop_reason", ""), raw.get("cut", "")
+            self.turn_steps += 1
         if had and usage.context_tokens:
             self.last_tokens = usage.context_tokens
-            self.turn_steps += 1
+            self.counted_characters = self.conversation.characters
 
     def _discarded(self, raw: dict[str, Any]) -> None:
         self.conversation.drop_request(raw["request"])
@@ -272,6 +283,7 @@ class Replay:
     def _compaction(self, raw: dict[str, Any]) -> None:
         self.conversation.replace([parse_message(m["message"], m["origins"]) for m in from_json(raw["messages_json"])])
         self.last_tokens = raw.get("tokens_after", 0)
+        self.counted_characters = self.conversation.characters
         self.handles.update(raw.get("handles") or {})
         self.system = None
 
@@ -283,16 +295,20 @@ class Replay:
     def _session_resume(self, raw: dict[str, Any]) -> None:
         self.model = raw.get("model") or self.model
         self.ended = ""
+        self.is_new_fork = False
 
     def _session_end(self, raw: dict[str, Any]) -> None:
         self.ended = raw.get("reason", "other")
 
     def _turn_start(self, raw: dict[str, Any]) -> None:
         self.turn = raw["turn"]
-        self.turn_is_open, self.turn_steps = True, 0
+        self.turn_is_open, self.turn_has_words, self.turn_steps = True, False, 0
 
     def _turn_end(self, raw: dict[str, Any]) -> None:
-        self.turn_is_open = False
+        self.turn_is_open, self.end_reason = False, raw.get("reason", "")
+
+    def _forked(self, raw: dict[str, Any]) -> None:
+        self.is_new_fork = True
 
     def _system(self, raw: dict[str, Any]) -> None:
         self.system, self.tools_json = tuple(raw["system"]), raw["tools_json"]

@@ -59,7 +59,7 @@ _ASSISTANT, _ASSISTANT_APART = b'"role":"assistant"', b'"role": "assistant"'
 def _json(value: Any) -> bytes:
     try:
         return to_json(value)
-    except PydanticSerializationError:  # half a character (a file name that is no UTF-8, say): JSON has no way to say it
+    except PydanticSerializationError:  # half a character, which JSON has no way to say
         return to_json(whole(to_jsonable_python(value, serialize_unknown=True)))
 
 

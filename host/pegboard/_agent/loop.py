@@ -135,10 +135,20 @@ class Port:
     compact_at: float = 0.8
 
 
-async def run_turn(port: Port, limits: Limits, *, turn: int = 1, steps_before: int = 0) -> TurnEnd:
-    """Run one turn. Never raises for what a model, tool or hook does; CancelledError passes through."""
+async def run_turn(
+    port: Port, limits: Limits, *, turn: int = 1, steps_before: int = 0, answer: Answer | None = None
+) -> TurnEnd:
+    """Run one turn. Never raises for what a model, tool or hook does; CancelledError passes through.
+
+    *answer* is one that is kept already, after which the process ended: what follows from it comes first.
+    """
     turn_state = _Turn(port, limits, turn, steps_before)
     try:
+        if answer is not None:
+            turn_state.text = answer.text
+            end = await turn_state.after(answer)
+            if end is not None:
+                return end
         while True:
             end = await turn_state.step()
             if end is not None:

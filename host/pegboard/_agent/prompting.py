@@ -12,12 +12,14 @@ from pegboard._agent.fold import Conversation, MessagesView
 from pegboard._agent.validate import check_messages, check_tools
 from pegboard._board.dispatch import Dispatcher
 from pegboard.messages import canonical
-from pegboard.records import Record, RequestRecord, SystemRecord
+from pegboard.records import Record, RequestRecord, StateRecord, SystemRecord
 from pegboard.requests import Layer, Purpose, Request, RequestDraft, Section, Stability, ToolSpec
 from pegboard.tools import Tool
 
 LAYERS = list(Layer)
 STABILITIES = list(Stability)
+SECTION = "section "
+"""Keys of the host's own state (StateRecord with plugin ""): the turn sections that the model was told last."""
 
 
 class Prompting:
@@ -66,12 +68,22 @@ class Prompting:
         self._last_end = -1
         self._drafts: dict[str, RequestDraft] = {}
 
-    def restore(self, system: tuple[str, ...] | None, requests: int) -> None:
-        """Take the system prompt of a session that is resumed, so that its bytes stay the same."""
+    def restore(self, system: tuple[str, ...] | None, tools_json: str, requests: int, said: dict[str, Any]) -> None:
+        """Take the system prompt of a session that is resumed, so that its bytes stay the same.
+
+        *said* is the host's own state: the sections that were said last, so that they are not said again.
+        """
         self._requests = requests
+        for key, section in said.items():
+            if key.startswith(SECTION):
+                self._turn_texts[key.removeprefix(SECTION)] = section["text"]
+        self._pinned = frozenset(
+            key.removeprefix(SECTION) for key, section in said.items() if key.startswith(SECTION) and section["pinned"]
+        )
         if system is not None:
             self._freeze_system(system)
             self._freeze_tools()
+            self._tools_changed = tools_json != self._tools_json
 
     def thaw(self) -> None:
         """Let system prompt and tools be built anew: after a compaction."""
@@ -89,6 +101,7 @@ class Prompting:
         return tuple(text for name, text in self._turn_texts.items() if name in self._pinned)
 
     _pinned: frozenset[str] = frozenset()
+    _tools_changed = False
 
     async def build(self, step: int) -> Request:
         """Build and journal the next request of the turn. Raises InvalidRequestError."""
@@ -100,6 +113,8 @@ class Prompting:
             self._take_sections(draft.sections)
         elif self._system is None:
             self._take_sections(self._sections)
+        if self._tools_changed:
+            self._write_system()
         params = self._params if draft is None else draft.params
         messages = self._conversation.view()
         digest = self._hash(messages, params, allowed)
@@ -158,14 +173,7 @@ class Prompting:
         if self._system is None:
             self._freeze_system(system)
             self._freeze_tools()
-            self._write(
-                SystemRecord(
-                    system=system,
-                    tools_json=self._tools_json,
-                    system_hash=self._system_hash,
-                    tools_hash=self._tools_hash,
-                )
-            )
+            self._write_system()
         elif system != self._system:
             self._keep_out(lasting)
         changing = [section for section in sections if section.stability is Stability.TURN]
@@ -174,6 +182,8 @@ class Prompting:
             if section.text.strip() and self._turn_texts.get(section.name) != section.text:
                 self._turn_texts[section.name] = section.text
                 self._say(section.text, "context", section.owner or section.name)
+                kept = to_json({"text": section.text, "pinned": section.pinned}).decode()
+                self._write(StateRecord(plugin="", key=SECTION + section.name, value_json=kept))
 
     def _keep_out(self, sections: list[Section]) -> None:
         """Say once which section came too late: changing the system prompt would throw the prompt cache away."""
@@ -187,6 +197,17 @@ class Prompting:
                     f"on. Give it stability=turn if it must change",
                     "warning",
                 )
+
+    def _write_system(self) -> None:
+        self._tools_changed = False
+        self._write(
+            SystemRecord(
+                system=self._system or (),
+                tools_json=self._tools_json,
+                system_hash=self._system_hash,
+                tools_hash=self._tools_hash,
+            )
+        )
 
     def _freeze_system(self, system: tuple[str, ...]) -> None:
         self._system = system

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from pegboard import __version__
-from pegboard._agent.chokepoints import DEPTH, Done, Egress, Invoker, depth, origins_of
+from pegboard._agent.chokepoints import DEPTH, Done, Egress, Invoker, depth, origins_of, sendable
 from pegboard._agent.compacting import as_json, cut_by_rule, objection
 from pegboard._agent.fold import Conversation, MessagesView, Replay
 from pegboard._agent.journal import Damage, Journal, read_records
@@ -44,6 +44,7 @@ from pegboard.messages import (
     ToolResultBlock,
     ToolUseBlock,
     Usage,
+    whole,
 )
 from pegboard.records import (
     AssistantLine,
@@ -84,6 +85,9 @@ from pegboard.requests import (
 )
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
+
+BROKEN_OFF = (EndReason.INTERRUPTED, EndReason.WALL_TIME, EndReason.ERROR)
+"""Ends of a turn after which `run()` without a prompt goes on, even if the model had the last word."""
 
 
 class Session:
@@ -133,7 +137,7 @@ class Session:
         self._turn = self._replay.turn
         self._last_tokens = self._replay.last_tokens
         self._window = self._find_window()
-        self._counted_characters = self._conversation.characters
+        self._counted_characters = self._replay.counted_characters
         self._ctxs: dict[str, Ctx] = {}
         values, snapshot = host.flag_values()
         self.flags = FlagView(values, snapshot_id=snapshot, on_read=self._flag_read)
@@ -181,7 +185,8 @@ class Session:
             say=self._say,
             notice=self.notice,
         )
-        prompting.restore(self._replay.system, self._replay.requests)
+        replay = self._replay
+        prompting.restore(replay.system, replay.tools_json, replay.requests, replay.state.get("", {}))
         return prompting
 
     # --- life ------------------------------------------------------------------------------------------
@@ -189,18 +194,17 @@ class Session:
     async def __aenter__(self) -> Session:
         self._host.watchdog.enter()
         pid = os.getpid()
-        if self._source in ("startup", "fork"):
-            if self._source == "startup":
-                self.write(
-                    SessionStarted(
-                        sessionId=self.session_id,
-                        cwd=str(self.cwd),
-                        project=str(self.project),
-                        model=self.model_name,
-                        version=__version__,
-                        pid=pid,
-                    )
+        if self._source == "startup":
+            self.write(
+                SessionStarted(
+                    sessionId=self.session_id,
+                    cwd=str(self.cwd),
+                    project=str(self.project),
+                    model=self.model_name,
+                    version=__version__,
+                    pid=pid,
                 )
+            )
         else:
             self.write(SessionResumed(cwd=str(self.cwd), model=self.model_name, version=__version__, pid=pid))
         for damaged in self._damage.records() if self._damage else ():
@@ -253,7 +257,11 @@ class Session:
         if prompt is None:
             return await self._continue()
         await self._settle_orphans(run_them=False)
-        outcome = await self.dispatcher.prompt_submit(prompt)
+        outcome = await self.dispatcher.prompt_submit(whole(prompt))
+        if self.cancelled:
+            return self._result(TurnEnd(EndReason.INTERRUPTED, "interrupted before the prompt was sent"))
+        if not outcome.blocked and not outcome.prompt.strip():
+            outcome.blocked, outcome.by, outcome.reason = True, "host", "there is nothing in it"
         if outcome.blocked:
             self.write(PromptRefused(prompt=prompt, by=outcome.by, reason=outcome.reason))
             self.screen.tell("notice", f"the prompt was refused by {outcome.by}: {outcome.reason}", level="warning")
@@ -272,9 +280,17 @@ class Session:
     async def _continue(self) -> RunResult:
         orphans = self._replay.orphans
         messages = self._conversation.view()
-        if not messages or (not orphans and messages[-1].role == "assistant" and not self._replay.turn_is_open):
+        replay = self._replay
+        if replay.turn_is_open and not replay.turn_has_words:
+            raise PegboardError("there is nothing to go on with: the process ended before it had kept the prompt.")
+        if not messages or (
+            not orphans
+            and messages[-1].role == "assistant"
+            and not replay.turn_is_open
+            and replay.end_reason not in BROKEN_OFF
+        ):
             raise PegboardError("there is nothing to go on with: the last turn has ended. Give a prompt.")
-        if not self._replay.turn_is_open:
+        if not replay.turn_is_open:
             self._turn += 1
             self._begin_turn()
         return await self._turn_task(continuing=True)
@@ -310,13 +326,22 @@ class Session:
         return self._result(end)
 
     async def _one_turn(self, limits: Limits, steps: int, *, continuing: bool) -> TurnEnd:
+        answer = None
         if continuing:
-            await self._settle_orphans(run_them=True)
-            messages = self._conversation.view()
-            last = messages[-1]
-            if last.role == "assistant" and not self._conversation.open_calls:
-                return TurnEnd(EndReason.COMPLETED, text=last.text, steps=steps)
-        return await run_turn(self._port(), limits, turn=self._turn, steps_before=steps)
+            finished = await self._settle_orphans(run_them=True)
+            for one in finished:
+                if one.stop is not None:
+                    return TurnEnd(EndReason.STOPPED, one.stop, steps=steps)
+            deferred = [one.call.id for one in finished if one.outcome is None]
+            if deferred:
+                return TurnEnd(EndReason.DEFERRED, ", ".join(deferred), steps=steps)
+            last = self._conversation.view()[-1]
+            if last.role == "assistant":
+                if self._replay.stop_reason in (StopReason.INTERRUPTED, StopReason.ERROR):
+                    self._say("Your answer was broken off. Go on exactly where it stopped.", "continue", "host")
+                else:
+                    answer = Answer(list(last.content), self._replay.stop_reason, cut=self._replay.cut)
+        return await run_turn(self._port(), limits, turn=self._turn, steps_before=steps, answer=answer)
 
     def _interrupted_end(self, cancelled: asyncio.CancelledError, limits: Limits) -> TurnEnd:
         if "wall time" in cancelled.args or (
@@ -326,7 +351,7 @@ class Session:
         return TurnEnd(EndReason.INTERRUPTED, "interrupted")
 
     def _finish_turn(self, end: TurnEnd, started: float) -> None:
-        self._replay.turn_is_open = False
+        self._replay.turn_is_open, self._replay.end_reason = False, end.reason
         self.write(
             TurnEnded(
                 turn=self._turn,
@@ -362,7 +387,8 @@ class Session:
 
     def steer(self, text: str) -> None:
         """Send words during a turn; they arrive after the tool call that runs now."""
-        self._steering.append(text)
+        if text.strip():
+            self._steering.append(whole(text))
 
     async def compact(self, instructions: str = "") -> bool:
         """Make the conversation shorter now (`/compact`); False if nobody could."""
@@ -420,6 +446,7 @@ class Session:
         self._journal.put(ResponseRecord, facts)
         self._conversation.end_request(request.request_id)
         self._usage.add(usage)
+        self._replay.stop_reason = answer.stop_reason
         if usage.context_tokens:
             self._last_tokens = usage.context_tokens
             self._counted_characters = self._conversation.characters
@@ -487,7 +514,7 @@ class Session:
         result = outcome.result
         origins = origins_of(call, result)
         block = ToolResultBlock(
-            tool_use_id=call.id, content=result.content or "(no output)", is_error=result.is_error, origins=origins
+            tool_use_id=call.id, content=sendable(result.content), is_error=result.is_error, origins=origins
         )
         self._add_user(
             block,
@@ -540,17 +567,21 @@ class Session:
         self._add_user(block, kind, source=source)
         self.screen.tell("context", text, source=source)
 
-    async def _settle_orphans(self, *, run_them: bool) -> None:
+    async def _settle_orphans(self, *, run_them: bool) -> list[Finished]:
         """Give every call without a result one: run it, if nothing can have happened yet or it may be repeated."""
-        for call, begun in self._replay.orphans:
-            prepared = self.invoker.prepare(call)
-            tool = self._tools.get(call.name)
+        finished = []
+        orphans = [(self.invoker.prepare(call), begun) for call, begun in self._replay.orphans]
+        self._batch = Batch(calls=tuple(call for call, _ in orphans))
+        self._stop_batch = ""
+        for prepared, begun in orphans:
+            tool = self._tools.get(prepared.name)
             harmless = begun is None or begun.get("repeatable") or (tool is not None and tool.read_only)
-            if run_them and harmless:
-                self._batch = Batch(calls=(prepared,))
-                await self._run_one(prepared)
+            if run_them and harmless and not self._stop_batch:
+                finished.append(await self._run_one(prepared))
                 continue
-            if begun is None:
+            if self._stop_batch:
+                done = await self.invoker.skip(prepared, self._stop_batch)
+            elif begun is None:
                 done = await self.invoker.skip(prepared, "the session was interrupted before it began")
             else:
                 done = await self.invoker.skip(
@@ -558,6 +589,7 @@ class Session:
                 )
             self._keep_result(done, kind="synthesised")
         self._replay.started.clear()
+        return finished
 
     # --- compaction ------------------------------------------------------------------------------------
 
@@ -882,5 +914,5 @@ class SessionJournal:
 
 def reminder(text: str) -> str:
     """Mark words that are neither the user's nor a tool's, so that they cannot pose as either."""
-    safe = text.replace("</system-reminder>", "<\\/system-reminder>")
+    safe = whole(text).replace("</system-reminder>", "<\\/system-reminder>")
     return f"<system-reminder>\n{safe}\n</system-reminder>"

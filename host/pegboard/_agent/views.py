@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -72,7 +72,7 @@ def describe(record: Record) -> tuple[str, str]:
     """Return a record's type and what it says, in a line."""
     kind: str = getattr(record, "type", "")
     if isinstance(record, UserLine | AssistantLine):
-        return kind, _content(record.message)
+        return kind, content_line(record.message)
     facts = record.model_dump(mode="json", exclude_defaults=True, exclude={"seq", "timestamp", "type"})
     return kind, brief(" ".join(f"{name}={plain(value)}" for name, value in facts.items()))
 
@@ -81,6 +81,13 @@ def brief(text: str) -> str:
     """Return the beginning of a text in one line."""
     line = " ".join(text.split())
     return line if len(line) <= BRIEF else line[: BRIEF - 3] + "..."
+
+
+def tool_uses(record: AssistantLine) -> Iterator[tuple[str, str, Any]]:
+    """Go through the calls of an assistant's line: (id, tool, input)."""
+    for block in _blocks(record.message):
+        if block.get("type") == "tool_use":
+            yield str(block.get("id", "")), str(block.get("name", "")), block.get("input")
 
 
 # --- the timeline --------------------------------------------------------------------------------------
@@ -145,9 +152,8 @@ class _Timeline:
         self._requests[record.request] = self._add(record, kind="model", name=record.model, id=record.request)
 
     def _assistant(self, record: AssistantLine) -> None:
-        for block in record.message.get("content") or ():
-            if block.get("type") == "tool_use":
-                self._asked_for[block.get("id", "")] = (block.get("name", ""), block.get("input"))
+        for call, name, given in tool_uses(record):
+            self._asked_for[call] = (name, given)
 
     def _response(self, record: ResponseRecord) -> None:
         entry = self._requests.pop(record.request, None)
@@ -245,7 +251,7 @@ class _Timeline:
     # what is said
 
     def _user(self, record: UserLine) -> None:
-        text = _content(record.message)
+        text = content_line(record.message)
         if record.tool is None:
             self._add(record, kind=record.kind, name=record.source, detail=text)
             return
@@ -306,12 +312,15 @@ def _plain_row(record: Record) -> dict[str, Any]:
     return {}
 
 
-def _content(message: dict[str, Any]) -> str:
+def content_line(message: dict[str, Any]) -> str:
     """Return a message's blocks in a line."""
     content = message.get("content")
-    if isinstance(content, str):
-        return brief(content)
-    return brief(" ".join(_block(block) for block in content or () if isinstance(block, dict)))
+    return brief(content if isinstance(content, str) else " ".join(map(_block, _blocks(message))))
+
+
+def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
+    content = message.get("content")
+    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 
 
 def _block(block: dict[str, Any]) -> str:
@@ -321,7 +330,7 @@ def _block(block: dict[str, Any]) -> str:
     if kind == "tool_use":
         return f"{block.get('name')}({plain(block.get('input'))}) {block.get('id')}"
     if kind == "tool_result":
-        return _content({"content": block.get("content")})
+        return content_line({"content": block.get("content")})
     return f"[{kind}]"
 
 

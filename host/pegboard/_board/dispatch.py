@@ -223,6 +223,8 @@ class Dispatcher:
                 yield event
         finally:
             await _aclose(stream)
+            if below.passed is not None:
+                await _aclose(below.passed)  # `async for` in a frame leaves what it read from open
 
     async def _broken_frame(
         self, impl: Impl, request: Request, inner: CallNext, error: BaseException
@@ -778,7 +780,8 @@ def start_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 
 def compile_plan(board: Board, flag_is_on: Callable[[str], bool] = lambda name: True) -> Plan:
     """Compile the board as it stands; *flag_is_on* decides about implementations behind a flag."""
-    stamps = {r.name: PluginStamp(name=r.name, distribution=r.distribution, version=r.version) for r in board.active}
+    active = sorted(board.active, key=lambda record: record.name)  # the set counts, not the order of registration
+    stamps = {r.name: PluginStamp(name=r.name, distribution=r.distribution, version=r.version) for r in active}
     hooks: dict[str, tuple[Impl, ...]] = {}
     digest = hashlib.sha256()
     for hook, policy in POLICIES.items():

@@ -100,7 +100,8 @@ def _settings(host: Host) -> Iterator[Finding]:
     lines = [error for text, error in sorted(said.items()) if text not in broken or error.file]
     for error in lines:
         where = f"{error.file}:{error.line}" if error.file and error.line else str(error.file or "")
-        yield Finding("settings", where, WRONG, error.problem, "mend that line")
+        mend = "change that line; `pegboard settings schema` has all that may stand there"
+        yield Finding("settings", where, WRONG, error.problem, mend)
     if not lines:
         yield Finding("settings", "", OK, "all files are understood")
 

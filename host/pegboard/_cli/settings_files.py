@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +93,7 @@ def _refusal(error: SettingsError, copy: Path, target: Path) -> SettingsError:
 
 
 def with_key(text: str, path: tuple[str, ...], value: Any) -> str:
-    """Return a TOML text with one key set and everything else, comments too, as it was."""
+    """Return a TOML text with one key set and everything else, comments too, as it was. Raises SettingsError."""
     import tomlkit
 
     document = tomlkit.parse(text)
@@ -102,6 +102,8 @@ def with_key(text: str, path: tuple[str, ...], value: Any) -> str:
         if name not in table:
             table[name] = tomlkit.table(is_super_table=depth < len(path) - 1)
         table = table[name]
+        if not isinstance(table, MutableMapping):
+            raise SettingsError(f"{'.'.join(path[:depth])} is no table in this file, so it can have no keys; edit it")
     table[path[-1]] = value
     return tomlkit.dumps(document)
 

@@ -1,0 +1,109 @@
+"""`pegboard doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+
+
+def findings(terminal: Any, *, code: int) -> list[dict[str, str]]:
+    result = terminal.type("doctor", "--json")
+    assert result.exit_code == code, result.output
+    told = json.loads(result.stdout)
+    assert told["ok"] is (code == 0)
+    found: list[dict[str, str]] = told["findings"]
+    return found
+
+
+def wrong(found: list[dict[str, str]], area: str) -> list[dict[str, str]]:
+    return [one for one in found if one["state"] == "wrong" and one["area"] == area]
+
+
+def test_nothing_is_wrong_in_an_empty_folder(acme: Any) -> None:
+    found = findings(acme, code=0)
+    assert {one["area"] for one in found} == {
+        "versions", "state", "settings", "trust", "plugins", "health", "journals",
+    }  # fmt: skip
+    assert "Nothing is wrong." in acme.fine("doctor")
+
+
+def test_every_wrong_line_of_the_settings_is_named(acme: Any) -> None:
+    user = acme.settings("[session]\nmax_step = 3\n\n[sesion]\n", where="user")
+    local = acme.settings("[acme]\nlevel = 'x'\n", where="local")
+    acme.fine("trust", "--yes")
+    lines = {one["subject"] for one in wrong(findings(acme, code=1), "settings")}
+    assert lines == {f"{user}:2", f"{user}:4", f"{local}:2"}
+
+
+def test_a_file_that_is_no_toml_is_named_with_its_line(terminal: Any) -> None:
+    file = terminal.settings("\n[session\n", where="user")
+    (one,) = wrong(findings(terminal, code=1), "settings")
+    assert one["subject"] == f"{file}:2"
+
+
+def test_a_broken_plugin_is_wrong_and_a_disabled_one_is_not(acme: Any) -> None:
+    acme.install("acme-broken", {"acme_broken": "acme_broken"}, acme_broken="import not_there_at_all\n")
+    acme.settings('[plugins]\ndisabled = ["acme"]\n', where="user")
+    found = findings(acme, code=1)
+    (one,) = wrong(found, "plugins")
+    assert one["subject"] == "acme_broken"
+    assert one["mend"]
+    (disabled,) = [one for one in found if one["subject"] == "acme"]
+    assert disabled["state"] == "note"
+
+
+def test_what_is_held_back_is_a_note_until_it_is_trusted(terminal: Any) -> None:
+    terminal.settings('[permissions]\nallow = ["Edit"]\n')
+    (note,) = [one for one in findings(terminal, code=0) if one["area"] == "trust"]
+    assert (note["state"], note["subject"]) == ("note", "permissions.allow")
+    assert "settings.toml:2" in note["text"]
+    terminal.fine("trust", "--yes")
+    assert [one["state"] for one in findings(terminal, code=0) if one["area"] == "trust"] == ["ok"]
+
+
+def test_a_health_check_that_complains_is_wrong(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    (one,) = wrong(findings(terminal, code=1), "health")
+    assert one["subject"].startswith("anthropic_model")
+
+
+def test_damaged_journals_are_named_with_their_mend(acme: Any) -> None:
+    torn, holed = acme.session(), acme.session()
+    paths = {path.stem: path for path in acme.journals}
+    paths[torn].write_bytes(paths[torn].read_bytes()[:-7])
+    lines = paths[holed].read_bytes().splitlines(keepends=True)
+    lines[3] = b"nonsense\n"
+    paths[holed].write_bytes(b"".join(lines))
+    found = {one["subject"]: one for one in wrong(findings(acme, code=1), "journals")}
+    assert found[torn]["text"] == f"the end is torn, from line {len(lines)} on"
+    assert "--resume" in found[torn]["mend"]
+    assert found[holed]["text"] == "damaged lines are skipped: 4"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_state_folder_that_cannot_be_written_is_wrong(terminal: Any) -> None:
+    terminal.state.chmod(0o500)
+    try:
+        (one,) = wrong(findings(terminal, code=1), "state")
+    finally:
+        terminal.state.chmod(0o700)
+    assert "PEGBOARD_STATE_DIR" in one["mend"]
+
+
+def test_a_state_folder_that_is_a_file_is_wrong(terminal: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("PEGBOARD_STATE_DIR", str(file))
+    assert wrong(findings(terminal, code=1), "state")
+
+
+def test_a_person_reads_a_line_per_finding(acme: Any) -> None:
+    acme.settings("[session]\nmax_step = 3\n", where="user")
+    result = acme.type("doctor")
+    assert result.exit_code == 1
+    assert "settings.toml:2: [session] has no key 'max_step'. Did you mean 'max_steps'?" in result.stdout
+    assert "mend: change that line" in result.stdout
+    assert "\x1b" not in result.stdout
