@@ -284,15 +284,24 @@ def test_no_block_is_without_a_language_or_of_one_that_nobody_checks(page: Path)
     assert {block.language for block in blocks} <= known
 
 
-def shell_lines(text: str) -> Iterator[str]:
-    """Go through the commands of all shell blocks, and those in code between words."""
-    for block in blocks_of(text):
-        if block.language == "console":
-            yield from (command for command, _, _ in commands_of(block))
-        elif block.language == "bash":
-            yield from block.text.replace("\\\n", " ").splitlines()
+@pytest.mark.parametrize("page", WRITTEN, ids=name_of)
+def test_every_console_block_is_run(page: Path) -> None:
+    blocks = blocks_of(page.read_text(encoding="utf-8"))
+    assert [block.line for block in blocks if block.language == "console" and not block.is_run] == []
+
+
+COMMAND = re.compile(r"(?<![\w./-])pegboard +([a-z][^|;&)`\n]*)")
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|['\"].*|#.*")
+
+
+def command_words(text: str) -> Iterator[list[str]]:
+    """Go through the words of all `pegboard` commands of a page, in shell blocks and between words."""
+    shell = [block.text for block in blocks_of(text) if block.language in ("bash", "console")]
     outside = re.sub(r"(?ms)^```.*?^```$", "", text)
-    yield from (re.sub(r"\s+", " ", found) for found in re.findall(r"`(pegboard [^`]+)`", outside))
+    shell += [re.sub(r"\s+", " ", found) for found in re.findall(r"`(pegboard [^`]+)`", outside)]
+    for command in shell:
+        for found in COMMAND.findall(command.replace("\\\n", " ")):
+            yield QUOTED.sub("", found).split()
 
 
 def verbs() -> dict[str, set[str]]:
@@ -308,21 +317,13 @@ def verbs() -> dict[str, set[str]]:
 @pytest.mark.parametrize("page", WRITTEN, ids=name_of)
 def test_every_command_names_a_verb_and_options_that_exist(page: Path) -> None:
     known = verbs()
-    for line in shell_lines(page.read_text(encoding="utf-8")):
-        for part in re.split(r"&&|\|\||[;|]", line):
-            words = shlex.split(part, comments=True)
-            if "pegboard" not in words[:2]:
-                continue
-            words = words[words.index("pegboard") + 1 :]
-            if not words or words[0].startswith("-"):
-                continue
-            verb = next((name for name in (" ".join(words[:2]), words[0]) if name in known), None)
-            families = {name.split()[0] for name in known if " " in name}
-            assert verb is not None or (len(words) == 1 and words[0] in families), (
-                f"{name_of(page)}: no verb in {line!r}"
-            )
-            options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
-            assert verb is None or options <= known[verb], f"{name_of(page)}: no such option in {line!r}"
+    families = {name.split()[0] for name in known if " " in name}
+    for words in command_words(page.read_text(encoding="utf-8")):
+        command = f"{name_of(page)}: pegboard {' '.join(words)}"
+        verb = next((name for name in (" ".join(words[:2]), words[0]) if name in known), None)
+        assert verb is not None or (len(words) == 1 and words[0] in families), f"no such verb: {command}"
+        options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        assert verb is None or options <= known[verb], f"no such option: {command}"
 
 
 def anchors(text: str) -> set[str]:
@@ -382,6 +383,5 @@ def test_a_reference_page_that_is_not_fresh_is_named(tmp_path: Path) -> None:
 def test_a_page_that_is_wrong_is_found_out(text: str, problem: str, tmp_path: Path) -> None:
     page = ROOT / "docs" / "a-page-that-is-not-there.md"
     (tmp_path / "page.md").write_text(text)
-    desk = Desk(tmp_path / "desk" if (tmp_path / "desk").mkdir() is None else tmp_path, page)
     with pytest.raises(AssertionError, match=re.escape(problem)):
-        play(tmp_path / "page.md", desk)
+        play(tmp_path / "page.md", Desk(tmp_path, page))

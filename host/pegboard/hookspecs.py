@@ -180,7 +180,7 @@ def hookimpl(
     timeout: seconds, or a function of the event; the hookspec's is the default.
     before, after: names of plugins, or "*" for all that do not say so themselves.
     flag: it takes part only where this flag is on.
-    matcher: names of tools (`Bash`, `Edit|Write`), or a regular expression; tool hooks only.
+    matcher: names of tools (`Bash`, `Edit|Write`), or a regular expression; for `event`, types of records.
     blocking: run it in a thread that can be left behind: the safe form for code that may hang.
     specname: the hook's name where the function has another.
     """
@@ -330,7 +330,7 @@ def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
 
 @hook(Policy(mode=Mode.OBSERVE, timeout=5.0, on_error=OnError.MUTE, point="journal"))
 def event(record: Record, ctx: Ctx) -> None:
-    """A record was written to the journal; you are told a little later, from a queue.
+    """A record was written to the journal; you are told a little later, from a queue. A matcher names the types.
 
     Answer nothing.
     If you fail again and again, you are muted for the session.

@@ -36,6 +36,9 @@ class Notes:
     def write(self, record: Record) -> None:
         self.records.append(record)
 
+    def put(self, kind: type[Record], facts: dict[str, Any]) -> None:
+        self.write(kind.model_validate(facts))
+
     def notice(self, plugin: str, text: str, level: str) -> None:
         self.notices.append((plugin, text, level))
 

@@ -64,7 +64,7 @@ def resolve_ask(ask: Ask, ctx: Ctx) -> Resolution | None:
     return answer
 
 
-@hookimpl
+@hookimpl(matcher="ask")
 def event(record: Record, ctx: Ctx) -> None:
     """Keep an answer that was given for more than once."""
     if isinstance(record, AskRecord):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-import types
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from pegboard._board.dispatch import Dispatcher
 from pegboard._board.outcomes import CallOutcome
 from pegboard._board.registry import describe
 from pegboard._board.threads import Threads
+from pegboard._board.waiting import LateError, within
 from pegboard.context import Ctx, FilterFunction
 from pegboard.decisions import Verdict
 from pegboard.errors import EgressClosedError, PegboardError, ToolError, UnknownToolError
@@ -283,9 +283,12 @@ class Invoker:
             result = as_result(await self._call(tool, call, arguments))
             if result.is_error:
                 kind = OutcomeKind.ERROR
-        except TimeoutError as error:
+        except LateError as late:
             seconds = tool.timeout or self._timeout
-            kind, result = OutcomeKind.TIMEOUT, _error(str(error) or f"{tool.name} took longer than {seconds:g} s")
+            left = "; it does not stop, and was left behind" if late.left else ""
+            kind, result = OutcomeKind.TIMEOUT, _error(f"{tool.name} took longer than {seconds:g} s{left}")
+        except TimeoutError as error:
+            kind, result = OutcomeKind.TIMEOUT, _error(str(error) or f"{tool.name} timed out")
         except ToolError as error:
             kind, result = OutcomeKind.ERROR, _error(str(error))
         except asyncio.CancelledError:
@@ -315,8 +318,8 @@ class Invoker:
             arguments["ctx"] = self._around.ctx(tool.owner)
         limit = tool.timeout or self._timeout
         if tool.is_async:
-            return await _within(limit, tool.function(**arguments))
-        return await _within(limit, self._threads.run(lambda: tool.function(**arguments)))
+            return await within(limit, tool.function(**arguments))
+        return await within(limit, self._threads.run(lambda: tool.function(**arguments)))
 
     def _cut_long(self, tool: Tool, call: ToolCall, result: ToolResult) -> ToolResult:
         """Keep head and tail of a long output for the model, and all of it in a file."""
@@ -379,47 +382,6 @@ class Interrupted(asyncio.CancelledError):
 def _being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-@types.coroutine
-def _within(seconds: float, work: Awaitable[Any]) -> Generator[Any, Any, Any]:
-    """Await *work* under a deadline; the timer is armed only when it waits. Raises TimeoutError.
-
-    The same as `asyncio.timeout`, stepped by hand: setting a timer up and down costs more than most tools do.
-    """
-    steps = work.__await__()
-    try:
-        waits_for = next(steps)
-    except StopIteration as end:
-        return end.value
-    task = asyncio.current_task()
-    assert task is not None
-    overdue = False
-
-    def cancel() -> None:
-        nonlocal overdue
-        overdue = True
-        task.cancel()
-
-    timer = asyncio.get_running_loop().call_later(seconds, cancel)
-    try:
-        while True:
-            try:
-                sent = yield waits_for
-            except BaseException as error:
-                waits_for = steps.throw(error)
-            else:
-                waits_for = steps.send(sent)
-    except StopIteration as end:
-        return end.value
-    except asyncio.CancelledError:
-        if overdue and task.cancelling() <= 1:
-            raise TimeoutError from None
-        raise
-    finally:
-        timer.cancel()
-        if overdue:
-            task.uncancel()
 
 
 def _error(text: str) -> ToolResult:

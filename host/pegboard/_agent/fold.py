@@ -12,6 +12,7 @@ from pegboard.messages import (
     Message,
     Origin,
     RedactedThinkingBlock,
+    StopReason,
     Tally,
     TextBlock,
     ThinkingBlock,
@@ -88,12 +89,15 @@ class Conversation:
         """Add one block of an answer that is still under way."""
         self._pending.setdefault(request, []).append(block)
 
-    def end_request(self, request: str) -> None:
-        """Make a message of the blocks of a request. An answer without a block makes none."""
+    def end_request(self, request: str, *, lost: bool = False) -> None:
+        """Make a message of the blocks of a request. An answer without a block makes none.
+
+        *lost* says that the user's message before it is missing, if there is none.
+        """
         blocks = _sendable(self._pending.pop(request, []))
         if not blocks:
             return
-        if len(self._results) < len(self._calls) or (not self._messages and not self._tail_is_new):
+        if len(self._results) < len(self._calls) or (lost and not self._tail_is_new):
             self._stand_in()
         self.settle()
         self.characters += sum(map(characters, blocks))
@@ -108,12 +112,10 @@ class Conversation:
 
     def _stand_in(self) -> None:
         """Put something in the place of what a damaged journal has lost, or the conversation could never go on."""
-        if not self._messages:
-            self.add_user(TextBlock(text=LOST, origins=(Origin.HOST,)))
         for call in self.open_calls:
-            self.add_user(
-                ToolResultBlock(tool_use_id=call.id, content=LOST, is_error=True, origins=(Origin.HOST,))
-            )
+            self.add_user(ToolResultBlock(tool_use_id=call.id, content=LOST, is_error=True, origins=(Origin.HOST,)))
+        if not self._tail_is_new and (not self._messages or self._messages[-1].role == "assistant"):
+            self.add_user(TextBlock(text=LOST, origins=(Origin.HOST,)))
 
     def drop_request(self, request: str) -> None:
         """Forget the blocks of a request that never ended."""
@@ -264,7 +266,7 @@ class Replay:
 
     def _response(self, raw: dict[str, Any]) -> None:
         had = raw["request"] in self.conversation.unfinished_requests
-        self.conversation.end_request(raw["request"])
+        self.conversation.end_request(raw["request"], lost=self.stop_reason != StopReason.PAUSE_TURN)
         usage = _usage(raw.get("usage") or {})
         self.usage.add(usage)
         if had:

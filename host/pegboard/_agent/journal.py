@@ -64,13 +64,15 @@ def _json(value: Any) -> bytes:
 
 
 class Journal:
-    """An open journal. `written` counts records; `on_write` is told of each one after it was written."""
+    """An open journal. `seq` is the number of its last record."""
 
     def __init__(self, path: Path, *, fsync: str = "turn", seq: int = 0) -> None:
         """Open *path* for appending and lock it. Raises SessionLockedError and JournalError."""
         self.path = path
         self.seq = seq
-        self.on_write: Callable[[Record], None] | None = None
+        self._told: Callable[[Record], None] | None = None
+        self._wanted: Callable[[str], bool] = lambda kind: False
+        self._wants: dict[str, bool] = {}
         self._fsync = fsync
         self._reads: dict[str, Any] = {}
         self._snapshot = ""
@@ -86,11 +88,22 @@ class Journal:
             raise SessionLockedError(path, _writer_of(path)) from None
         self._size = os.fstat(self._fd).st_size
 
+    def observe(self, wants: Callable[[str], bool], tell: Callable[[Record], None]) -> None:
+        """Tell *tell* of each record of a type that *wants* says yes to (asked once per type), after it was written."""
+        self._wanted, self._told = wants, tell
+
+    def _observed(self, kind: str) -> bool:
+        wanted = self._wants.get(kind)
+        if wanted is None:
+            wanted = self._wants[kind] = self._wanted(kind)
+        return wanted
+
     def write(self, record: Record) -> None:
         """Append one record. Raises JournalError if the disk does not take it; the file then ends before it."""
-        self._append(record.type, _json(record)[_PREFIX:])  # type: ignore[attr-defined]
-        if self.on_write is not None:
-            self.on_write(record)
+        kind: str = record.type  # type: ignore[attr-defined]  # every kind of record has one
+        self._append(kind, to_json(record)[_PREFIX:])
+        if self._told is not None and self._observed(kind):
+            self._told(record)
 
     def put(self, kind: type[Record], facts: dict[str, Any]) -> None:
         """Append a record of *kind* with these fields, the others at their defaults.
@@ -99,9 +112,9 @@ class Journal:
         made of models: what is read back is checked, and a test holds the two against each other.
         """
         name, head = _TYPES.get(kind) or _type_of(kind)
-        self._append(name, head + _json(facts)[1:])
-        if self.on_write is not None:
-            self.on_write(kind(**facts))
+        self._append(name, head + to_json(facts)[1:])
+        if self._told is not None and self._observed(name):
+            self._told(kind(**facts))
 
     def _append(self, kind: str, body: bytes) -> None:
         if self._reads:

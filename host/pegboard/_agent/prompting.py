@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from pegboard._agent.fold import Conversation, MessagesView
 from pegboard._agent.validate import check_messages, check_tools
 from pegboard._board.dispatch import Dispatcher
-from pegboard.messages import canonical
+from pegboard.messages import canonical, whole
 from pegboard.records import Record, RequestRecord, StateRecord, SystemRecord
 from pegboard.requests import Layer, Purpose, Request, RequestDraft, Section, Stability, ToolSpec
 from pegboard.tools import Tool
@@ -169,7 +169,7 @@ class Prompting:
     def _take_sections(self, sections: tuple[Section, ...]) -> None:
         lasting = [section for section in sections if section.stability is not Stability.TURN and section.text.strip()]
         lasting.sort(key=lambda one: (LAYERS.index(one.layer), STABILITIES.index(one.stability)))  # stable
-        system = tuple(section.text for section in lasting)
+        system = tuple(whole(section.text) for section in lasting)
         if self._system is None:
             self._freeze_system(system)
             self._freeze_tools()
@@ -179,10 +179,11 @@ class Prompting:
         changing = [section for section in sections if section.stability is Stability.TURN]
         self._pinned = frozenset(section.name for section in changing if section.pinned)
         for section in changing:
-            if section.text.strip() and self._turn_texts.get(section.name) != section.text:
-                self._turn_texts[section.name] = section.text
-                self._say(section.text, "context", section.owner or section.name)
-                kept = to_json({"text": section.text, "pinned": section.pinned}).decode()
+            text = whole(section.text)
+            if text.strip() and self._turn_texts.get(section.name) != text:
+                self._turn_texts[section.name] = text
+                self._say(text, "context", section.owner or section.name)
+                kept = to_json({"text": text, "pinned": section.pinned}).decode()
                 self._write(StateRecord(plugin="", key=SECTION + section.name, value_json=kept))
 
     def _keep_out(self, sections: list[Section]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from pegboard._board.dispatch import start_task
+from pegboard._board.waiting import start_task
 from pegboard.messages import ToolCall
 from pegboard.tools import Claims
 

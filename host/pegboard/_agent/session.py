@@ -82,6 +82,7 @@ from pegboard.requests import (
     Purpose,
     Request,
     StreamEvent,
+    estimate_tokens,
 )
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
@@ -167,7 +168,7 @@ class Session:
         self._observed: deque[Record] = deque()
         self._observing: asyncio.Task[None] | None = None
         if self.dispatcher.has("event"):
-            journal.on_write = self._observe
+            journal.observe(self.dispatcher.observes, self._observe)
 
     def _make_prompting(self) -> Prompting:
         model = self._host.view.model
@@ -268,7 +269,7 @@ class Session:
             return self._result(TurnEnd(EndReason.REFUSED, f"{outcome.by}: {outcome.reason}"))
         self._turn += 1
         self._begin_turn()
-        self._add_user(TextBlock(text=outcome.prompt, origins=(Origin.USER,)), "prompt")
+        self._add_user(TextBlock(text=whole(outcome.prompt), origins=(Origin.USER,)), "prompt")
         for plugin, text in outcome.contexts:
             self._say(text, "context", plugin)
         return await self._turn_task()
@@ -608,8 +609,8 @@ class Session:
             return False
         tokens, window = self.fill()
         target = int(window * self._settings.compact_to)
-        if trigger is CompactionTrigger.MANUAL:
-            target = min(target, tokens // 2)
+        # Who asks wants less than there is, whatever the window: a person, a hook, or a provider who counts otherwise.
+        target = min(target, tokens // 2, estimate_tokens(before) // 2)
         pins = self._prompting.pins
         job = CompactionJob(
             trigger=trigger,
@@ -669,6 +670,10 @@ class Session:
     def write(self, record: Record) -> None:
         """Write a record to the journal."""
         self._journal.write(record)
+
+    def put(self, kind: type[Record], facts: dict[str, Any]) -> None:
+        """Write a record of *kind* with these fields to the journal."""
+        self._journal.put(kind, facts)
 
     def ctx(self, plugin: str) -> Ctx:
         """Return a plugin's Ctx; one per plugin and session."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any, Protocol
+
+from pydantic_core import from_json, to_json
 
 from pegboard._board.outcomes import (
     CallOutcome,
@@ -28,6 +29,7 @@ from pegboard._board.outcomes import (
 from pegboard._board.plan import Impl, Plan, make_impl, options_on
 from pegboard._board.registry import Board, describe
 from pegboard._board.sheet import Sheet
+from pegboard._board.waiting import GRACE, LateError, go_on, start_task, until_each_deadline
 from pegboard._board.watchdog import OverrunError, Watchdog
 from pegboard.context import Ctx
 from pegboard.decisions import (
@@ -42,7 +44,7 @@ from pegboard.decisions import (
 )
 from pegboard.errors import HookTimeoutError, ModelError, PegboardError, UnknownModelError, WrongAnswerError
 from pegboard.hookspecs import POLICIES, Ask, State
-from pegboard.messages import Batch, Outcome, ToolCall, ToolResult, canonical, input_hash
+from pegboard.messages import Batch, Outcome, ToolCall, ToolResult, input_hash
 from pegboard.records import Event, PluginStamp, Quarantined, Record
 from pegboard.requests import (
     CallNext,
@@ -55,8 +57,6 @@ from pegboard.requests import (
 )
 
 FAILURES_IN_A_ROW = 3
-GRACE = 0.2
-"""Seconds that a cancelled implementation has to clean up before it is left behind."""
 
 Bound = tuple[Impl, Ctx]
 
@@ -65,6 +65,7 @@ class Surroundings(Protocol):
     """What a dispatcher needs of its session."""
 
     def write(self, record: Record) -> None: ...
+    def put(self, kind: type[Record], facts: dict[str, Any]) -> None: ...
     def notice(self, plugin: str, text: str, level: str) -> None: ...
     def ctx(self, plugin: str) -> Ctx: ...
     def problems(self, call: ToolCall) -> str: ...
@@ -104,9 +105,9 @@ class Dispatcher:
         self._matched = {hook: any(impl.match for impl, _ in bound) for hook, bound in self._bound.items()}
         self._onion: CallNext | None = None
 
-    def write(self, record: Record) -> None:
-        """Write a record to the session's journal."""
-        self._around.write(record)
+    def put(self, kind: type[Record], facts: dict[str, Any]) -> None:
+        """Write a record of *kind* with these fields to the session's journal."""
+        self._around.put(kind, facts)
 
     def has(self, hook: str) -> bool:
         """Whether anybody implements a hook."""
@@ -252,16 +253,16 @@ class Dispatcher:
             if impl.match is not None and not impl.match(call.name):
                 sheet.skip(impl)
                 continue
-            given, seen, frozen = outcome.call, outcome.call.input_hash, canonical(outcome.call.input)
+            given, seen, frozen = outcome.call, outcome.call.input_hash, to_json(outcome.call.input)
             answer = await self._one(sheet, impl, ctx, (given, batch))
             self._rewrite(sheet, impl, answer, outcome, votes)
-            if outcome.call is given and canonical(given.input) != frozen:
+            if outcome.call is given and to_json(given.input) != frozen:
                 self._restore(outcome, frozen, impl.plugin)
             sheet.hashes(impl, seen, outcome.call.input_hash)
-        frozen = canonical(outcome.call.input)
+        frozen = to_json(outcome.call.input)
         deciders = self._matching(sheet, self._deciders["pre_tool"], call.name)
         answers = await self._together(sheet, deciders, (outcome.call, batch))
-        if canonical(outcome.call.input) != frozen:
+        if to_json(outcome.call.input) != frozen:
             # Others may have decided on what one of them left: all are asked again, each with a copy of its own.
             sheet.forget(deciders)
             answers = []
@@ -287,8 +288,6 @@ class Dispatcher:
 
     def _restore(self, outcome: CallOutcome, frozen: bytes, suspects: str) -> None:
         """Give the call a fresh copy of its input; *suspects* are named as who may have changed the last one."""
-        from pydantic_core import from_json
-
         if suspects:
             text = f"a hook changed the input of {outcome.call.name} in place, which does not count ({suspects})"
             self._around.notice("", text, "warning")
@@ -464,10 +463,14 @@ class Dispatcher:
 
     async def event(self, record: Record) -> None:
         """Show a journal record to its observers; nothing of this is journaled, or it would never end."""
-        bound = self._bound["event"]
+        sheet = Sheet(self, "event", "")
+        bound = self._matching(sheet, self._bound["event"], record.type)  # type: ignore[attr-defined]
         if bound:
-            sheet = Sheet(self, "event", "")
             await self._together(sheet, bound, (record,))
+
+    def observes(self, kind: str) -> bool:
+        """Whether anybody wants to see records of a type."""
+        return any(impl.match is None or impl.match(kind) for impl, _ in self._bound["event"])
 
     # --- calling ---------------------------------------------------------------------------------------
 
@@ -519,39 +522,33 @@ class Dispatcher:
     async def _together(self, sheet: Sheet, bound: Sequence[Bound], args: tuple[Any, ...]) -> list[Any]:
         """Call all, those that wait side by side; return an answer, a Failure or None for each, in order."""
         answers: list[Any] = [None] * len(bound)
-        waiting: list[tuple[int, Impl, asyncio.Future[None], float | None]] = []
+        round_ = None
         dog = self._dog
         dog.count += 1
         ns = sheet.ns
         first = len(ns)
         clock = perf_counter_ns()
         for place, (impl, ctx) in enumerate(bound):
-            if impl.plain:
-                dog.limit, dog.running = impl.limit, impl  # type: ignore[assignment]  # plain: no function
-                try:
+            dog.running = impl
+            try:
+                if impl.plain:
+                    dog.limit = impl.limit  # type: ignore[assignment]  # plain: no function
                     answer = impl.call(*args, ctx)
                     if answer is not None:
                         answers[place] = answer
-                except BaseException as error:
-                    answers[place] = self._caught(impl, error)
-            else:
-                try:
-                    limit = _seconds(impl, args[0])
-                    if impl.is_async or impl.options.blocking:
-                        task = self._start(impl, ctx, args, answers, place, ns, first + place)
-                        if task is not None:
-                            waiting.append((place, impl, task, limit))
-                    else:
-                        dog.limit, dog.running = limit, impl
-                        answers[place] = impl.call(*args, ctx)
-                except BaseException as error:
-                    answers[place] = self._caught(impl, error)
+                else:
+                    if round_ is None:
+                        round_ = _Round(answers, ns, first, self.abandoned)
+                    dog.limit = limit = _seconds(impl, args[0])
+                    round_.start(place, impl, ctx, args, limit)
+            except BaseException as error:
+                answers[place] = self._caught(impl, error)
             now = perf_counter_ns()
             ns.append(now - clock)
             clock = now
         dog.running = None
-        if waiting:
-            await self._wait(waiting, answers)
+        if round_ is not None and round_.waits:
+            await round_.finish()
         for place, answer in enumerate(answers):
             if answer is not None:
                 answers[place] = self._checked(sheet, bound[place][0], answer)
@@ -570,101 +567,6 @@ class Dispatcher:
         if isinstance(error, KeyboardInterrupt):
             raise error
         return Failure(describe(error))
-
-    def _start(
-        self, impl: Impl, ctx: Ctx, args: tuple[Any, ...], answers: list[Any], place: int, ns: list[int], slot: int
-    ) -> asyncio.Future[None] | None:
-        """Start what cannot be called directly; None if it has finished already."""
-        began = perf_counter_ns()
-        if impl.options.blocking:
-            return self._in_thread(impl, ctx, args, answers, place)
-
-        async def run() -> None:
-            me = asyncio.current_task()
-            assert me is not None
-            try:
-                answer = await impl.call(*args, ctx)
-            except BaseException as error:  # also SystemExit, which would end the loop
-                if isinstance(error, asyncio.CancelledError) and me.cancelling():
-                    raise
-                answer = Failure(describe(error))
-            if me.cancelling():
-                return  # it ate its cancellation: too late, whatever it says now
-            answers[place] = answer
-            if slot < len(ns):
-                ns[slot] = perf_counter_ns() - began
-
-        task = start_task(run())
-        return None if task.done() else task
-
-    def _in_thread(
-        self, impl: Impl, ctx: Ctx, args: tuple[Any, ...], answers: list[Any], place: int
-    ) -> asyncio.Future[None]:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        context = copy_context()
-
-        def finish(answer: Any) -> None:
-            if not done.done():
-                answers[place] = answer
-                done.set_result(None)
-
-        def run() -> None:
-            try:
-                answer = context.run(impl.call, *args, ctx)
-            except BaseException as error:
-                answer = Failure(describe(error))
-            try:
-                loop.call_soon_threadsafe(finish, answer)
-            except RuntimeError:  # the loop has ended: nobody waits any more
-                pass
-
-        threading.Thread(target=run, name=f"pegboard-{impl}", daemon=True).start()
-        return done
-
-    async def _wait(
-        self, waiting: list[tuple[int, Impl, asyncio.Future[None], float | None]], answers: list[Any]
-    ) -> None:
-        """Wait for all, with one timer for the earliest deadline; who misses his is cancelled and left behind."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        pending = {
-            task: (place, impl, None if limit is None else now + limit, limit)
-            for place, impl, task, limit in waiting
-            if not task.done()
-        }
-        try:
-            while pending:
-                deadlines = [row[2] for row in pending.values() if row[2] is not None]
-                timeout = max(0.0, min(deadlines) - loop.time()) if deadlines else None
-                await asyncio.wait(pending, timeout=timeout)
-                now = loop.time()
-                for task, (place, impl, deadline, limit) in list(pending.items()):
-                    if task.done():
-                        del pending[task]
-                    elif deadline is not None and deadline <= now:
-                        del pending[task]
-                        task.cancel()
-                        self._leave_behind(task, impl)
-                        answers[place] = Failure(
-                            str(HookTimeoutError(impl.plugin, impl.hook, limit or 0)), timeout=True
-                        )
-        except asyncio.CancelledError:
-            for task in pending:
-                task.cancel()
-            if pending:
-                await asyncio.wait(pending, timeout=GRACE)
-            raise
-
-    def _leave_behind(self, task: asyncio.Future[None], impl: Impl) -> None:
-        """Count what did not answer; it is reported when it still runs after a grace."""
-        loop = asyncio.get_running_loop()
-
-        def look() -> None:
-            if not task.done() or impl.options.blocking:
-                self.abandoned.append(str(impl))
-
-        loop.call_later(GRACE, look)
 
     def _checked(self, sheet: Sheet, impl: Impl, answer: Any) -> Any:
         """Turn an answer of the wrong type into a Failure; count failures."""
@@ -750,6 +652,137 @@ class _Below:
             await _aclose(stream)
 
 
+class _Round:
+    """The implementations of one dispatch that are not plain: stepped in place, in a thread, or as tasks.
+
+    The first coroutine that waits goes on in the task that called it; only those after it get tasks of their own.
+    """
+
+    __slots__ = ("_answers", "_first", "_in_place", "_ns", "_tasks", "left")
+
+    def __init__(self, answers: list[Any], ns: list[int], first: int, left: list[str]) -> None:
+        self._answers = answers
+        self._ns = ns
+        self._first = first
+        self._in_place: tuple[int, Impl, Coroutine[Any, Any, Any], Any, float | None, int] | None = None
+        self._tasks: dict[asyncio.Future[None], tuple[int, Impl, float | None]] = {}
+        self.left = left  # the dispatcher's own: some are found out only a grace after the round
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody has not answered yet."""
+        return self._in_place is not None or bool(self._tasks)
+
+    def start(self, place: int, impl: Impl, ctx: Ctx, args: tuple[Any, ...], limit: float | None) -> None:
+        """Call one implementation, as far as it goes without waiting. Raises what it raises."""
+        if impl.options.blocking:
+            self._tasks[self._in_thread(place, impl, ctx, args)] = (place, impl, limit)
+        elif not impl.is_async:
+            self._answers[place] = impl.call(*args, ctx)
+        elif self._in_place is None:
+            began = perf_counter_ns()
+            coroutine = impl.call(*args, ctx)
+            try:
+                waits_for = coroutine.send(None)
+            except StopIteration as end:
+                self._answers[place] = end.value
+            else:
+                self._in_place = (place, impl, coroutine, waits_for, limit, began)
+        else:
+            task = start_task(self._as_task(place, impl, ctx, args))
+            if not task.done():
+                self._tasks[task] = (place, impl, limit)
+
+    async def finish(self) -> None:
+        """Wait for all, each until its own deadline."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        pending = {task: None if limit is None else now + limit for task, (_, _, limit) in self._tasks.items()}
+        if self._in_place is None:
+            await until_each_deadline(pending, self._late)
+            return
+        others = loop.create_task(until_each_deadline(pending, self._late)) if pending else None
+        try:
+            await self._go_on(*self._in_place)
+            if others is not None:
+                await others
+        except BaseException:
+            if others is not None:
+                others.cancel()
+                await asyncio.wait([others])
+            raise
+
+    async def _go_on(
+        self, place: int, impl: Impl, coroutine: Any, waits_for: Any, limit: float | None, began: int
+    ) -> None:
+        try:
+            self._answers[place] = await go_on(coroutine, waits_for, limit)
+        except LateError as late:
+            self._missed(place, impl, limit)
+            if late.left:
+                self.left.append(str(impl))
+        except BaseException as error:
+            task = asyncio.current_task()
+            if isinstance(error, KeyboardInterrupt) or (
+                isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
+            ):
+                raise
+            self._answers[place] = Failure(describe(error))
+        self._ns[self._first + place] = perf_counter_ns() - began
+
+    async def _as_task(self, place: int, impl: Impl, ctx: Ctx, args: tuple[Any, ...]) -> None:
+        began = perf_counter_ns()
+        me = asyncio.current_task()
+        assert me is not None
+        try:
+            answer = await impl.call(*args, ctx)
+        except BaseException as error:  # also SystemExit, which would end the loop
+            if isinstance(error, asyncio.CancelledError) and me.cancelling():
+                raise
+            answer = Failure(describe(error))
+        if me.cancelling():
+            return  # it ate its cancellation: too late, whatever it says now
+        self._answers[place] = answer
+        if self._first + place < len(self._ns):
+            self._ns[self._first + place] = perf_counter_ns() - began
+
+    def _in_thread(self, place: int, impl: Impl, ctx: Ctx, args: tuple[Any, ...]) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        context = copy_context()
+
+        def finish(answer: Any) -> None:
+            if not done.done():
+                self._answers[place] = answer
+                done.set_result(None)
+
+        def run() -> None:
+            try:
+                answer = context.run(impl.call, *args, ctx)
+            except BaseException as error:
+                answer = Failure(describe(error))
+            try:
+                loop.call_soon_threadsafe(finish, answer)
+            except RuntimeError:  # the loop has ended: nobody waits any more
+                pass
+
+        threading.Thread(target=run, name=f"pegboard-{impl}", daemon=True).start()
+        return done
+
+    def _late(self, future: asyncio.Future[None]) -> None:
+        place, impl, limit = self._tasks[future]
+        self._missed(place, impl, limit)
+
+        def look() -> None:
+            if not future.done() or impl.options.blocking:
+                self.left.append(str(impl))
+
+        asyncio.get_running_loop().call_later(GRACE, look)
+
+    def _missed(self, place: int, impl: Impl, limit: float | None) -> None:
+        self._answers[place] = Failure(str(HookTimeoutError(impl.plugin, impl.hook, limit or 0)), timeout=True)
+
+
 async def _aclose(stream: Any) -> None:
     close = getattr(stream, "aclose", None)
     if close is not None:
@@ -762,17 +795,6 @@ def _seconds(impl: Impl, event: Any) -> float | None:
     if limit is not None and not isinstance(limit, int | float):
         raise TypeError(f"timeout= gave {limit!r}; it must give seconds or None")
     return limit
-
-
-def start_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Start a coroutine as a task of its own, from Python 3.12 on without a turn of the loop if it never waits.
-
-    It is not stepped outside a task: `asyncio.timeout` and task groups remember the task of their first step.
-    """
-    loop = asyncio.get_running_loop()
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(work, loop=loop, eager_start=True)
-    return loop.create_task(work)
 
 
 # --- the plan ------------------------------------------------------------------------------------------

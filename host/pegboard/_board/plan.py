@@ -13,7 +13,7 @@ from pegboard.hookspecs import NO_OPTIONS, OPTIONS, ImplOptions, Policy
 from pegboard.records import PlanRecord, PluginStamp
 
 NAMES = re.compile(r"[A-Za-z0-9_\- ,|]*")
-MATCHED_HOOKS = frozenset({"pre_tool", "post_tool"})
+MATCHED_HOOKS = frozenset({"pre_tool", "post_tool", "event"})
 Limit = float | Callable[..., float | None] | None
 
 
@@ -29,11 +29,8 @@ class Impl:
     is_async: bool
     options: ImplOptions
     match: Callable[[str], bool] | None
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is a `def` that is called directly, under a fixed limit."""
-        return not (self.is_async or self.options.blocking or callable(self.limit))
+    plain: bool
+    """Whether it is a `def` that is called directly, under a fixed limit."""
 
     def __str__(self) -> str:
         return f"{self.plugin}.{self.hook}"
@@ -56,15 +53,18 @@ class Plan:
 def make_impl(index: int, policy: Policy, hook: str, plugin: str, function: Any) -> Impl:
     """Compile one implementation."""
     options = options_on(function)
+    limit = policy.timeout if options.timeout is None else options.timeout
+    is_async = inspect.iscoroutinefunction(function)
     return Impl(
         index=index,
         plugin=plugin,
         hook=hook,
         call=adapter(hook, function),
-        limit=policy.timeout if options.timeout is None else options.timeout,
-        is_async=inspect.iscoroutinefunction(function),
+        limit=limit,
+        is_async=is_async,
         options=options,
         match=matcher(options.matcher) if hook in MATCHED_HOOKS else None,
+        plain=not (is_async or options.blocking or callable(limit)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pegboard._board.outcomes import Failure
 from pegboard._board.plan import Impl, Plan
-from pegboard.records import HookRecord, HookRow, Record
+from pegboard.records import HookRecord, Record
 
 
 class Owner(Protocol):
@@ -15,7 +15,7 @@ class Owner(Protocol):
 
     plan: Plan
 
-    def write(self, record: Record) -> None: ...
+    def put(self, kind: type[Record], facts: dict[str, Any]) -> None: ...
     def failed(self, impl: Impl, error: str) -> None: ...
 
 
@@ -33,7 +33,7 @@ class Sheet:
         self.skipped: list[int] = []
 
     def row(self, impl: Impl, **facts: str) -> None:
-        """Say something of an implementation; what is said again replaces what was."""
+        """Say something of an implementation (fields of records.HookRow); what is said again replaces what was."""
         row = self.rows.setdefault(impl.index, {"i": impl.index, "plugin": impl.plugin})
         row.update({name: value for name, value in facts.items() if value})
 
@@ -66,17 +66,17 @@ class Sheet:
 
     def close(self, outcome: str, winner: str, before: str = "", after: str = "") -> None:
         """Write the record."""
-        self._dispatcher.write(
-            HookRecord(
-                point=self.hook,
-                plan=self._dispatcher.plan.id,
-                subject=self.subject,
-                ns=tuple(self.ns),
-                rows=tuple(HookRow(**self.rows[index]) for index in sorted(self.rows)),
-                outcome=outcome,
-                winner=winner,
-                before=before,
-                after=after,
-                skipped=tuple(self.skipped),
-            )
-        )
+        facts: dict[str, Any] = {
+            "point": self.hook,
+            "plan": self._dispatcher.plan.id,
+            "subject": self.subject,
+            "ns": self.ns,
+            "rows": [self.rows[index] for index in sorted(self.rows)],
+            "outcome": outcome,
+            "winner": winner,
+        }
+        if before:
+            facts["before"], facts["after"] = before, after
+        if self.skipped:
+            facts["skipped"] = self.skipped
+        self._dispatcher.put(HookRecord, facts)
