@@ -101,7 +101,7 @@ class Journal:
     def write(self, record: Record) -> None:
         """Append one record. Raises JournalError if the disk does not take it; the file then ends before it."""
         kind: str = record.type  # type: ignore[attr-defined]  # every kind of record has one
-        self._append(kind, to_json(record)[_PREFIX:])
+        self._append(kind, _json(record)[_PREFIX:])
         if self._told is not None and self._observed(kind):
             self._told(record)
 
@@ -112,7 +112,7 @@ class Journal:
         made of models: what is read back is checked, and a test holds the two against each other.
         """
         name, head = _TYPES.get(kind) or _type_of(kind)
-        self._append(name, head + to_json(facts)[1:])
+        self._append(name, head + _json(facts)[1:])
         if self._told is not None and self._observed(name):
             self._told(kind(**facts))
 

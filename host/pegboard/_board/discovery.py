@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from pegboard._board.order import Tier
 from pegboard.errors import DuplicatePluginError
+from pegboard.hookspecs import ImplOptions
 
 GROUP = "pegboard"
 OWN_DISTRIBUTION = "pegboard"
@@ -40,6 +41,8 @@ class PluginRecord:
     reason: str = ""
     mend: str = ""
     plugin: Any = field(default=None, repr=False)
+    hooks: dict[str, ImplOptions] = field(default_factory=dict, repr=False)
+    """What it implements, once it was loaded."""
     import_ms: float = 0.0
 
     def fail(self, status: Status, reason: str, mend: str = "") -> None:

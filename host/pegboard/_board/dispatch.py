@@ -536,6 +536,16 @@ class Dispatcher:
                     answer = impl.call(*args, ctx)
                     if answer is not None:
                         answers[place] = answer
+                elif impl.stepped and (round_ is None or not round_.waits):
+                    dog.limit = impl.limit  # type: ignore[assignment]  # stepped: no function either
+                    coroutine = impl.call(*args, ctx)
+                    try:
+                        waits_for = coroutine.send(None)
+                    except StopIteration as end:
+                        answers[place] = end.value
+                    else:
+                        round_ = round_ or _Round(answers, ns, first, self.abandoned)
+                        round_.in_place = (place, impl, coroutine, waits_for, impl.limit, clock)  # type: ignore[assignment]
                 else:
                     if round_ is None:
                         round_ = _Round(answers, ns, first, self.abandoned)
@@ -658,20 +668,20 @@ class _Round:
     The first coroutine that waits goes on in the task that called it; only those after it get tasks of their own.
     """
 
-    __slots__ = ("_answers", "_first", "_in_place", "_ns", "_tasks", "left")
+    __slots__ = ("_answers", "_first", "_ns", "_tasks", "in_place", "left")
 
     def __init__(self, answers: list[Any], ns: list[int], first: int, left: list[str]) -> None:
         self._answers = answers
         self._ns = ns
         self._first = first
-        self._in_place: tuple[int, Impl, Coroutine[Any, Any, Any], Any, float | None, int] | None = None
+        self.in_place: tuple[int, Impl, Coroutine[Any, Any, Any], Any, float | None, int] | None = None
         self._tasks: dict[asyncio.Future[None], tuple[int, Impl, float | None]] = {}
         self.left = left  # the dispatcher's own: some are found out only a grace after the round
 
     @property
     def waits(self) -> bool:
         """Whether somebody has not answered yet."""
-        return self._in_place is not None or bool(self._tasks)
+        return self.in_place is not None or bool(self._tasks)
 
     def start(self, place: int, impl: Impl, ctx: Ctx, args: tuple[Any, ...], limit: float | None) -> None:
         """Call one implementation, as far as it goes without waiting. Raises what it raises."""
@@ -679,7 +689,7 @@ class _Round:
             self._tasks[self._in_thread(place, impl, ctx, args)] = (place, impl, limit)
         elif not impl.is_async:
             self._answers[place] = impl.call(*args, ctx)
-        elif self._in_place is None:
+        elif self.in_place is None:
             began = perf_counter_ns()
             coroutine = impl.call(*args, ctx)
             try:
@@ -687,7 +697,7 @@ class _Round:
             except StopIteration as end:
                 self._answers[place] = end.value
             else:
-                self._in_place = (place, impl, coroutine, waits_for, limit, began)
+                self.in_place = (place, impl, coroutine, waits_for, limit, began)
         else:
             task = start_task(self._as_task(place, impl, ctx, args))
             if not task.done():
@@ -698,12 +708,12 @@ class _Round:
         loop = asyncio.get_running_loop()
         now = loop.time()
         pending = {task: None if limit is None else now + limit for task, (_, _, limit) in self._tasks.items()}
-        if self._in_place is None:
+        if self.in_place is None:
             await until_each_deadline(pending, self._late)
             return
         others = loop.create_task(until_each_deadline(pending, self._late)) if pending else None
         try:
-            await self._go_on(*self._in_place)
+            await self._go_on(*self.in_place)
             if others is not None:
                 await others
         except BaseException:

@@ -31,6 +31,8 @@ class Impl:
     match: Callable[[str], bool] | None
     plain: bool
     """Whether it is a `def` that is called directly, under a fixed limit."""
+    stepped: bool
+    """Whether it is an `async def` that is stepped in place, under a fixed limit."""
 
     def __str__(self) -> str:
         return f"{self.plugin}.{self.hook}"
@@ -65,6 +67,7 @@ def make_impl(index: int, policy: Policy, hook: str, plugin: str, function: Any)
         options=options,
         match=matcher(options.matcher) if hook in MATCHED_HOOKS else None,
         plain=not (is_async or options.blocking or callable(limit)),
+        stepped=is_async and not options.blocking and not callable(limit),
     )
 
 

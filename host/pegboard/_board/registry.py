@@ -170,7 +170,7 @@ class Board:
             self.manager.unregister(name=record.name)
 
     def _register(self, record: PluginRecord) -> None:
-        check_implementations(self.manager, record.name, record.plugin)
+        record.hooks = implementations_of(self.manager, record.name, record.plugin)
         contribution = Contribution(record.name, self.view)
         for found in vars(record.plugin).values() if inspect.ismodule(record.plugin) else ():
             if isinstance(found, Tool):
@@ -179,7 +179,7 @@ class Board:
                 contribution.add_flag(found)
         self.manager.register(record.plugin, record.name)
         register = getattr(record.plugin, "register", None)
-        if register is not None and self.manager.parse_hookimpl_opts(record.plugin, "register") is not None:
+        if register is not None and "register" in record.hooks:
             limit = POLICIES["register"].timeout or IMPORT_SECONDS
             wanted = inspect.signature(register).parameters
             run_abandonable((lambda: register(contribution)) if wanted else register, limit, record.name, "register")
@@ -248,7 +248,7 @@ class Board:
         """Return the names of the plugins that implement a hook, in their total order. Raises OrderCycleError."""
         places = []
         for record in self.active:
-            options = options_of(record.plugin, hook, self.manager)
+            options = record.hooks.get(hook)
             if options is not None:
                 places.append(Place(record.name, record.tier, record.distribution, options.before, options.after))
         return [place.name for place in total_order(places, hook=hook)]
@@ -308,18 +308,12 @@ def resolve(value: str) -> Any:
     return found() if inspect.isclass(found) else found
 
 
-def options_of(plugin: Any, hook: str, manager: pluggy.PluginManager) -> ImplOptions | None:
-    """Return what `@hookimpl` said on a plugin's implementation of *hook*; None if it has none."""
-    for name in dir(plugin):
-        opts = manager.parse_hookimpl_opts(plugin, name)
-        if opts is not None and (opts.get("specname") or name) == hook:
-            found: ImplOptions = getattr(getattr(plugin, name), OPTIONS, NO_OPTIONS)
-            return found
-    return None
+def implementations_of(manager: pluggy.PluginManager, plugin_name: str, plugin: Any) -> dict[str, ImplOptions]:
+    """Return what `@hookimpl` said, by hook; refuse what could not be called.
 
-
-def check_implementations(manager: pluggy.PluginManager, plugin_name: str, plugin: Any) -> None:
-    """Refuse what could not be called: unknown hooks, wrappers, keyword-only and unknown arguments."""
+    That is: unknown hooks, wrappers, tryfirst and trylast, keyword-only and unknown arguments.
+    """
+    found: dict[str, ImplOptions] = {}
     for name in dir(plugin):
         opts = manager.parse_hookimpl_opts(plugin, name)
         if opts is None:
@@ -335,14 +329,17 @@ def check_implementations(manager: pluggy.PluginManager, plugin_name: str, plugi
             )
         if opts.get("tryfirst") or opts.get("trylast"):
             raise HookSignatureError(plugin_name, hook, "tryfirst and trylast do nothing here; use before= and after=")
-        _check_signature(plugin_name, hook, getattr(plugin, name))
-        wanted = getattr(getattr(plugin, name), OPTIONS, NO_OPTIONS).matcher
+        function = getattr(plugin, name)
+        _check_signature(plugin_name, hook, function)
+        options: ImplOptions = getattr(function, OPTIONS, NO_OPTIONS)
         try:
-            matcher(wanted)
+            matcher(options.matcher)
         except re.error as wrong:
             raise HookSignatureError(
-                plugin_name, hook, f"matcher={wanted!r} is no regular expression: {wrong}"
+                plugin_name, hook, f"matcher={options.matcher!r} is no regular expression: {wrong}"
             ) from None
+        found[hook] = options
+    return found
 
 
 def _check_signature(plugin_name: str, hook: str, function: Any) -> None:

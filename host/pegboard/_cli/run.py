@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -120,6 +121,8 @@ async def _run(
             if again
             else host.session(options, show=printer.show)
         )
+        gc.freeze()
+        gc.enable()
         async with session:
             with _interrupts(session):
                 for trigger in setup:
