@@ -124,19 +124,14 @@ class Host:
         return [*self._find(), *self._further()]
 
     def _load_settings(self) -> SettingsView:
-        try:
-            return load_settings(
-                self.cwd,
-                config_dir=self.config_dir,
-                trusted=self.trust.trusts(self.cwd),
-                environment=self.environment,
-                command_line=self._command_line,
-            )
-        except SettingsError as error:
-            if self._strict:
-                raise
-            self.problems.append(error)
-            return SettingsView()
+        return load_settings(
+            self.cwd,
+            config_dir=self.config_dir,
+            trusted=self.trust.trusts(self.cwd),
+            environment=self.environment,
+            command_line=self._command_line,
+            problems=None if self._strict else self.problems,
+        )
 
     def _find(self) -> list[PluginRecord]:
         try:

@@ -322,17 +322,28 @@ def load_settings(
     session: Mapping[str, Any] | None = None,
     command_line: Mapping[str, Any] | None = None,
     managed: Path | None = Path("/etc/pegboard/settings.toml"),
+    problems: list[SettingsError] | None = None,
 ) -> SettingsView:
     """Read every layer for a project folder.
 
     *session* and *command_line* are tables by name. Files that are absent count as empty. Raises SettingsError for
-    a file that is no TOML, with its line.
+    a file that is no TOML, with its line; where *problems* is given, such a file costs only itself and is told there.
     """
+
+    def read(path: Path, layer: SettingsLayer) -> LayerFile | None:
+        try:
+            return read_pyproject(path) if path.name == "pyproject.toml" else read_file(path, layer)
+        except SettingsError as error:
+            if problems is None:
+                raise
+            problems.append(error)
+            return None
+
     files = [
-        read_file(config_dir / "settings.toml", SettingsLayer.USER),
-        read_pyproject(project / "pyproject.toml"),
-        read_file(project / ".pegboard" / "settings.toml", SettingsLayer.PROJECT),
-        read_file(project / ".pegboard" / "settings.local.toml", SettingsLayer.LOCAL),
+        read(config_dir / "settings.toml", SettingsLayer.USER),
+        read(project / "pyproject.toml", SettingsLayer.PROJECT),
+        read(project / ".pegboard" / "settings.toml", SettingsLayer.PROJECT),
+        read(project / ".pegboard" / "settings.local.toml", SettingsLayer.LOCAL),
         from_environment(os.environ if environment is None else environment),
     ]
     if session:
@@ -340,7 +351,7 @@ def load_settings(
     if command_line:
         files.append(LayerFile(SettingsLayer.COMMAND_LINE, dict(command_line), "command line"))
     if managed is not None:
-        files.append(read_file(managed, SettingsLayer.MANAGED))
+        files.append(read(managed, SettingsLayer.MANAGED))
     return SettingsView((file for file in files if file is not None), trusted=trusted)
 
 

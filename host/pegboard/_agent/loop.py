@@ -59,6 +59,7 @@ class Answer:
     cut: str = ""
     error: str = ""
     first_ms: float | None = None
+    duration_ms: float = 0.0
 
     @property
     def text(self) -> str:
@@ -382,6 +383,7 @@ async def read_answer(port: Port, request: Request) -> Answer:
     except BaseException:
         answer.stop_reason = StopReason.INTERRUPTED
         _keep_partial(port, request, answer, partial)
+        answer.duration_ms = (time.perf_counter() - started) * 1e3
         port.end(request, answer)
         raise
     finally:
@@ -391,6 +393,7 @@ async def read_answer(port: Port, request: Request) -> Answer:
     if answer.stop_reason == StopReason.CONTEXT_OVERFLOW and answer.blocks:
         port.discard(request, "the window was full before the answer ended")
         answer.blocks.clear()
+    answer.duration_ms = (time.perf_counter() - started) * 1e3
     port.end(request, answer)
     return answer
 

@@ -439,6 +439,7 @@ class Session:
             "stop_reason": answer.stop_reason,
             "usage": usage,
             "first_ms": answer.first_ms,
+            "duration_ms": answer.duration_ms,
         }
         if answer.error:
             facts["error"] = answer.error

@@ -161,8 +161,10 @@ class Board:
             record.fail(Status.LOAD_ERROR, owner, rest)
         except PegboardError as error:
             record.fail(Status.LOAD_ERROR, str(error))
+        except ModuleNotFoundError as error:
+            record.fail(Status.LOAD_ERROR, describe(error), f"install what it needs: the module {error.name!r}")
         except (Exception, SystemExit) as error:
-            record.fail(Status.LOAD_ERROR, describe(error), f"pegboard plugins info {record.name}")
+            record.fail(Status.LOAD_ERROR, describe(error))
         else:
             record.status = Status.ACTIVE
             return
