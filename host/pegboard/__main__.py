@@ -2,6 +2,9 @@
 
 import sys
 
-from pegboard._cli.main import main
+# With -m the working folder comes first, and a host is started in folders that nobody trusts.
+del sys.path[0]
+
+from pegboard._cli.main import main  # noqa: E402
 
 sys.exit(main())

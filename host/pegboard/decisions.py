@@ -182,7 +182,7 @@ class Skip(_Answer):
 class Answer(_Answer):
     """An answer to a `lifecycle` event.
 
-    `block` counts only where the event's row allows it. `display` replaces text that is shown,
+    `block` counts only where the event's docstring says so. `display` replaces text that is shown,
     `watch` names paths to watch, `retry` asks for one more try where the event offers that.
     """
 

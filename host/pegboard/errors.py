@@ -67,7 +67,7 @@ class DuplicatePluginError(PluginError):
     def __init__(self, plugin: str, owners: tuple[str, ...]) -> None:
         self.owners = owners
         both = " and ".join(owners)
-        super().__init__(plugin, f"is shipped by {both}; uninstall one, or disable it: plugins.disabled = [{plugin!r}]")
+        super().__init__(plugin, f"is shipped by {both}, so neither is used: uninstall one of them")
 
 
 class DuplicateToolError(PluginError):

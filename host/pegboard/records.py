@@ -447,7 +447,10 @@ def parse_record(line: bytes | str) -> Record:
 
 
 class Event(BaseModel):
-    """A moment of a session's life, handed to `lifecycle`. `name` is the contract's spelling."""
+    """A moment of a session's life, handed to `lifecycle`. `name` is the contract's spelling.
+
+    Only events that something fires are declared here; a plugin that brings a new subject brings its events.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -493,7 +496,7 @@ class StopFailure(Event):
 
 
 class Notification(Event):
-    """A person's attention is wanted."""
+    """A person's attention is wanted: a call was deferred and waits for a decision (agent_needs_input)."""
 
     name: Literal["Notification"] = "Notification"
     message: str
@@ -512,14 +515,6 @@ class InstructionsLoaded(Event):
     trigger_file_path: str = ""
 
 
-class ConfigChange(Event):
-    """A settings file changed; a block keeps the old settings (never for managed ones)."""
-
-    name: Literal["ConfigChange"] = "ConfigChange"
-    source: str
-    file_path: str = ""
-
-
 class CwdChanged(Event):
     """The session's working folder changed."""
 
@@ -528,60 +523,9 @@ class CwdChanged(Event):
     new_cwd: str
 
 
-class FileChanged(Event):
-    """A watched file changed on disk: `event` is change, add or unlink."""
-
-    name: Literal["FileChanged"] = "FileChanged"
-    file_path: str
-    event: str
-
-
-class MessageDisplay(Event):
-    """Assistant text is about to be shown; `display` in an Answer replaces what is shown, never the message."""
-
-    name: Literal["MessageDisplay"] = "MessageDisplay"
-    turn_id: str
-    message_id: str
-    index: int = 0
-    final: bool = True
-    delta: str = ""
-
-
 class PostCompact(Event):
     """A compaction has happened."""
 
     name: Literal["PostCompact"] = "PostCompact"
     trigger: str
     compact_summary: str = ""
-
-
-class PermissionDenied(Event):
-    """Auto mode refused a call; `retry` in an Answer tells the model that it may try again."""
-
-    name: Literal["PermissionDenied"] = "PermissionDenied"
-    tool_name: str
-    tool_input: dict[str, Any]
-    tool_use_id: str
-    reason: str = ""
-
-
-class SubagentStart(Event):
-    """A sub-agent begins."""
-
-    name: Literal["SubagentStart"] = "SubagentStart"
-    agent_id: str
-    agent_type: str
-
-
-class SubagentStop(Event):
-    """A sub-agent would end; a block keeps it going."""
-
-    name: Literal["SubagentStop"] = "SubagentStop"
-    agent_id: str
-    agent_type: str
-    agent_transcript_path: str = ""
-    last_assistant_message: str = ""
-
-
-BLOCKABLE = frozenset({"ConfigChange", "SubagentStop"})
-"""Lifecycle events for which `block` in an Answer counts."""

@@ -364,11 +364,16 @@ def read_file(path: Path, layer: SettingsLayer) -> LayerFile | None:
 
 
 def read_pyproject(path: Path) -> LayerFile | None:
-    """Read `[tool.pegboard]` of a pyproject.toml; None if there is none. Somebody else's bad file is not ours."""
+    """Read `[tool.pegboard]` of a pyproject.toml; None if there is none. Raises SettingsError."""
     text = _read(path)
-    if text is None or "tool.pegboard" not in text:
+    if text is None or "pegboard" not in text:
         return None
-    values = _parse(text, path).get("tool", {}).get("pegboard", {})
+    tools = _parse(text, path).get("tool")
+    values = tools.get("pegboard") if isinstance(tools, dict) else None
+    if values is None:
+        return None
+    if not isinstance(values, dict):
+        raise SettingsError("tool.pegboard must be a table", file=path, line=find_line(text, ("tool", "pegboard")))
     return LayerFile(SettingsLayer.PROJECT, values, str(path), text, prefix=("tool", "pegboard"))
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the agent room share: a recorder of post_tool, tools that behave in every way, and the folded journal."""
+"""What the tests of the agent room share: tools that behave in every way, a recorder, and the folded journal."""
 
 from __future__ import annotations
 

@@ -87,7 +87,8 @@ async def session(folder: Path) -> int:
             try:
                 result = await opened.run(None if found else PROMPT)
             except PegboardError as nothing:
-                assert "nothing to go on with" in str(nothing), nothing
+                if "nothing to go on with" not in str(nothing):
+                    raise
                 if opened.messages():
                     return 0  # it was killed after its last word
                 result = await opened.run(PROMPT)

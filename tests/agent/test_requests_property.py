@@ -229,7 +229,7 @@ class Editor:
 
 
 class Pools:
-    """Values drawn before the session begins: hypothesis must not be asked inside a hook, whose errors the host takes."""
+    """Values drawn before the session begins: the host would take hypothesis's own errors for a hook's."""
 
     KINDS = (PROMPTS, PATCHES, DECISIONS, RESULTS, STEPS, TEXTS, COMPACTIONS, TOOL_OUTPUTS, MODEL_TURNS, st.booleans())
 

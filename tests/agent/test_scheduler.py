@@ -82,7 +82,7 @@ def test_results_keep_the_source_order_and_conflicting_calls_never_overlap(claim
         assert len(running) <= at_once
 
 
-@given(st.lists(CLAIMS, min_size=1, max_size=6), st.integers(0, 6), st.integers(0, 99), st.booleans())
+@given(st.lists(CLAIMS, min_size=1, max_size=6), st.integers(1, 6), st.integers(0, 99), st.booleans())
 @settings(deadline=None, max_examples=150)
 def test_every_call_has_one_end_whenever_it_is_held_or_cancelled(claims, after, seed, cancel):
     how = {"cancel_after": after} if cancel else {"hold_after": after}

@@ -477,7 +477,8 @@ async def test_the_first_valid_result_wins_and_failures_and_bad_ones_are_passed_
     assert stage.rows()["c"].effect == "dropped: it is bad"
     assert "e" not in stage.rows()
     with Stage(plugins[:3]) as stage:
-        assert await stage.dispatcher.compact(job(), accept) == (None, "")
+        assert await stage.dispatcher.compact(job(), accept) == (None, "host")
+        assert await stage.dispatcher.compact(job(), accept, lambda: result("cut")) == (result("cut"), "host")
 
 
 async def test_a_skip_ends_the_job_unless_the_window_has_overflowed() -> None:
@@ -500,7 +501,8 @@ async def test_default_is_what_the_next_would_answer() -> None:
         answer, by = await stage.dispatcher.compact(job(), accept)
         assert (getattr(answer, "strategy", ""), by) == ("((c))", "a")
     with Stage(plugins[:1]) as stage:
-        assert await stage.dispatcher.compact(job(), accept) == (None, "")
+        answer, by = await stage.dispatcher.compact(job(), accept, lambda: result("cut"))
+        assert (getattr(answer, "strategy", ""), by) == ("(cut)", "a"), "the last one's default is the host's own way"
 
 
 # --- lifecycle -----------------------------------------------------------------------------------------

@@ -297,6 +297,51 @@ async def test_who_takes_too_long_has_failed(function: Any, options: Any, guard:
     assert "did not answer 'pre_tool' within 0.05 s" in stage.rows()["late"].error
 
 
+def holds_the_loop_in_c() -> Decision:
+    time.sleep(0.3)
+    return ALLOW
+
+
+async def waits_then_holds_the_loop() -> Decision:
+    await asyncio.sleep(0)
+    time.sleep(0.3)  # noqa: ASYNC251  (that is the point)
+    return ALLOW
+
+
+@pytest.mark.parametrize("function", [holds_the_loop_in_c, waits_then_holds_the_loop], ids=["def", "async def"])
+@pytest.mark.parametrize("beside", [0, 1], ids=["alone", "beside one that waits"])
+async def test_an_answer_that_comes_too_late_does_not_count_although_no_timer_could_fire(
+    function: Any, beside: int
+) -> None:
+    async def waits() -> None:
+        await asyncio.sleep(0.01)
+
+    others = [("a", plugin("pre_tool", waits))] * beside
+    with Stage([*others, ("late", plugin("pre_tool", function, timeout=0.05, guard=True))]) as stage:
+        outcome = await stage.pre_tool()
+    assert outcome.verdict is Verdict.DENY
+    assert "did not answer" in stage.rows()["late"].error
+
+
+async def test_failures_are_counted_for_each_implementation_not_for_the_plugin() -> None:
+    class Mixed:
+        @hookimpl
+        def pre_tool(self) -> None:
+            return None
+
+        @hookimpl
+        def post_tool(self) -> None:
+            raise RuntimeError("always")
+
+    with Stage([("mixed", Mixed())]) as stage:
+        for _ in range(3):
+            call = a_call()
+            await stage.pre_tool()
+            outcome = Outcome(kind=OutcomeKind.OK, result=ToolResult(content="x"))
+            await stage.dispatcher.post_tool(call, outcome)
+        assert "mixed" in stage.dispatcher.quarantined
+
+
 async def test_the_watchdog_names_who_held_the_loop_and_hits_nobody_else() -> None:
     with Stage([("a", plugin("pre_tool", spins, timeout=0.05)), ("b", says(ALLOW))]) as stage:
         for _ in range(2):

@@ -43,6 +43,10 @@ BROKEN = {
     "raises in register": ("@hookimpl\ndef register(registry): raise OSError('disk full')", "OSError: disk full"),
     "exits in register": ("@hookimpl\ndef register(registry): raise SystemExit(1)", "SystemExit: 1"),
     "registers no tool": ("@hookimpl\ndef register(registry): registry.add_tool(print)", "what @tool makes"),
+    "blocks asynchronously": (
+        "@hookimpl(blocking=True)\nasync def pre_tool(call): ...",
+        "blocking=True is for a plain def",
+    ),
     "registers asynchronously": ("@hookimpl\nasync def register(registry): ...", "make it a plain def"),
     "takes keyword-only arguments": ("@hookimpl\ndef pre_tool(*, call): ...", "'call' is keyword-only"),
     "takes an unknown argument": ("@hookimpl\ndef pre_tool(call, color): ...", "takes 'color'"),

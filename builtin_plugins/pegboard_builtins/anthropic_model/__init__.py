@@ -40,7 +40,7 @@ def register(registry: Registry) -> None:
         from pegboard_builtins.anthropic_model.keys import check_key
 
         model = registry.all_settings().model.name
-        return check_key(settings) if not model or model.startswith(PREFIX) else None
+        return check_key(settings) if model.startswith(PREFIX) else None
 
     registry.add_health_check("anthropic key", ask_for_key)
 

@@ -23,6 +23,8 @@ def objection(result: CompactionResult, before: Sequence[Message], pins: Sequenc
         check_messages(result.messages, ending=False)
     except InvalidRequestError as error:
         return f"it is no valid conversation: {error}"
+    if before and before[-1].role == "user" and result.messages[-1].role != "user":
+        return "it ends with the model's words; the next request must end with the user's"
     was, now = estimate_tokens(before), estimate_tokens(result.messages)
     if now >= was:
         return f"it is not shorter ({now:,} tokens instead of {was:,})"

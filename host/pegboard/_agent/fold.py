@@ -97,7 +97,7 @@ class Conversation:
         blocks = _sendable(self._pending.pop(request, []))
         if not blocks:
             return
-        if len(self._results) < len(self._calls) or (lost and not self._tail_is_new):
+        if lost or len(self._results) < len(self._calls):
             self._stand_in()
         self.settle()
         self.characters += sum(map(characters, blocks))
@@ -114,7 +114,8 @@ class Conversation:
         """Put something in the place of what a damaged journal has lost, or the conversation could never go on."""
         for call in self.open_calls:
             self.add_user(ToolResultBlock(tool_use_id=call.id, content=LOST, is_error=True, origins=(Origin.HOST,)))
-        if not self._tail_is_new and (not self._messages or self._messages[-1].role == "assistant"):
+        self.settle()
+        if not self._messages or self._messages[-1].role == "assistant":
             self.add_user(TextBlock(text=LOST, origins=(Origin.HOST,)))
 
     def drop_request(self, request: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from pegboard import __version__
 from pegboard._agent.chokepoints import DEPTH, Done, Egress, Invoker, depth, origins_of, sendable
@@ -56,6 +56,7 @@ from pegboard.records import (
     Event,
     LifecycleRecord,
     Notice,
+    Notification,
     PostCompact,
     PromptRefused,
     Record,
@@ -73,6 +74,7 @@ from pegboard.records import (
     TurnStarted,
     UserLine,
 )
+from pegboard.records import TurnEnd as TurnEndEvent
 from pegboard.requests import (
     CompactionJob,
     CompactionResult,
@@ -89,6 +91,9 @@ from pegboard.tools import Tool
 
 BROKEN_OFF = (EndReason.INTERRUPTED, EndReason.WALL_TIME, EndReason.ERROR)
 """Ends of a turn after which `run()` without a prompt goes on, even if the model had the last word."""
+
+
+NO_BATCH = Batch()
 
 
 class Session:
@@ -160,7 +165,7 @@ class Session:
         self._task: asyncio.Task[TurnEnd] | None = None
         self._turn_ends_at: float | None = None
         self._moved_from: Path | None = None
-        self._batch = Batch()
+        self._batch = NO_BATCH
         self._stop_batch = ""
         self._ineffective = 0
         self._started = False
@@ -234,6 +239,9 @@ class Session:
             await self.interrupt()
         try:
             await self.fire(SessionEnd(reason=reason))
+            if self.dispatcher.abandoned:
+                left = ", ".join(sorted(set(self.dispatcher.abandoned)))
+                self.notice("", f"left behind, because they did not end when they were told to: {left}", "warning")
             self.write(SessionEnded(reason=reason))
             if self._observing is not None:
                 await asyncio.wait([self._observing], timeout=1.0)
@@ -322,9 +330,17 @@ class Session:
             if timer is not None:
                 timer.cancel()
         self._finish_turn(end, started)
+        await self._tell_end(end)
+        return self._result(end)
+
+    async def _tell_end(self, end: TurnEnd) -> None:
         if end.reason is EndReason.ERROR:
             await self.fire(StopFailure(error=kind_of_failure(end.detail), error_details=end.detail))
-        return self._result(end)
+            return
+        if end.reason is EndReason.DEFERRED:
+            message = f"a call waits for a decision ({end.detail}); the session can be resumed"
+            await self.fire(Notification(message=message, notification_type="agent_needs_input"))
+        await self.fire(TurnEndEvent(reason=end.reason, text=end.text))
 
     async def _one_turn(self, limits: Limits, steps: int, *, continuing: bool) -> TurnEnd:
         answer = None
@@ -473,7 +489,7 @@ class Session:
 
     async def _run_batch(self, blocks: Sequence[ToolUseBlock]) -> list[Finished]:
         calls = [self.invoker.prepare(block) for block in blocks]
-        self._batch = Batch(calls=tuple(calls))
+        self._batch = self._batch_of(calls)
         self._stop_batch = ""
         claims = [self.invoker.claims_of(call) for call in calls] if len(calls) > 1 else []
         return await run_calls(
@@ -484,6 +500,12 @@ class Session:
             at_once=self._settings.max_parallel,
             hold=self._hold,
         )
+
+    def _batch_of(self, calls: Sequence[ToolCall]) -> Batch:
+        """Return the batch that hooks see: copies, because what they do to it must not reach what runs."""
+        if not self.dispatcher.has("pre_tool"):
+            return NO_BATCH
+        return Batch(calls=tuple(c.model_copy(update={"input": from_json(to_json(c.input))}) for c in calls))
 
     def _hold(self) -> str:
         if self._stop_batch:
@@ -622,13 +644,13 @@ class Session:
             instructions=instructions,
             pins=pins,
         )
-        result, by = await self.dispatcher.compact(job, lambda given: objection(given, before, pins))
+        result, by = await self.dispatcher.compact(
+            job, lambda given: objection(given, before, pins), lambda: cut_by_rule(before, target, pins)
+        )
         if isinstance(result, Skip):
             self.write(CompactionSkipped(trigger=trigger, by=by, reason=result.reason))
             self.notice(by, f"no compaction: {result.reason}", "info")
             return False
-        if result is None:
-            result, by = cut_by_rule(before, target, pins), "host"
         if result is None:
             self.write(CompactionSkipped(trigger=trigger, by="host", reason="nothing can be taken away"))
             return False

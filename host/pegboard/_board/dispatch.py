@@ -57,6 +57,8 @@ from pegboard.requests import (
 )
 
 FAILURES_IN_A_ROW = 3
+SLOW_NS = 1_000_000
+"""Only after a dispatch of a millisecond is it worth a look whether one of them alone was over its deadline."""
 
 Bound = tuple[Impl, Ctx]
 
@@ -79,7 +81,7 @@ class Dispatcher:
     def __init__(self, plan: Plan, around: Surroundings, watchdog: Watchdog) -> None:
         self._around = around
         self._dog = watchdog
-        self._failures: dict[str, int] = {}
+        self._failures: dict[Impl, int] = {}
         self.quarantined: dict[str, str] = {}
         self.muted: set[str] = set()
         self.abandoned: list[str] = []
@@ -236,8 +238,12 @@ class Dispatcher:
             sheet.close("refused", impl.plugin)
             raise ModelError(f"{impl.plugin} (a guard) failed, so the request is refused: {describe(error)}") from error
         sheet.close("skipped", "")
-        async for event in inner(request):
-            yield event
+        try:
+            async for event in inner(request):
+                yield event
+        except UnknownModelError:
+            # It was this one's model: that nobody else has it is not what went wrong.
+            raise ModelError(f"{impl.plugin!r} broke before it answered: {describe(error)}") from error
 
     # --- pre-tool --------------------------------------------------------------------------------------
 
@@ -416,17 +422,25 @@ class Dispatcher:
         return outcome
 
     async def compact(
-        self, job: CompactionJob, accept: Callable[[CompactionResult], str], *, start: int = 0
+        self,
+        job: CompactionJob,
+        accept: Callable[[CompactionResult], str],
+        last: Callable[[], CompactionResult | None] = lambda: None,
+        *,
+        start: int = 0,
     ) -> tuple[CompactionResult | Skip | None, str]:
-        """Ask one after another for a result that *accept* has nothing against (it returns the objection)."""
+        """Ask one after another for a result that *accept* has nothing against (it returns the objection).
+
+        *last* is the host's own way, for when nobody has one.
+        """
         bound = self._bound["compact"][start:]
         if not bound:
-            return None, ""
+            return last(), "host"
         sheet = Sheet(self, "compact", str(job.trigger))
         for place, (impl, ctx) in enumerate(bound, start + 1):
 
             async def default(after: int = place) -> CompactionResult | Skip | None:
-                return (await self.compact(job, accept, start=after))[0]
+                return (await self.compact(job, accept, last, start=after))[0]
 
             answer = await self._one(sheet, impl, ctx, (replace(job, default=default),))
             if isinstance(answer, Skip):
@@ -442,8 +456,8 @@ class Dispatcher:
                     sheet.close("result", impl.plugin)
                     return answer, impl.plugin
                 sheet.row(impl, verdict="result", reason=answer.strategy, effect=f"dropped: {objection}")
-        sheet.close("none", "")
-        return None, ""
+        sheet.close("none", "host")
+        return last(), "host"
 
     async def lifecycle(self, event: Event) -> list[tuple[str, Answer]]:
         """Tell everybody; return the answers in order."""
@@ -513,8 +527,8 @@ class Dispatcher:
                 clock = now
                 if answer is not None:
                     answer = self._checked(sheet, impl, answer)
-                if impl.plugin in self._failures and not isinstance(answer, Failure):
-                    del self._failures[impl.plugin]
+                if impl in self._failures and not isinstance(answer, Failure):
+                    del self._failures[impl]
             if answer is not None:
                 return [(impl, answer)], here + 1
         return [], len(bound)
@@ -527,7 +541,7 @@ class Dispatcher:
         dog.count += 1
         ns = sheet.ns
         first = len(ns)
-        clock = perf_counter_ns()
+        began = clock = perf_counter_ns()
         for place, (impl, ctx) in enumerate(bound):
             dog.running = impl
             try:
@@ -557,6 +571,8 @@ class Dispatcher:
             ns.append(now - clock)
             clock = now
         dog.running = None
+        if clock - began > SLOW_NS:
+            self._refuse_late(bound, ns[first:], answers)
         if round_ is not None and round_.waits:
             await round_.finish()
         for place, answer in enumerate(answers):
@@ -565,8 +581,17 @@ class Dispatcher:
         if self._failures:
             for place, (impl, _) in enumerate(bound):
                 if not isinstance(answers[place], Failure):
-                    self._failures.pop(impl.plugin, None)
+                    self._failures.pop(impl, None)
         return answers
+
+    def _refuse_late(self, bound: Sequence[Bound], ns: list[int], answers: list[Any]) -> None:
+        """Drop the answers of those that kept the loop past their deadline and could not be ended."""
+        for place, (impl, _) in enumerate(bound):
+            limit = impl.limit
+            late = isinstance(limit, int | float) and ns[place] > limit * 1e9
+            if late and not isinstance(answers[place], Failure):
+                error = HookTimeoutError(impl.plugin, impl.hook, limit)  # type: ignore[arg-type]
+                answers[place] = Failure(str(error), timeout=True)
 
     def _caught(self, impl: Impl, error: BaseException) -> Failure:
         if isinstance(error, OverrunError):
@@ -600,13 +625,13 @@ class Dispatcher:
         self._around.notice(impl.plugin, f"{impl.hook} failed: {error}", level)
         if impl.options.guard:
             return
-        count = self._failures[impl.plugin] = self._failures.get(impl.plugin, 0) + 1
+        count = self._failures[impl] = self._failures.get(impl, 0) + 1
         if count >= FAILURES_IN_A_ROW and impl.plugin not in self.quarantined:
             self._quarantine(impl, error)
 
     def _mute(self, impl: Impl, error: str) -> None:
         """Count an observer's failure, and stop telling it after some. A notice is a record that it would be told."""
-        count = self._failures[str(impl)] = self._failures.get(str(impl), 0) + 1
+        count = self._failures[impl] = self._failures.get(impl, 0) + 1
         if count < FAILURES_IN_A_ROW or impl.plugin in self.muted:
             return
         self.muted.add(impl.plugin)
@@ -699,7 +724,7 @@ class _Round:
             else:
                 self.in_place = (place, impl, coroutine, waits_for, limit, began)
         else:
-            task = start_task(self._as_task(place, impl, ctx, args))
+            task = start_task(self._as_task(place, impl, ctx, args, limit))
             if not task.done():
                 self._tasks[task] = (place, impl, limit)
 
@@ -740,7 +765,7 @@ class _Round:
             self._answers[place] = Failure(describe(error))
         self._ns[self._first + place] = perf_counter_ns() - began
 
-    async def _as_task(self, place: int, impl: Impl, ctx: Ctx, args: tuple[Any, ...]) -> None:
+    async def _as_task(self, place: int, impl: Impl, ctx: Ctx, args: tuple[Any, ...], limit: float | None) -> None:
         began = perf_counter_ns()
         me = asyncio.current_task()
         assert me is not None
@@ -752,6 +777,9 @@ class _Round:
             answer = Failure(describe(error))
         if me.cancelling():
             return  # it ate its cancellation: too late, whatever it says now
+        if limit is not None and perf_counter_ns() - began > limit * 1e9:
+            self._missed(place, impl, limit)  # it computed past its deadline, and no timer could fire
+            return
         self._answers[place] = answer
         if self._first + place < len(self._ns):
             self._ns[self._first + place] = perf_counter_ns() - began

@@ -334,6 +334,8 @@ def implementations_of(manager: pluggy.PluginManager, plugin_name: str, plugin: 
         function = getattr(plugin, name)
         _check_signature(plugin_name, hook, function)
         options: ImplOptions = getattr(function, OPTIONS, NO_OPTIONS)
+        if options.blocking and inspect.iscoroutinefunction(function):
+            raise HookSignatureError(plugin_name, hook, "blocking=True is for a plain def: an async def does not block")
         try:
             matcher(options.matcher)
         except re.error as wrong:

@@ -7,6 +7,8 @@ import json
 import os
 from pathlib import Path
 
+import tomli
+
 WATCHED = (
     ".pegboard/settings.toml",
     ".pegboard/settings.local.toml",
@@ -26,11 +28,25 @@ def fingerprints(folder: Path) -> dict[str, str]:
         except OSError:
             continue
         if name == "pyproject.toml":
-            if b"tool.pegboard" not in content:
+            ours = our_part(content)
+            if ours is None:
                 continue
-            content = content[content.index(b"tool.pegboard") :]
+            content = ours
         found[name] = hashlib.sha256(content).hexdigest()
     return found
+
+
+def our_part(pyproject: bytes) -> bytes | None:
+    """Return what a pyproject says to us, as canonical JSON; None if nothing, all of it if it cannot be parsed."""
+    if b"pegboard" not in pyproject:
+        return None
+    try:
+        said = tomli.loads(pyproject.decode())
+    except (UnicodeDecodeError, tomli.TOMLDecodeError):
+        return pyproject
+    tools = said.get("tool")
+    ours = tools.get("pegboard") if isinstance(tools, dict) else None
+    return None if ours is None else json.dumps(ours, sort_keys=True, default=str).encode()
 
 
 class TrustStore:

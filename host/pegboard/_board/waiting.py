@@ -39,7 +39,9 @@ def go_on(steps: Any, waits_for: Any, seconds: float | None) -> Generator[Any, A
         timer = loop.call_later(GRACE, cancel)
         task.cancel()
 
+    ends = None
     if seconds is not None:
+        ends = loop.time() + seconds
         timer = loop.call_later(seconds, cancel)
     try:
         while True:
@@ -52,7 +54,8 @@ def go_on(steps: Any, waits_for: Any, seconds: float | None) -> Generator[Any, A
             else:
                 waits_for = steps.send(sent)
     except StopIteration as end:
-        if cancels:
+        # The timer cannot fire while the coroutine computes: the clock decides, not the timer.
+        if cancels or (ends is not None and loop.time() > ends):
             raise LateError(left=False) from None
         return end.value
     except asyncio.CancelledError:

@@ -105,7 +105,10 @@ def mount(app: typer.Typer, name: str, target: str, help: str = "") -> None:
     except (Exception, SystemExit) as error:
         raise PegboardError(f"the verb {name!r} cannot be imported from {target}: {error}") from error
     if isinstance(found, typer.Typer):
-        app.add_typer(found, name=name, help=help or None)
+        if help:
+            app.add_typer(found, name=name, help=help)
+        else:
+            app.add_typer(found, name=name)  # its own help: None would take that away
     else:
         app.command(name, help=help or None)(found)
 

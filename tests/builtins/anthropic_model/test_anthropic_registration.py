@@ -59,7 +59,7 @@ def test_the_model_stands_innermost() -> None:
 
 @pytest.mark.parametrize(
     ("model", "asked"),
-    [("", True), ("anthropic:claude-opus-5-5", True), ("scripted:a.toml", False)],
+    [("", False), ("anthropic:claude-opus-5-5", True), ("scripted:a.toml", False)],
     ids=["no model is set", "one of ours", "another's"],
 )
 def test_doctor_asks_for_a_key_only_where_one_is_needed(model: str, asked: bool) -> None:
