@@ -14,13 +14,12 @@ def events_page() -> str:
 
     intro = (
         "The events that `lifecycle(event, ctx)` is told of. `event.name` is the wire contract's spelling. An\n"
-        "[`Answer`](decisions.md#answer) with `block` counts only where this page says so."
+        "[`Answer`](decisions.md#answer) may hold context for the model, a notice, and more; what an event offers\n"
+        "stands beside it."
     )
     parts = []
     for kind in records.Event.__subclasses__():
         parts += [f"## {kind.__name__}", prose(kind), attribute_table(kind, without=("name",))]
-        if kind.__name__ in records.BLOCKABLE:
-            parts.append("`block` counts.")
     return page("Lifecycle events", "`pegboard.records`", intro, parts)
 
 

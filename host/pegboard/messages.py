@@ -286,10 +286,13 @@ def canonical(value: Any) -> bytes:
 
 def _sorted(value: Any) -> Any:
     if type(value) is dict:
-        return {key: _sorted(value[key]) for key in sorted(value)}
+        return {key: inner if type(inner) in PLAIN else _sorted(inner) for key, inner in sorted(value.items())}
     if type(value) in (list, tuple):
-        return [_sorted(item) for item in value]
+        return [inner if type(inner) in PLAIN else _sorted(inner) for inner in value]
     return value
+
+
+PLAIN = frozenset({str, int, bool, float, type(None)})
 
 
 def input_hash(value: dict[str, Any]) -> str:

@@ -155,17 +155,16 @@ class Tool:
         return ToolSpec(name=self.name, description=self.description, input_schema=self.input_schema)
 
     @cached_property
-    def _fields(self) -> tuple[str, ...]:
-        return tuple(self.input_model.model_fields)
+    def _validate(self) -> Callable[[Any], BaseModel]:
+        validate: Callable[[Any], BaseModel] = self.input_model.__pydantic_validator__.validate_python
+        return validate
 
     def arguments(self, given: dict[str, Any]) -> dict[str, Any]:
         """Validate *given* and return keyword arguments for the function. Raises ToolInputError."""
         try:
-            parsed = self.input_model.model_validate(given)
+            return self._validate(given).__dict__  # of a model that nobody else has: no copy is needed
         except ValidationError as wrong:
             raise ToolInputError(self.name, tuple(_problem(error) for error in wrong.errors())) from None
-        values = parsed.__dict__
-        return {name: values[name] for name in self._fields}
 
     def normalised(self, given: dict[str, Any], cwd: Path) -> dict[str, Any]:
         """Return the wire input as hooks shall see it; the same where the tool does not mind."""

@@ -54,6 +54,13 @@ async def test_pause_turn_sends_the_same_conversation_back():
         assert text_of(host.messages[1]) == "One, two."
 
 
+async def test_reasoning_after_a_pause_does_not_make_a_message_that_cannot_be_sent():
+    async with HostFixture() as host:
+        thinks = {"thinking": "Hm.", "call": [{"name": "look", "input": {"name": "a"}}]}
+        result = await ended(host, {"text": "One, ", "stop_reason": "pause_turn"}, thinks, "Done.")
+        assert (result.reason, result.text, log) == (EndReason.COMPLETED, "Done.", ["a+", "a-"])
+
+
 async def test_a_refusal_ends_the_turn_as_an_error():
     async with HostFixture() as host:
         result = await ended(host, {"text": "No.", "stop_reason": "refusal"})

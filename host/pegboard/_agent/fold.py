@@ -102,8 +102,12 @@ class Conversation:
         self.settle()
         self.characters += sum(map(characters, blocks))
         if self._messages and self._messages[-1].role == "assistant":
-            # pause_turn: the model goes on with its own message.
-            blocks = [*self._messages.pop().content, *blocks]
+            # pause_turn: the model goes on with its own message, which must begin with reasoning if it holds any.
+            before = self._messages.pop().content
+            if type(before[0]) not in THINKING:
+                self.characters -= sum([characters(block) for block in blocks if type(block) in THINKING])
+                blocks = [block for block in blocks if type(block) not in THINKING]
+            blocks = [*before, *blocks]
             self.generation += 1
         self._messages.append(Message(role="assistant", content=tuple(blocks)))
         self._calls = tuple([block for block in blocks if type(block) is ToolUseBlock])

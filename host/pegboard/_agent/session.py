@@ -513,7 +513,8 @@ class Session:
         return "the user has said something new" if self._steering else ""
 
     async def _run_one(self, call: ToolCall) -> Finished:
-        self.screen.call(call)
+        if self.screen.on:
+            self.screen.call(call)
         try:
             done = await self.invoker.invoke(call, self._batch)
         except asyncio.CancelledError as cancelled:
@@ -553,7 +554,8 @@ class Session:
                 "started": outcome.started,
             },
         )
-        self.screen.result(done)
+        if self.screen.on:
+            self.screen.result(done)
         for plugin, text in done.contexts:
             self._say(text, "context", plugin)
 
