@@ -66,6 +66,7 @@ def test_what_is_held_back_is_a_note_until_it_is_trusted(terminal: Any) -> None:
 
 def test_a_health_check_that_complains_is_wrong(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
+    monkeypatch.setenv("PEGBOARD_MODEL__NAME", "anthropic:claude-opus-4-5")
     (one,) = wrong(findings(terminal, code=1), "health")
     assert one["subject"].startswith("anthropic_model")
 
