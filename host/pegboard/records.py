@@ -188,7 +188,7 @@ class Forked(Record):
 
 
 class RequestRecord(Record):
-    """A request was sent. The prompt itself is the fold of all earlier lines; `hash` covers every byte."""
+    """A request was sent: the fold of all earlier lines, with the newest `system` record. `hash` covers every byte."""
 
     type: Literal["request"] = "request"
     request: str
@@ -196,8 +196,6 @@ class RequestRecord(Record):
     model: str
     hash: str
     messages: int
-    system_hash: str = ""
-    tools_hash: str = ""
 
 
 class SystemRecord(Record):

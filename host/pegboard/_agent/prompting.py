@@ -66,7 +66,8 @@ class Prompting:
         self._chained = 0
         self._chain_generation = -1
         self._last_end = -1
-        self._drafts: dict[str, RequestDraft] = {}
+        self._pinned: frozenset[str] = frozenset()
+        self._tools_changed = False
 
     def restore(self, system: tuple[str, ...] | None, tools_json: str, requests: int, said: dict[str, Any]) -> None:
         """Take the system prompt of a session that is resumed, so that its bytes stay the same.
@@ -99,9 +100,6 @@ class Prompting:
     def pins(self) -> tuple[str, ...]:
         """Texts in the conversation that must survive compaction."""
         return tuple(text for name, text in self._turn_texts.items() if name in self._pinned)
-
-    _pinned: frozenset[str] = frozenset()
-    _tools_changed = False
 
     async def build(self, step: int) -> Request:
         """Build and journal the next request of the turn. Raises InvalidRequestError."""
@@ -143,8 +141,6 @@ class Prompting:
                 "model": request.model,
                 "hash": digest,
                 "messages": count,
-                "system_hash": self._system_hash,
-                "tools_hash": self._tools_hash,
             },
         )
         return request

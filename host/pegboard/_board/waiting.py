@@ -21,11 +21,12 @@ class LateError(Exception):
 
 
 @types.coroutine
-def go_on(steps: Any, waits_for: Any, seconds: float | None) -> Generator[Any, Any, Any]:
+def go_on(steps: Any, waits_for: Any, seconds: float | None, *, strict: bool = True) -> Generator[Any, Any, Any]:
     """Go on with a coroutine that was stepped once in this task, for *seconds* at most. Raises LateError.
 
     It stays in the task of its first step, because `asyncio.timeout` and task groups remember that one. At the
-    deadline it is cancelled; if it still waits for something a grace later, it is not stepped any more.
+    deadline it is cancelled; if it still waits for something a grace later, it is not stepped any more. *strict*
+    refuses an answer that was late although it came: the timer cannot fire while the coroutine computes.
     """
     task = asyncio.current_task()
     assert task is not None
@@ -54,8 +55,7 @@ def go_on(steps: Any, waits_for: Any, seconds: float | None) -> Generator[Any, A
             else:
                 waits_for = steps.send(sent)
     except StopIteration as end:
-        # The timer cannot fire while the coroutine computes: the clock decides, not the timer.
-        if cancels or (ends is not None and loop.time() > ends):
+        if cancels or (strict and ends is not None and loop.time() > ends):
             raise LateError(left=False) from None
         return end.value
     except asyncio.CancelledError:
@@ -77,7 +77,7 @@ def within(seconds: float, work: Awaitable[Any]) -> Generator[Any, Any, Any]:
         waits_for = next(steps)
     except StopIteration as end:
         return end.value
-    return (yield from go_on(steps, waits_for, seconds))
+    return (yield from go_on(steps, waits_for, seconds, strict=False))  # work that was done is not thrown away
 
 
 def start_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
