@@ -64,6 +64,15 @@ def test_what_is_held_back_is_a_note_until_it_is_trusted(terminal: Any) -> None:
     assert [one["state"] for one in findings(terminal, code=0) if one["area"] == "trust"] == ["ok"]
 
 
+def test_what_the_contracts_own_files_say_is_held_back_but_for_what_tightens(terminal: Any) -> None:
+    folder = terminal.folder / ".claude"
+    folder.mkdir()
+    said = {"permissions": {"allow": ["Bash"], "deny": ["Read(.env)"], "defaultMode": "plan"}, "hooks": {}}
+    (folder / "settings.json").write_text(json.dumps(said))
+    held = {one["subject"] for one in findings(terminal, code=0) if one["area"] == "trust"}
+    assert held == {"hooks", "permissions.allow", "permissions.defaultMode"}
+
+
 def test_a_health_check_that_complains_is_wrong(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     monkeypatch.setenv("PEGBOARD_MODEL__NAME", "anthropic:claude-opus-4-5")

@@ -107,10 +107,15 @@ def _settings(host: Host) -> Iterator[Finding]:
 
 
 def _held_back(host: Host) -> Iterator[Finding]:
+    from pegboard._cli.trust import held_back_of_the_contract
+
     mend = "look at it and consent with `pegboard trust`"
-    for key, said in host.view.held_back:
-        yield Finding("trust", key, NOTE, f"{said.value!r} ({said.source}) is held back: not trusted", mend)
-    if not host.view.held_back:
+    found = [(key, f"{said.value!r} ({said.source})") for key, said in host.view.held_back]
+    if not host.view.trusted:
+        found += [(key, f"{value!r} ({name})") for name, key, value in held_back_of_the_contract(host)]
+    for key, text in found:
+        yield Finding("trust", key, NOTE, f"{text} is held back: not trusted", mend)
+    if not found:
         text = "nothing is held back" if host.view.trusted else "is not trusted, and nothing is held back"
         yield Finding("trust", str(host.cwd), OK, text)
 

@@ -87,7 +87,7 @@ def _show(host: Host) -> None:
     for name in sorted(_seen(host)):
         say(f"  {name}{'' if name in changed else ' (as it was when you trusted it)'}")
     lines = [f"{key} = {_plain(said.value)}  ({said.source})" for key, said in host.view.held_back]
-    lines += [f"{key} = {_plain(value)}  ({name})" for name, key, value in _of_other_hosts(host)]
+    lines += [f"{key} = {_plain(value)}  ({name})" for name, key, value in held_back_of_the_contract(host)]
     say("What they say that is held back until then:" if lines else "Nothing of what they say is held back.")
     for line in lines:
         say(f"  {line}", "yellow")
@@ -95,8 +95,12 @@ def _show(host: Host) -> None:
         say(f"  wrong: {error}", "red")
 
 
-def _of_other_hosts(host: Host) -> list[tuple[str, str, Any]]:
-    """Return (file, key, value) of the files that follow the hook contract."""
+TIGHTENING = ("deny", "ask")
+"""Lists of permission rules that count from any folder, because they can only tighten."""
+
+
+def held_back_of_the_contract(host: Host) -> list[tuple[str, str, Any]]:
+    """Return (file, key, value) of what files that follow the hook contract say and what needs trust."""
     found: list[tuple[str, str, Any]] = []
     for name in sorted(_seen(host)):
         if not name.endswith(".json"):
@@ -106,7 +110,11 @@ def _of_other_hosts(host: Host) -> list[tuple[str, str, Any]]:
         except (OSError, ValueError) as wrong:
             found.append((name, "(unreadable)", str(wrong)))
             continue
-        found += [(name, key, value) for key, value in sorted(values.items())] if isinstance(values, dict) else []
+        for key, value in sorted(values.items()) if isinstance(values, dict) else ():
+            if key == "permissions" and isinstance(value, dict):
+                found += [(name, f"{key}.{part}", said) for part, said in value.items() if part not in TIGHTENING]
+            else:
+                found.append((name, key, value))
     return found
 
 
