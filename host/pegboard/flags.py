@@ -26,7 +26,7 @@ class Flag(BaseModel):
     `live` flags may change during a session, and only to `safe`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str
     default: bool | int | float | str | dict[str, Any]
@@ -46,7 +46,7 @@ def flag(name: str, default: FlagValue, *, help: str = "", **facts: Any) -> Flag
 class EvaluationContext(BaseModel):
     """Whom a flag is evaluated for. `targeting_key` leaves the machine only hashed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     targeting_key: str = ""
     attributes: dict[str, bool | int | float | str] = {}

@@ -18,7 +18,7 @@ from pegboard.errors import SettingsError, did_you_mean
 Model = TypeVar("Model", bound=BaseModel)
 
 RESERVED_VARIABLES = frozenset({"PEGBOARD_NO_PLUGINS", "PEGBOARD_STATE_DIR", "PEGBOARD_CONFIG_DIR"})
-VARIABLE = re.compile(r"PEGBOARD_([A-Z0-9_]+?)__([A-Z0-9_]+)")
+VARIABLE = r"PEGBOARD_([A-Z0-9_]+?)__([A-Z0-9_]+)"
 
 
 class SettingsLayer(StrEnum):
@@ -382,7 +382,7 @@ def from_environment(environment: Mapping[str, str]) -> LayerFile:
     values: dict[str, Any] = {}
     names: dict[tuple[str, ...], str] = {}
     for name, text in sorted(environment.items()):
-        match = VARIABLE.fullmatch(name)
+        match = re.fullmatch(VARIABLE, name) if name.startswith("PEGBOARD_") else None
         if match is None or name in RESERVED_VARIABLES:
             continue
         table, key = match[1].lower(), match[2].lower()
@@ -420,9 +420,10 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
 
 # --- lines ---------------------------------------------------------------------------------------------
 
-_HEADER = re.compile(r"\s*\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?\s*(#.*)?")
-_PART = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|([A-Za-z0-9_-]+)')
-_KEY = re.compile(r'\s*(?P<name>(?:"(?:[^"\\]|\\.)*"|\'[^\']*\'|[A-Za-z0-9_.\s-])+?)\s*=')
+# Not compiled here: most sessions never ask for a line.
+_HEADER = r"\s*\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?\s*(#.*)?"
+_PART = r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|([A-Za-z0-9_-]+)'
+_KEY = r'\s*(?P<name>(?:"(?:[^"\\]|\\.)*"|\'[^\']*\'|[A-Za-z0-9_.\s-])+?)\s*='
 
 
 def find_line(text: str, path: tuple[str, ...]) -> int | None:
@@ -434,12 +435,12 @@ def find_line(text: str, path: tuple[str, ...]) -> int | None:
     table: tuple[str, ...] = ()
     best: tuple[int, int] | None = None
     for number, line in enumerate(text.splitlines(), 1):
-        header = _HEADER.fullmatch(line)
+        header = re.fullmatch(_HEADER, line)
         if header is not None:
             table = _parts(header["name"])
             here = table
         else:
-            key = _KEY.match(line)
+            key = re.match(_KEY, line)
             if key is None:
                 continue
             here = table + _parts(key["name"])
@@ -451,4 +452,4 @@ def find_line(text: str, path: tuple[str, ...]) -> int | None:
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    return tuple(a or b or c for a, b, c in _PART.findall(name))
+    return tuple(a or b or c for a, b, c in re.findall(_PART, name))

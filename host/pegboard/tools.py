@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -195,12 +196,17 @@ def _without_titles(schema: Any, *, names: bool = False) -> Any:
     return schema
 
 
+_SECTION = r"^\s*(?:[:@]|-{3,}|[\w ]+:[ \t\r\f\v]*$)"
+"""A line that may begin a section in one of docstring_parser's styles: `:param`, `@param`, a ruled title, `Args:`."""
+
+
 def _parameter_texts(function: Callable[..., Any]) -> dict[str, str]:
+    text = function.__doc__ or ""
+    if not re.search(_SECTION, text, re.MULTILINE):
+        return {}  # as most tools, which annotate their parameters: importing the parser takes as long as all of those
     from docstring_parser import parse
 
-    return {
-        param.arg_name: " ".join((param.description or "").split()) for param in parse(function.__doc__ or "").params
-    }
+    return {param.arg_name: " ".join((param.description or "").split()) for param in parse(text).params}
 
 
 def _description(function: Callable[..., Any]) -> str:

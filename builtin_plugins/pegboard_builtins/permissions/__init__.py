@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pegboard.context import Ctx, Registry
 from pegboard.decisions import Answer, Decision, Resolution
@@ -11,9 +12,10 @@ from pegboard.hookspecs import Ask, hookimpl
 from pegboard.messages import ToolCall
 from pegboard.records import AskRecord, Event, Record
 from pegboard_builtins.permissions.answers import OpenQuestions, remember, stored_answer
-from pegboard_builtins.permissions.decide import decide
-from pegboard_builtins.permissions.rules import TABLE, TIGHTENING, PermissionSettings, RuleSet, compile_rules, rules_for
-from pegboard_builtins.permissions.subject import Subject
+from pegboard_builtins.permissions.settings import TABLE, TIGHTENING, PermissionSettings
+
+if TYPE_CHECKING:
+    from pegboard_builtins.permissions.rules import RuleSet
 
 _MODE_WAS_SET = "mode_was_set"
 _open_questions = OpenQuestions()
@@ -30,6 +32,8 @@ def register(registry: Registry) -> None:
         wrong.append(str(error))
 
     def rules_are_well_formed() -> str | None:
+        from pegboard_builtins.permissions.rules import compile_rules
+
         problems = [*wrong, *compile_rules(registry.all_settings(), Path.cwd()).problems]
         return "\n".join(problems) or None
 
@@ -39,6 +43,11 @@ def register(registry: Registry) -> None:
 @hookimpl(guard=True)
 def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     """Say what rules and mode mean for a call; no opinion leaves it to the host's default."""
+    # Imported with the first call: the shell's grammar is half of this plugin, and no session starts with it.
+    from pegboard_builtins.permissions.decide import decide
+    from pegboard_builtins.permissions.rules import rules_for
+    from pegboard_builtins.permissions.subject import Subject
+
     rules = rules_for(ctx.all_settings, ctx.project)
     tool = ctx.tools.get(call.name)
     read_only = tool is not None and tool.read_only
@@ -77,6 +86,8 @@ def event(record: Record, ctx: Ctx) -> None:
 def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
     """Tell at the start of a session which rules do not count: a rule that does nothing must not be silent."""
     if event.name == "SessionStart":
+        from pegboard_builtins.permissions.rules import rules_for
+
         for problem in rules_for(ctx.all_settings, ctx.project).problems:
             ctx.notice(problem, level="warning")
     return None

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pegboard.settings import SettingsLayer, Source
+from pegboard_builtins.permissions.settings import LISTS
 
-LISTS = ("allow", "ask", "deny")
-_COMMENT_OR_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_TRAILING_COMMA_OR_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|,(?=\s*[\]}])', re.DOTALL)
-_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+# Not compiled here: only a file that is no JSON needs them.
+_STRING = r'"(?:[^"\\\n]|\\.)*"'
+_COMMENT_OR_STRING = rf"{_STRING}|//[^\n]*|/\*.*?\*/"
+_TRAILING_COMMA_OR_STRING = rf"{_STRING}|,(?=\s*[\]}}])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ class _Reading:
         return {}
 
     def _salvage(self) -> dict[str, Any]:
-        tidy = _COMMENT_OR_STRING.sub(lambda m: m[0] if m[0][0] == '"' else " ", self.text)
-        tidy = _TRAILING_COMMA_OR_STRING.sub(lambda m: m[0] if m[0][0] == '"' else "", tidy)
+        tidy = re.sub(_COMMENT_OR_STRING, lambda m: m[0] if m[0][0] == '"' else " ", self.text, flags=re.DOTALL)
+        tidy = re.sub(_TRAILING_COMMA_OR_STRING, lambda m: m[0] if m[0][0] == '"' else "", tidy, flags=re.DOTALL)
         try:
             whole = json.loads(tidy, object_pairs_hook=_joined)
             if isinstance(whole, dict) and isinstance(whole.get("permissions"), dict):
@@ -112,7 +113,7 @@ class _Reading:
             while True:
                 string = re.compile(r"[\s,]*").match(tidy, at)
                 at = string.end() if string else at
-                entry = _STRING.match(tidy, at)
+                entry = re.compile(_STRING).match(tidy, at)
                 if entry is None:
                     break
                 following = re.compile(r"\s*:").match(tidy, entry.end())

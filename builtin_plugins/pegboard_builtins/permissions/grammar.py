@@ -33,10 +33,11 @@ MAIN_INPUT = {
 }
 """What a spec without a parameter's name is compared with."""
 
-_RULE = re.compile(r"\s*(?P<tool>[^()\s]+)\s*(?:\((?P<spec>.*)\))?\s*", re.DOTALL)
-_PARAMETER = re.compile(r"(?P<name>-?[A-Za-z_]\w*):(?P<value>.*)", re.DOTALL)
-_GLOB = re.compile(r"[*?\[]")
-_ALLOWED_GLOB = re.compile(r"mcp__[^*?\[]+__[^?\[]*")
+# Not compiled here: a session without rules needs none of them.
+_RULE = r"\s*(?P<tool>[^()\s]+)\s*(?:\((?P<spec>.*)\))?\s*"
+_PARAMETER = r"(?P<name>-?[A-Za-z_]\w*):(?P<value>.*)"
+_GLOB = r"[*?\[]"
+_ALLOWED_GLOB = r"mcp__[^*?\[]+__[^?\[]*"
 
 
 class RuleError(PegboardError):
@@ -64,7 +65,7 @@ class Pattern:
     @property
     def is_glob(self) -> bool:
         """Whether the tool's name is a pattern of its own."""
-        return _GLOB.search(self.tool) is not None
+        return re.search(_GLOB, self.tool) is not None
 
     def names(self, tool: str) -> bool:
         """Whether the rule is about this tool at all."""
@@ -83,7 +84,7 @@ class Pattern:
 
 def parse(text: str, *, allows: bool = False) -> Pattern:
     """Read a rule. *allows* says that it is for the allow list, where a name may be no pattern. Raises RuleError."""
-    match = _RULE.fullmatch(text)
+    match = re.fullmatch(_RULE, text, re.DOTALL)
     if match is None:
         problem = "has no closing ')'" if "(" in text and ")" not in text else "is not Tool or Tool(spec)"
         raise RuleError(text, f"{problem}; write Bash(git push:*), say")
@@ -94,7 +95,7 @@ def parse(text: str, *, allows: bool = False) -> Pattern:
             raise RuleError(text, f"has an empty spec; write {tool} for all of it")
         if spec in ("*", ":*") or (spec == "**" and tool not in PATH_TOOLS):
             spec = None
-    if allows and _GLOB.search(tool) and not _ALLOWED_GLOB.fullmatch(tool):
+    if allows and re.search(_GLOB, tool) and not re.fullmatch(_ALLOWED_GLOB, tool):
         raise RuleError(text, "allows tools by a pattern; only mcp__SERVER__* may do that")
     if tool in PATH_TOOLS and spec is not None and spec.startswith("!"):
         raise RuleError(text, "begins with '!', which has no meaning here; write what it is for in another list")
@@ -156,7 +157,7 @@ def input_matches(pattern: Pattern, tool: str, given: dict[str, Any], *, strict:
     spec = pattern.spec
     if spec is None:
         return True
-    parameter = _PARAMETER.fullmatch(spec)
+    parameter = re.fullmatch(_PARAMETER, spec, re.DOTALL)
     if parameter is not None:
         name, value = parameter["name"], parameter["value"].strip()
         if name == "domain" and "url" in given:

@@ -7,46 +7,14 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
 from pegboard.settings import FROM_THE_FOLDER, LayerFile, SettingsLayer, SettingsView, Source
-from pegboard_builtins.permissions.claude_files import LISTS, ClaudeFile, claude_paths, read_claude_file
+from pegboard_builtins.permissions.claude_files import ClaudeFile, claude_paths, read_claude_file
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, Pattern, RuleError, parse, unknown_tool
 from pegboard_builtins.permissions.paths import PathPattern
-
-TABLE = "permissions"
-TIGHTENING = ("deny", "ask")
-MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
-
-
-def _only_texts(value: Any) -> Any:
-    """Leave out what is no rule: one wrong entry of a folder must not switch the guard off (it is reported)."""
-    if isinstance(value, str):
-        return (value,)
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list | tuple) else ()
-
-
-Rules = Annotated[tuple[str, ...], BeforeValidator(_only_texts)]
-
-
-class PermissionSettings(BaseModel):
-    """`[permissions]`: who may do what. Lists add up over all layers; deny is asked first, then ask, then allow."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    allow: Rules = Field(default=(), description="Calls that run without a question, such as Bash(npm test:*).")
-    ask: Rules = Field(default=(), description="Calls that are always asked about.")
-    deny: Rules = Field(default=(), description="Calls that never run.")
-    mode: str = Field(
-        default="",
-        pattern="^(|default|acceptEdits|plan|dontAsk|auto|bypassPermissions)$",
-        description="The permission mode, where [session] says none.",
-    )
-    additional_directories: Rules = Field(default=(), description="Folders that belong to the workspace.")
-    claude: bool = Field(default=True, description="Whether .claude/settings*.json are read too.")
+from pegboard_builtins.permissions.settings import LISTS, MODES, TABLE, TIGHTENING
 
 
 @dataclass(frozen=True)

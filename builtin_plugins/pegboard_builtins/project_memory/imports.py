@@ -9,10 +9,11 @@ from pathlib import Path
 
 MAX_DEPTH = 5
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)")
-_MENTION = re.compile(r"(?<![^\s(\[])@(?P<path>(?:\\ |[^\s\\])+)")
-_ALONE = re.compile(r"\s*(?:[-*+] +)?@(?:\\ |\S)+\s*")
+# Not compiled here: most projects have no memory file, and most files no mention.
+_FENCE = r" {0,3}(`{3,}|~{3,})"
+_CODE_SPAN = r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)"
+_MENTION = r"(?<![^\s(\[])@(?P<path>(?:\\ |[^\s\\])+)"
+_ALONE = r"\s*(?:[-*+] +)?@(?:\\ |\S)+\s*"
 
 Load = Callable[[Path], "str | None"]
 """Takes a path and returns its text, or None where the mention is to stay as it is."""
@@ -38,7 +39,7 @@ def expand(text: str, path: Path, load: Load, *, depth: int = 0) -> tuple[str, l
     found: list[Import] = []
     fence = ""
     for line in text.split("\n"):
-        mark = _FENCE.match(line)
+        mark = re.match(_FENCE, line)
         if fence:
             if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
                 fence = ""
@@ -49,7 +50,7 @@ def expand(text: str, path: Path, load: Load, *, depth: int = 0) -> tuple[str, l
             lines.append(line)
             continue
         blocks = _blocks_of(line, path, load, found, depth)
-        if not (blocks and _ALONE.fullmatch(line)):
+        if not (blocks and re.fullmatch(_ALONE, line)):
             lines.append(line)
         lines += blocks
     return "\n".join(lines), found
@@ -59,7 +60,7 @@ def _blocks_of(line: str, path: Path, load: Load, found: list[Import], depth: in
     if "@" not in line:
         return []
     blocks = []
-    for match in _MENTION.finditer(_CODE_SPAN.sub("", line)):
+    for match in re.finditer(_MENTION, re.sub(_CODE_SPAN, "", line)):
         mention = match["path"].replace("\\ ", " ")
         # A sentence may end right behind the path.
         for written in dict.fromkeys((mention, mention.rstrip(".,;:!?)]"))):

@@ -15,7 +15,7 @@ from pegboard.messages import ToolCall, input_hash
 from pegboard.settings import SettingsView, load_settings
 from pegboard.tools import Tool, tool
 from pegboard_builtins import permissions
-from pegboard_builtins.permissions.rules import TABLE, TIGHTENING, PermissionSettings
+from pegboard_builtins.permissions.settings import TABLE, TIGHTENING, PermissionSettings
 
 
 def _tool(name: str, read_only: bool) -> Tool:

@@ -14,7 +14,8 @@ from pegboard.hookspecs import OPTIONS, Ask
 from pegboard.messages import ToolCall, input_hash
 from pegboard.records import AskRecord, SessionStart
 from pegboard_builtins import permissions
-from pegboard_builtins.permissions.rules import PermissionSettings, rules_for
+from pegboard_builtins.permissions.rules import rules_for
+from pegboard_builtins.permissions.settings import PermissionSettings
 
 
 def claude(**lists):
