@@ -20,7 +20,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     4: ("hookspecs", "context"),
     3: ("records", "requests", "tools"),
     2: ("messages", "settings", "flags"),
-    1: ("errors", "decisions", "hook"),
+    1: ("errors", "decisions", "hook", "_folders"),
 }
 """A file imports from lower floors; inside one room (a folder) files may import each other, without a circle."""
 

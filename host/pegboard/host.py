@@ -32,6 +32,7 @@ from pegboard._board.registry import Board
 from pegboard._board.threads import Threads
 from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
+from pegboard._folders import config_folder, state_folder
 from pegboard.context import FilterFunction, NoServiceError
 from pegboard.errors import SettingsError
 from pegboard.flags import FlagView
@@ -334,22 +335,3 @@ class Host:
                 except (Exception, SystemExit) as error:
                     answers.append((name, check.name, f"the check itself failed: {error!r}"))
         return answers
-
-
-def state_folder(environment: Mapping[str, str]) -> Path:
-    """Return where sessions and consent are kept: PEGBOARD_STATE_DIR, or the platform's place for state."""
-    given = environment.get("PEGBOARD_STATE_DIR")
-    if given:
-        return Path(given).expanduser()
-    from platformdirs import user_state_path
-
-    return user_state_path("pegboard", appauthor=False)
-
-
-def config_folder(environment: Mapping[str, str]) -> Path:
-    """Return where the user's settings are: PEGBOARD_CONFIG_DIR, or ~/.config/pegboard."""
-    given = environment.get("PEGBOARD_CONFIG_DIR")
-    if given:
-        return Path(given).expanduser()
-    home = environment.get("XDG_CONFIG_HOME")
-    return (Path(home) if home else Path.home() / ".config") / "pegboard"

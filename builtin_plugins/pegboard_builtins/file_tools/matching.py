@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 
 from pegboard_builtins.file_tools.text import TextFile
 
@@ -112,6 +111,8 @@ def _most_alike(lines: list[str], wanted: str) -> int | None:
     for number, line in enumerate(lines):
         if line.strip() == wanted:
             return number
+    from difflib import SequenceMatcher
+
     matcher = SequenceMatcher(autojunk=False)
     matcher.set_seq2(wanted[:500])
     best, best_at = 0.6, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
 from typing import Any
 
 from pegboard_builtins.file_tools.text import printable
@@ -42,6 +41,8 @@ def _changed(before: list[str], after: list[str]) -> list[Span]:
         return []
     if len(old) * len(new) > CAREFUL:
         return _line_for_line(old, new, start) or [(start, start + len(old), start, start + len(new))]
+    from difflib import SequenceMatcher
+
     matcher = SequenceMatcher(None, old, new, autojunk=False)
     return [(start + a, start + b, start + c, start + d) for tag, a, b, c, d in matcher.get_opcodes() if tag != "equal"]
 

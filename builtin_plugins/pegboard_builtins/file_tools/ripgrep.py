@@ -15,9 +15,9 @@ from pathlib import Path
 # Bytes that are no UTF-8 are characters for us and match "." and [^a]; for ripgrep they need saying.
 STRAY_BYTE = r"(?-u:[\x80-\xff])"
 SHORTHANDS = {"d": r"\d", "w": r"\p{L}\p{N}_", "s": r"\s\x1c-\x1f"}
-SIMPLE_GLOB = re.compile(r"\*\.\w+")
-
-_COUNT = re.compile(r"\{(\d*)(,?)(\d*)\}")
+# Neither is compiled here: only Grep needs them.
+SIMPLE_GLOB = r"\*\.\w+"
+_COUNT = r"\{(\d*)(,?)(\d*)\}"
 _PLAIN_ESCAPES = frozenset("tfv")
 
 
@@ -98,12 +98,12 @@ def _literal(char: str, ignore_case: bool) -> str:
 
 
 def _is_count(rest: str) -> bool:
-    found = _COUNT.match(rest)
+    found = re.match(_COUNT, rest)
     return found is not None and found[0] not in ("{}", "{,}")
 
 
 def _quantifier(rest: str) -> tuple[int, str]:
-    count = _COUNT.match(rest)
+    count = re.match(_COUNT, rest)
     if count is None:
         length, text = 1, rest[0]
     else:
@@ -161,7 +161,7 @@ async def candidates(program: str, root: Path, pattern: str, *, ignore_case: boo
 
     *pattern* is one of `wider_pattern`.
     """
-    only = ["--glob", glob] if glob and SIMPLE_GLOB.fullmatch(glob) else []
+    only = ["--glob", glob] if glob and re.fullmatch(SIMPLE_GLOB, glob) else []
     case = "--ignore-case" if ignore_case else "--case-sensitive"
     process = await asyncio.create_subprocess_exec(
         *(program, "--no-config", "--files-with-matches", "--null", "--no-messages", "--color=never", case),

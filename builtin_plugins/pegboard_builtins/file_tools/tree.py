@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pegboard.errors import ToolError
 
-MAGIC = re.compile(r"[*?\[{]")
+MAGIC = frozenset("*?[{")
 MAX_CHOICES = 200
 SKIPPED = ".git"
 
@@ -114,7 +114,7 @@ def rooted(pattern: str, base: Path) -> tuple[Path, str]:
     """Move the folders that a pattern names plainly into *base*: ("src/*.py", /p) becomes (/p/src, "*.py")."""
     pattern = os.path.expanduser(pattern)
     folders, names = [], pattern.split("/")
-    while len(names) > 1 and not MAGIC.search(names[0]):
+    while len(names) > 1 and MAGIC.isdisjoint(names[0]):
         folders.append(names.pop(0))
     prefix = "/".join(folders) + ("/" if folders == [""] else "")
     return Path(os.path.normpath(base / prefix)), "/".join(names)

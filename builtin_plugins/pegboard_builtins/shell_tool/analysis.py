@@ -7,7 +7,8 @@ import shlex
 
 # One plain command: words, quoted or not, and blanks. No operator, redirection, variable, substitution, pattern,
 # history sign, brace or comment can be written with these. The repeats give nothing back, so this takes linear time.
-PLAIN = re.compile(r"""(?:[\w@%+,./:=^-]++|'[^']*+'|"[^"$`\\!]*+"|[ \t]++)*+""")
+# Compiled with the first command, not when a session starts.
+PLAIN = r"""(?:[\w@%+,./:=^-]++|'[^']*+'|"[^"$`\\!]*+"|[ \t]++)*+"""
 
 READERS = frozenset(
     {"basename", "cat", "cmp", "cut", "df", "dirname", "du", "egrep", "false", "fgrep", "grep", "head", "id", "ls"}
@@ -28,7 +29,7 @@ MEANINGS = {
 
 def plain_words(command: str) -> list[str] | None:
     """Return the words of one plain command; None for anything that a shell does more with than run it."""
-    if not PLAIN.fullmatch(command):
+    if not re.fullmatch(PLAIN, command):
         return None
     words = shlex.split(command)
     return words if words and "=" not in words[0] else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 
 def closed_host(cwd: Path | None = None) -> Host:
-    """Return a host that has imported nothing yet: `find()` lists plugins, `store` has sessions, `trust` consent."""
+    """Return a host that has imported nothing yet: `find()` lists plugins, `trust` has consent."""
     from pegboard.host import Host
 
     return Host(cwd, no_plugins=command_line.no_plugins, strict=False)
@@ -36,9 +37,23 @@ def host_of_built_ins(cwd: Path | None = None) -> Host:
     return Host(cwd, no_plugins=given if given is not None else "", strict=False).open()
 
 
-def journal_of(store: Store, cwd: Path, wanted: str | None) -> Path:
+def open_store() -> Store:
+    """Return the sessions of the state folder, without the host: reading a journal needs neither loop nor plugins."""
+    from pegboard._agent.store import Store
+    from pegboard._folders import state_folder
+
+    return Store(state_folder(os.environ))
+
+
+def project_folder(cwd: Path | None) -> Path:
+    """Return the folder whose sessions are meant, as the host has it."""
+    return (cwd or Path.cwd()).resolve()
+
+
+def journal_of(wanted: str | None, cwd: Path | None) -> Path:
     """Return the journal of a session, by the beginning of its id or the newest of a folder."""
-    return store.find(wanted) if wanted else store.newest(cwd)
+    store = open_store()
+    return store.find(wanted) if wanted else store.newest(project_folder(cwd))
 
 
 def local(timestamp: str, form: str = "%Y-%m-%d %H:%M") -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pegboard._cli import app as command_line
-from pegboard._cli.opening import JsonOption, closed_host, local
+from pegboard._cli.opening import JsonOption, local, open_store, project_folder
 from pegboard._cli.output import print_json, print_table, say
 
 app = typer.Typer(help="The sessions of this folder, or of all.", no_args_is_help=True)
@@ -22,8 +22,8 @@ def list_sessions(
     cwd: command_line.CwdOption = None,
 ) -> None:
     """List sessions, the newest first."""
-    host = closed_host(cwd)
-    found = [host.store.info(path) for path in host.store.paths(None if everywhere else host.cwd)]
+    store, folder = open_store(), project_folder(cwd)
+    found = [store.info(path) for path in store.paths(None if everywhere else folder)]
     if as_json:
         print_json([info.as_dict() for info in found])
         return
@@ -32,7 +32,7 @@ def list_sessions(
         for info in found
     ]
     columns = ("id", "changed", "turns", "end", *(["folder"] if everywhere else []), "first prompt")
-    where = "" if everywhere else f" of {host.cwd}; --all shows those of other folders"
+    where = "" if everywhere else f" of {folder}; --all shows those of other folders"
     print_table(columns, rows, empty=f"There are no sessions{where}. Begin one: pegboard run PROMPT")
 
 
@@ -42,7 +42,7 @@ def show(session: IdArgument, as_json: JsonOption = False) -> None:
     from pegboard._agent.journal import read_records
     from pegboard._agent.views import describe
 
-    store = closed_host().store
+    store = open_store()
     path = store.find(session)
     info = store.info(path)
     records = list(read_records(path))
@@ -63,7 +63,7 @@ def fork(
     as_json: JsonOption = False,
 ) -> None:
     """Begin a new session with the past of another; the other stays as it is."""
-    store = closed_host().store
+    store = open_store()
     path = store.find(session)
     new = store.fork(path, at)
     if as_json:
@@ -79,7 +79,7 @@ def rm(
     as_json: JsonOption = False,
 ) -> None:
     """Remove sessions with all that lies beside them. If one id is unknown, nothing is removed."""
-    store = closed_host().store
+    store = open_store()
     paths = list(dict.fromkeys(store.find(session) for session in sessions))
     for path in paths:
         store.remove(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard._cli import app as command_line
-from pegboard._cli.opening import JsonOption, closed_host, journal_of, local, milliseconds
+from pegboard._cli.opening import JsonOption, journal_of, local, milliseconds
 from pegboard._cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def trace(
     from pegboard._agent.journal import read_records
     from pegboard._agent.views import timeline
 
-    host = closed_host(cwd)
-    path = journal_of(host.store, host.cwd, session)
+    path = journal_of(session, cwd)
     rows = timeline(read_records(path))
     if as_json:
         print_json({"session": path.stem, "rows": [asdict(row) for row in rows]})

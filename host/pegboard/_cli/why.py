@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pegboard._cli import app as command_line
-from pegboard._cli.opening import JsonOption, closed_host, journal_of, milliseconds
+from pegboard._cli.opening import JsonOption, journal_of, milliseconds
 from pegboard._cli.output import print_json, print_table, say
 from pegboard._cli.trace import said
 
@@ -31,8 +31,7 @@ def why(
     from pegboard._agent.explaining import explain
     from pegboard._agent.journal import read_records
 
-    host = closed_host(cwd)
-    path = journal_of(host.store, host.cwd, session)
+    path = journal_of(session, cwd)
     told = explain(read_records(path), call_id)
     if as_json:
         print_json({"session": path.stem, **asdict(told)})

@@ -1,0 +1,25 @@
+"""Where a user's settings and sessions lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Return where sessions and consent are kept: PEGBOARD_STATE_DIR, or the platform's place for state."""
+    given = environment.get("PEGBOARD_STATE_DIR")
+    if given:
+        return Path(given).expanduser()
+    from platformdirs import user_state_path
+
+    return user_state_path("pegboard", appauthor=False)
+
+
+def config_folder(environment: Mapping[str, str]) -> Path:
+    """Return where the user's settings are: PEGBOARD_CONFIG_DIR, or ~/.config/pegboard."""
+    given = environment.get("PEGBOARD_CONFIG_DIR")
+    if given:
+        return Path(given).expanduser()
+    home = environment.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "pegboard"
