@@ -51,6 +51,21 @@ def test_a_host_with_all_built_ins_loads_neither_an_sdk_nor_a_console() -> None:
     assert loaded.isdisjoint(["anthropic", "httpx2", "rich", "tomlkit", "keyring", "typer"])
 
 
+def test_a_journal_is_read_without_an_event_loop() -> None:
+    loaded = modules_after("from pegboard._cli.opening import open_store; open_store()")
+    assert "pydantic" in loaded
+    assert loaded.isdisjoint(["asyncio", "pluggy", "importlib_metadata"])
+
+
+def test_the_tools_of_all_built_ins_are_described_without_a_docstring_parser() -> None:
+    loaded = modules_after(
+        "from pathlib import Path\nfrom pegboard.host import Host\n"
+        "tools = Host(Path('/'), environment={}, strict=False).open().board.tools\n"
+        "assert tools and all(tool.spec for tool in tools.values())"
+    )
+    assert "docstring_parser" not in loaded
+
+
 def test_the_face_imports_a_word_only_when_it_is_used() -> None:
     assert "pydantic" not in modules_after("import pegboard")
     assert "pydantic" in modules_after("from pegboard import Decision")

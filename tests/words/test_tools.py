@@ -52,6 +52,25 @@ def test_the_ctx_is_no_part_of_the_schema() -> None:
     assert search.wants_ctx
 
 
+@pytest.mark.parametrize(
+    "section",
+    [
+        pytest.param("Args:\n    size: How large.", id="google"),
+        pytest.param("Parameters\n----------\nsize : int\n    How large.", id="numpy"),
+        pytest.param(":param size: How large.", id="rest"),
+        pytest.param("@param size: How large.", id="epydoc"),
+        pytest.param("Params:  \n    size: How large.", id="google, blanks behind the title"),
+    ],
+)
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_a_parameter_is_described_by_every_style_of_docstring(section: str, indent: str) -> None:
+    def measured(size: int) -> str:
+        return str(size)
+
+    measured.__doc__ = f"Measure it.\n\n{section}\n".replace("\n", f"\n{indent}")
+    assert tool(measured).input_schema["properties"]["size"]["description"] == "How large."
+
+
 def test_the_model_reads_the_docstring_without_its_sections() -> None:
     assert search.description == "Search for a pattern.\n\nGoes through all files."
 
