@@ -34,7 +34,7 @@ from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
 from pegboard._folders import config_folder, state_folder
 from pegboard.context import FilterFunction, NoServiceError
-from pegboard.errors import SettingsError
+from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import FlagView
 from pegboard.requests import Layer, ModelInfo, Section, Stability
 from pegboard.settings import SettingsView, load_settings
@@ -183,6 +183,8 @@ class Host:
         """Begin a session. Raises JournalError."""
         session_id = session_id or str(uuid.uuid4())
         where = path or self.store.path_of(self.cwd, session_id)
+        if where.exists():
+            raise PegboardError(f"there is a session {session_id} already ({where}); resume or fork it")
         journal = Journal(where, fsync=self.view.session.fsync)
         return self._session(session_id, where, options, journal, show=show)
 

@@ -264,7 +264,8 @@ class ToolAttempt(Record):
 class HookRow(BaseModel):
     """What one implementation did, where it did more than say nothing. `i` is its place in the plan.
 
-    `before` and `after` are input hashes; `effect` says what became of the answer (won, kept, applied, dropped...).
+    `before` and `after` are input hashes; `effect` says what became of the answer (won, kept, applied, dropped...);
+    `answer` is the JSON of a new input.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)

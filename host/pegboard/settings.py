@@ -125,6 +125,7 @@ class SessionTable(_Table):
     )
     compact_to: float = Field(default=0.4, gt=0.0, lt=1.0, description="Share of the window to aim for.")
     tool_timeout: float = Field(default=600.0, gt=0, description="Seconds for a tool that declares none.")
+    end_budget: float = Field(default=10.0, gt=0, description="Seconds that all hooks of a session's end may take.")
     mode: str = Field(
         default="default",
         pattern="^(default|acceptEdits|plan|dontAsk|auto|bypassPermissions)$",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from pegboard import Answer, PromptDecision, RequestPatch, ResultPatch, StepDeci
 from pegboard._agent.journal import Journal, read_lines
 from pegboard._agent.validate import check_messages
 from pegboard.errors import PegboardError, SessionLockedError, UnknownSessionError
+from pegboard.host import Host
 from pegboard.messages import EndReason
-from pegboard.records import ToolStarted
+from pegboard.records import Event, ToolStarted
 from pegboard.requests import Section, Stability
 from pegboard.testing import HostFixture, call
 
@@ -451,3 +454,31 @@ async def test_an_orphan_of_an_earlier_life_is_not_taken_for_one_of_a_later_call
         host.model.script("-", "-", "Done.")
         assert (await host.prompt("More.")).text == "Done."
         assert_whole(host)
+
+
+def test_a_new_session_never_goes_into_the_journal_of_another(tmp_path: Path) -> None:
+    host = Host(tmp_path, state_dir=tmp_path / "state", config_dir=tmp_path, environment={}, entry_points=[]).open()
+    path = host.store.path_of(host.cwd, "taken")
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    with pytest.raises(PegboardError, match="there is a session taken already"):
+        host.session(session_id="taken")
+
+
+async def test_hooks_of_the_end_are_cut_off_after_their_budget_and_the_journal_is_closed_in_good_order() -> None:
+    class Lingers:
+        @hookimpl
+        async def lifecycle(self, event: Event) -> None:
+            if event.name == "SessionEnd":
+                await asyncio.sleep(60)
+
+    async with HostFixture(settings={"session": {"end_budget": 0.2}}) as host:
+        host.load(Lingers())
+        host.model.script("done")
+        await host.prompt("go")
+        started = time.monotonic()
+        await host.session.close()
+        assert time.monotonic() - started < 8
+        lines = [raw for _, _, _, raw in read_lines(host.session.path)]
+    assert [line["type"] for line in lines][-2:] == ["notice", "session_end"]
+    assert "took longer than 0.2 s together" in lines[-2]["text"]

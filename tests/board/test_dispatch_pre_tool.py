@@ -323,6 +323,13 @@ async def test_an_answer_that_comes_too_late_does_not_count_although_no_timer_co
     assert "did not answer" in stage.rows()["late"].error
 
 
+async def test_the_journal_has_the_input_that_a_rewriter_left() -> None:
+    rewriter = says(Decision.replace({"command": "ls"}), rewrites=True)
+    with Stage([("a", rewriter)]) as stage:
+        await stage.pre_tool()
+        assert stage.rows()["a"].answer == '{"command":"ls"}'
+
+
 async def test_failures_are_counted_for_each_implementation_not_for_the_plugin() -> None:
     class Mixed:
         @hookimpl

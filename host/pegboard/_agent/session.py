@@ -238,7 +238,7 @@ class Session:
         if self._task is not None and not self._task.done():
             await self.interrupt()
         try:
-            await self.fire(SessionEnd(reason=reason))
+            await self._fire_end(reason)
             if self.dispatcher.abandoned:
                 left = ", ".join(sorted(set(self.dispatcher.abandoned)))
                 self.notice("", f"left behind, because they did not end when they were told to: {left}", "warning")
@@ -248,6 +248,17 @@ class Session:
         finally:
             self._host.watchdog.leave()
             self._journal.close()
+
+    async def _fire_end(self, reason: str) -> None:
+        """Tell of the end, under one budget for all hooks together: whoever waits for us must not wait for them."""
+        budget = self._settings.end_budget
+        try:
+            async with asyncio.timeout(budget):
+                await self.fire(SessionEnd(reason=reason))
+        except TimeoutError:
+            self.notice(
+                "", f"hooks of the session's end took longer than {budget:g} s together; they were cut off", "warning"
+            )
 
     # --- running ---------------------------------------------------------------------------------------
 

@@ -331,7 +331,9 @@ class Dispatcher:
         if decision.stop and not outcome.stop:
             outcome.stop, outcome.stop_reason = True, decision.reason
         votes.append(Vote(impl.plugin, decision, seen))
-        sheet.row(impl, verdict=str(decision.verdict or ""), reason=decision.reason, effect=effect)
+        # The new input itself, too: of a call that only reads, no other record has the bytes that ran.
+        said = "" if decision.updated_input is None else to_json(decision.updated_input).decode()
+        sheet.row(impl, verdict=str(decision.verdict or ""), reason=decision.reason, effect=effect, answer=said)
 
     # --- ask -------------------------------------------------------------------------------------------
 

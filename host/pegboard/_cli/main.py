@@ -17,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"pegboard {__version__}")
         return 0
     # Modules, classes and schemas are made once and stay: looking for garbage among them takes a tenth of the start.
+    collecting = gc.isenabled()
     gc.disable()
     from pegboard.errors import PegboardError
 
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         _report(error, given)
         return INTERNAL_ERROR
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _report(error: BaseException, given: list[str]) -> None:
