@@ -98,12 +98,12 @@ def test_a_session_in_use_is_not_removed(acme: Any) -> None:
     assert path.exists()
 
 
-def test_sessions_are_looked_at_without_a_plugin(acme: Any) -> None:
+def test_sessions_are_looked_at_without_a_plugin(acme: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     session = acme.session()
     for name in [name for name in sys.modules if name.startswith(("acme", "pegboard_builtins"))]:
-        del sys.modules[name]
+        monkeypatch.delitem(sys.modules, name)
     for words in (
         ["sessions", "list"],
         ["sessions", "show", session],
