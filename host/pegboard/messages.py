@@ -5,10 +5,37 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
+
+Word = TypeVar("Word")
+_fill = object.__setattr__
+_NAMES: dict[type, set[str] | None] = {}
+
+
+def trusted(kind: type[Word], facts: dict[str, Any]) -> Word:
+    """Return `kind(**facts)` unchecked: for what the host itself makes of parts that were checked already.
+
+    *kind* is a frozen model, or a frozen dataclass without slots; *facts* has every field, in order, and is not
+    copied. Every step of the loop makes six of them: 0.5 µs each, where validation takes 1.1 to 2.0 and the twelve
+    fields of a frozen dataclass 2.7.
+    """
+    made = object.__new__(kind)
+    _fill(made, "__dict__", facts)
+    names = _NAMES[kind] if kind in _NAMES else _names_of(kind)
+    if names is not None:
+        _fill(made, "__pydantic_fields_set__", names)
+        _fill(made, "__pydantic_extra__", None)
+        _fill(made, "__pydantic_private__", None)
+    return made
+
+
+def _names_of(kind: Any) -> set[str] | None:
+    """Return the fields of a model, None for a dataclass."""
+    names = _NAMES[kind] = set(kind.model_fields) if issubclass(kind, BaseModel) else None
+    return names
 
 
 class Origin(StrEnum):
@@ -257,7 +284,7 @@ class ToolResult:
     origins: tuple[Origin, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see `trusted`
 class Outcome:
     """One attempt of a tool call, as `post_tool` sees it. `started` is False if the tool never ran."""
 

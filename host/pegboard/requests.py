@@ -87,7 +87,7 @@ class RequestPatch(_Word):
     params: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see messages.trusted
 class Request:
     """One request to a model, ready to be sent; a model plugin turns it into its provider's words.
 

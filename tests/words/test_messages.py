@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pegboard.messages import Message, Origin, Tally, TextBlock, Usage, canonical, input_hash, parse_message
+from pegboard.messages import (
+    Message,
+    Origin,
+    Outcome,
+    OutcomeKind,
+    Tally,
+    TextBlock,
+    ToolCall,
+    ToolResult,
+    ToolResultBlock,
+    Usage,
+    canonical,
+    input_hash,
+    parse_message,
+    trusted,
+)
+from pegboard.requests import Purpose, Request
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -57,3 +76,65 @@ def test_a_tally_knows_no_price_until_somebody_says_one() -> None:
     tally.add(Usage(output_tokens=2, cost_usd=0.5))
     tally.add(Usage(cost_usd=0.25))
     assert tally.usage() == Usage(input_tokens=3, output_tokens=2, cost_usd=0.75)
+
+
+RESULT = {"origins": (Origin.TOOL,), "type": "tool_result", "tool_use_id": "c", "content": "ok", "is_error": False}
+REQUEST = {
+    "purpose": Purpose.TURN,
+    "model": "m",
+    "system": ("s",),
+    "tools": (),
+    "messages": (),
+    "max_tokens": 1,
+    "params": {"a": 1},
+    "allowed_tools": ("Read",),
+    "anchors": (0,),
+    "hash": "h",
+    "session_id": "s",
+    "request_id": "r1",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [
+        pytest.param(Message, {"role": "user", "content": (ToolResultBlock(**RESULT),)}, id="message"),
+        pytest.param(ToolResultBlock, RESULT, id="result"),
+        pytest.param(
+            ToolCall,
+            {"id": "c", "name": "Read", "input": {"path": "a"}, "origin": "model", "input_hash": "h"},
+            id="call",
+        ),
+    ],
+)
+def test_a_trusted_model_is_the_one_that_validation_gives(kind: Any, facts: dict[str, Any]) -> None:
+    made, checked = trusted(kind, facts), kind(**facts)
+    assert made == checked
+    assert repr(made) == repr(checked)
+    assert list(made.__dict__) == list(checked.__dict__)
+    assert made.model_fields_set == checked.model_fields_set == set(kind.model_fields)
+    assert made.model_dump_json() == checked.model_dump_json()
+    name = next(iter(facts))
+    assert made.model_copy(update={name: "other"}) == checked.model_copy(update={name: "other"})
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(made, name, "other")
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [
+        pytest.param(Request, REQUEST, id="request"),
+        pytest.param(
+            Outcome,
+            {"kind": OutcomeKind.OK, "result": ToolResult("a"), "started": True, "attempt": 1, "duration_ms": 0.5},
+            id="outcome",
+        ),
+    ],
+)
+def test_a_trusted_dataclass_is_the_one_that_its_constructor_gives(kind: Any, facts: dict[str, Any]) -> None:
+    made, built = trusted(kind, facts), kind(**facts)
+    assert made == built
+    assert list(made.__dict__) == [field.name for field in dataclasses.fields(kind)]
+    assert dataclasses.replace(made) == built
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(made, next(iter(facts)), "other")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from pegboard.messages import (
     ToolUseBlock,
     canonical,
     input_hash,
+    trusted,
     whole,
 )
 from pegboard.records import AskRecord, EgressRecord, Record, Spilled, ToolAttempt, ToolStarted
@@ -104,7 +105,16 @@ class Invoker:
         if tool is not None and tool.normalise is not None and not self.problems(wanted):
             given = tool.normalised(given, self._around.cwd)
         origin = wanted.origin if type(wanted) is ToolCall else "model"
-        return ToolCall(id=wanted.id, name=wanted.name, input=given, origin=origin, input_hash=input_hash(given))
+        return trusted(
+            ToolCall,
+            {
+                "id": wanted.id,
+                "name": wanted.name,
+                "input": dict(given),  # a dict of its own, which the message does not see
+                "origin": origin,
+                "input_hash": input_hash(given),
+            },
+        )
 
     def claims_of(self, call: ToolCall) -> Claims:
         """Return what a call touches; one that cannot run touches nothing."""
@@ -138,13 +148,17 @@ class Invoker:
             arguments = self._arguments(call)
         except ToolError as error:
             return await self._refused(call, str(error), OutcomeKind.ERROR)
-        if call.origin == "model" and self._dispatcher.has("pre_tool"):
+        decided: CallOutcome | Done
+        hooked = self._dispatcher.has("pre_tool")
+        if hooked and call.origin == "model":
             # One after another in source order: questions do not overlap, and the journal reads the same each time.
             # A hook that calls a tool meanwhile must not wait for itself.
             async with self._one_at_a_time:
                 decided = await self._decide(call, batch)
-        else:
+        elif hooked or self._needs_permission(call):
             decided = await self._decide(call, batch)
+        else:
+            decided = CallOutcome(call)
         if isinstance(decided, Done):
             return decided
         if decided.call is not call:
@@ -241,6 +255,8 @@ class Invoker:
             done = Done(call, outcome, list(decided.contexts), attempts=attempt)
             if decided.stop:
                 done.stop = decided.stop_reason or "stopped by a hook"
+            if not self._dispatcher.has("post_tool"):
+                return done
             again = await self._after_with_retry(done, may_retry=attempt == 1 and outcome.started)
             if not again:
                 return done
@@ -280,7 +296,7 @@ class Invoker:
         started = time.perf_counter()
         kind, result = OutcomeKind.OK, None
         try:
-            result = as_result(await self._call(tool, call, arguments))
+            result = as_result(await within(tool.timeout or self._timeout, self._call(tool, arguments)))
             if result.is_error:
                 kind = OutcomeKind.ERROR
         except LateError as late:
@@ -306,20 +322,25 @@ class Invoker:
             raise
         except BaseException as error:  # a tool's SystemExit too: it must not end the host
             kind, result = OutcomeKind.ERROR, _error(f"{tool.name} failed: {describe(error)}")
-        return Outcome(
-            kind=kind,
-            result=self._cut_long(tool, call, result),
-            attempt=attempt,
-            duration_ms=(time.perf_counter() - started) * 1e3,
+        return trusted(
+            Outcome,
+            {
+                "kind": kind,
+                "result": self._cut_long(tool, call, result),
+                "started": True,
+                "attempt": attempt,
+                "duration_ms": (time.perf_counter() - started) * 1e3,
+            },
         )
 
-    async def _call(self, tool: Tool, call: ToolCall, arguments: dict[str, Any]) -> Any:
+    def _call(self, tool: Tool, arguments: dict[str, Any]) -> Awaitable[Any]:
+        """Begin the work of a tool. Raises what a function raises that gives back a coroutine."""
         if tool.wants_ctx:
             arguments["ctx"] = self._around.ctx(tool.owner)
-        limit = tool.timeout or self._timeout
         if tool.is_async:
-            return await within(limit, tool.function(**arguments))
-        return await within(limit, self._threads.run(lambda: tool.function(**arguments)))
+            work: Awaitable[Any] = tool.function(**arguments)
+            return work
+        return self._threads.run(lambda: tool.function(**arguments))
 
     def _cut_long(self, tool: Tool, call: ToolCall, result: ToolResult) -> ToolResult:
         """Keep head and tail of a long output for the model, and all of it in a file."""
@@ -336,13 +357,12 @@ class Invoker:
     # --- after -----------------------------------------------------------------------------------------
 
     async def _after(self, done: Done) -> Done:
-        await self._after_with_retry(done, may_retry=False)
+        if self._dispatcher.has("post_tool"):
+            await self._after_with_retry(done, may_retry=False)
         return done
 
     async def _after_with_retry(self, done: Done, *, may_retry: bool) -> bool:
         """Let post_tool patch the outcome; True if it shall be tried once more."""
-        if not self._dispatcher.has("post_tool"):
-            return False
         assert done.outcome is not None
         try:
             patched = await self._dispatcher.post_tool(done.call, done.outcome)

@@ -21,6 +21,7 @@ from pegboard.messages import (
     ToolUseBlock,
     Usage,
     parse_message,
+    trusted,
 )
 from pegboard.requests import characters
 
@@ -109,7 +110,7 @@ class Conversation:
                 blocks = [block for block in blocks if type(block) not in THINKING]
             blocks = [*before, *blocks]
             self.generation += 1
-        self._messages.append(Message(role="assistant", content=tuple(blocks)))
+        self._messages.append(trusted(Message, {"role": "assistant", "content": tuple(blocks)}))
         self._calls = tuple([block for block in blocks if type(block) is ToolUseBlock])
         self._results = {}
         self._others = []
@@ -159,7 +160,7 @@ class Conversation:
             content = tuple(self._others)
         if not content:
             return
-        message = Message(role="user", content=content)
+        message = trusted(Message, {"role": "user", "content": content})
         if self._messages and self._messages[-1].role == "user":
             self._messages[-1] = message
             self.generation += 1

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
 
-from pegboard._agent.fold import Conversation, MessagesView
+from pegboard._agent.fold import Conversation
 from pegboard._agent.validate import check_messages, check_tools
 from pegboard._board.dispatch import Dispatcher
-from pegboard.messages import canonical, whole
+from pegboard.messages import Message, canonical, trusted, whole
 from pegboard.records import Record, RequestRecord, StateRecord, SystemRecord
 from pegboard.requests import Layer, Purpose, Request, RequestDraft, Section, Stability, ToolSpec
 from pegboard.tools import Tool
@@ -103,7 +103,7 @@ class Prompting:
 
     async def build(self, step: int) -> Request:
         """Build and journal the next request of the turn. Raises InvalidRequestError."""
-        draft = await self._prepared(step)
+        draft = await self._prepared(step) if self._dispatcher.has("prepare_request") else None
         allowed = None
         if draft is not None:
             if len(draft.tools) != len(self._tools):
@@ -115,40 +115,36 @@ class Prompting:
             self._write_system()
         params = self._params if draft is None else draft.params
         messages = self._conversation.view()
-        digest = self._hash(messages, params, allowed)
         count = len(messages)
+        digest = self._hash(messages.all, count, params, allowed)
         anchors = (self._last_end, count - 1) if 0 <= self._last_end < count - 1 else (count - 1,)
         self._last_end = count - 1
-        request = Request(
-            purpose=Purpose.TURN,
-            model=self.model,
-            system=self._system or (),
-            tools=self._specs,
-            messages=messages,
-            max_tokens=self._max_tokens,
-            params=params,
-            allowed_tools=allowed,
-            anchors=anchors,
-            hash=digest,
-            session_id=self._session_id,
-            request_id=self.next_id(),
+        request_id = self.next_id()
+        request = trusted(
+            Request,
+            {
+                "purpose": Purpose.TURN,
+                "model": self.model,
+                "system": self._system or (),
+                "tools": self._specs,
+                "messages": messages,
+                "max_tokens": self._max_tokens,
+                "params": params,
+                "allowed_tools": allowed,
+                "anchors": anchors,
+                "hash": digest,
+                "session_id": self._session_id,
+                "request_id": request_id,
+            },
         )
         self._put(
             RequestRecord,
-            {
-                "request": request.request_id,
-                "purpose": "turn",
-                "model": request.model,
-                "hash": digest,
-                "messages": count,
-            },
+            {"request": request_id, "purpose": "turn", "model": self.model, "hash": digest, "messages": count},
         )
         return request
 
-    async def _prepared(self, step: int) -> RequestDraft | None:
-        """Ask the plugins; None if there are none to ask."""
-        if not self._dispatcher.has("prepare_request"):
-            return None
+    async def _prepared(self, step: int) -> RequestDraft:
+        """Ask the plugins."""
         return await self._dispatcher.prepare_request(
             RequestDraft(
                 purpose=Purpose.TURN,
@@ -219,17 +215,18 @@ class Prompting:
 
     # --- hash ------------------------------------------------------------------------------------------
 
-    def _hash(self, messages: MessagesView, params: dict[str, Any], allowed: tuple[str, ...] | None) -> str:
+    def _hash(
+        self, messages: Sequence[Message], count: int, params: dict[str, Any], allowed: tuple[str, ...] | None
+    ) -> str:
         """Check and hash what was appended; everything before it was checked and hashed when it was new."""
         conversation = self._conversation
         if conversation.generation != self._chain_generation:
             self._chain = hashlib.sha256()
             self._chained = 0
             self._chain_generation = conversation.generation
-        count = len(messages)
-        paused = count > 0 and messages.all[-1].role == "assistant"
-        check_messages(messages.all, self._chained, ending=not paused)
-        for message in messages.all[self._chained :]:
+        paused = count > 0 and messages[-1].role == "assistant"
+        check_messages(messages, self._chained, ending=not paused)
+        for message in messages[self._chained :]:
             self._chain.update(to_json(message))
         self._chained = count
         whole = self._chain.copy()

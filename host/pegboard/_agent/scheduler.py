@@ -29,7 +29,8 @@ async def run_calls(
     others are skipped, and CancelledError is raised again; so is whatever *run* raises.
     """
     if len(calls) == 1:
-        return [await _only(calls[0], run, skip, hold)]
+        reason = hold()
+        return [await (skip(calls[0], reason) if reason else run(calls[0]))]
     batch = _Batch(calls, claims, run, skip, at_once, hold)
     try:
         await batch.work()
@@ -37,16 +38,6 @@ async def run_calls(
         await batch.stop()
         raise
     return [batch.results[place] for place in range(len(calls))]
-
-
-async def _only(
-    call: ToolCall,
-    run: Callable[[ToolCall], Awaitable[Result]],
-    skip: Callable[[ToolCall, str], Awaitable[Result]],
-    hold: Callable[[], str],
-) -> Result:
-    reason = hold()
-    return await skip(call, reason) if reason else await run(call)
 
 
 class _Batch(Generic[Result]):

@@ -44,6 +44,7 @@ from pegboard.messages import (
     ToolResultBlock,
     ToolUseBlock,
     Usage,
+    trusted,
     whole,
 )
 from pegboard.records import (
@@ -549,8 +550,15 @@ class Session:
         assert outcome is not None
         result = outcome.result
         origins = origins_of(call, result)
-        block = ToolResultBlock(
-            tool_use_id=call.id, content=sendable(result.content), is_error=result.is_error, origins=origins
+        block = trusted(
+            ToolResultBlock,
+            {
+                "origins": origins,
+                "type": "tool_result",
+                "tool_use_id": call.id,
+                "content": sendable(result.content),
+                "is_error": result.is_error,
+            },
         )
         self._add_user(
             block,
@@ -558,7 +566,7 @@ class Session:
             tool={
                 "id": call.id,
                 "name": call.name,
-                "outcome": str(outcome.kind),  # a plain str: an enum member takes longer to write
+                "outcome": str(outcome.kind),
                 "input_hash": call.input_hash,
                 "duration_ms": outcome.duration_ms,
                 "attempts": done.attempts,
@@ -585,7 +593,7 @@ class Session:
         facts: dict[str, Any] = {
             "message": {"role": "user", "content": (block,)},
             "kind": kind,
-            "origins": (block.origins,),
+            "origins": (tuple(map(str, block.origins)),),  # plain strings: enum members take longer to write
         }
         if tool is not None:
             facts["tool"] = tool

@@ -82,13 +82,13 @@ def _out_of_turn(role: str, index: int) -> str:
 
 
 def _check_user(message: Message, calls: tuple[str, ...], index: int) -> None:
-    results = 0
+    answered: list[str] = []
     only_results = True
     for block in message.content:
         if type(block) is ToolResultBlock:
             if not only_results:
                 raise InvalidRequestError("a tool_result stands after other content; results come first", index=index)
-            results += 1
+            answered.append(block.tool_use_id)
             _check_result(block, calls, index)
         else:
             only_results = False
@@ -96,18 +96,15 @@ def _check_user(message: Message, calls: tuple[str, ...], index: int) -> None:
                 _check_text(block.text, index)
             elif type(block) not in USERS_OWN:
                 raise InvalidRequestError(f"a user message cannot hold a {block.type} block", index=index)
-    if results or calls:
-        _check_pairs(message, calls, index)
+    if len(answered) != len(calls) or len(answered) > 1:
+        _check_pairs(answered, calls, index)
 
 
-def _check_pairs(message: Message, calls: tuple[str, ...], index: int) -> None:
+def _check_pairs(answered: list[str], calls: tuple[str, ...], index: int) -> None:
     """Every call has exactly one result; that each result belongs to a call has been seen already."""
-    answered: set[str] = set()
-    for block in message.content:
-        if type(block) is ToolResultBlock:
-            if block.tool_use_id in answered:
-                raise InvalidRequestError(f"the call {block.tool_use_id!r} has two results", index=index)
-            answered.add(block.tool_use_id)
+    if len(set(answered)) != len(answered):
+        twice = next(call for place, call in enumerate(answered) if call in answered[:place])
+        raise InvalidRequestError(f"the call {twice!r} has two results", index=index)
     if len(answered) != len(calls):
         missing = next(call for call in calls if call not in answered)
         raise InvalidRequestError(f"the call {missing!r} of the message before has no result here", index=index)
