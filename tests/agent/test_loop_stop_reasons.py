@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from agent_room import AllowAll, assert_whole, calls, dumped, fold, load_tools, log, results, text_of, until
 
-from pegboard import Decision, ResultPatch, StepDecision, hookimpl
-from pegboard.messages import EndReason, ThinkingBlock
+from pegboard import Decision, ResultPatch, StepDecision, hookimpl, tool
+from pegboard.messages import EndReason, ImageBlock, ThinkingBlock, ToolResult
 from pegboard.testing import HostFixture, Options, call
 
 pytestmark = pytest.mark.anyio
@@ -246,6 +246,19 @@ async def test_no_progress_warns_then_stops():
         warned = [number for number, message in enumerate(host.messages) if "Try another way" in text_of(message)]
         assert warned == [6]  # beside the third result
         assert "3 times" in " ".join(host.notices)
+
+
+@tool(read_only=True)
+async def photograph() -> ToolResult:
+    """Take a picture."""
+    return ToolResult(content=(ImageBlock(source={"type": "base64", "media_type": "image/png", "data": "AAAA"}),))
+
+
+async def test_a_tool_that_gives_back_a_picture_counts_for_progress_too():
+    async with HostFixture() as host:
+        host.load(photograph)
+        result = await ended(host, *[call("photograph")] * 10)
+        assert (result.reason, result.steps) == (EndReason.NO_PROGRESS, 6)
 
 
 async def test_calls_that_differ_in_anything_are_progress():

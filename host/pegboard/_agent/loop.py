@@ -134,6 +134,8 @@ class Port:
     steered: Callable[[], bool]
     notice: Callable[[str, str], None]
     compact_at: float = 0.8
+    watched: bool = True
+    """Whether a person looks on; else only notices are shown."""
 
 
 async def run_turn(
@@ -172,8 +174,8 @@ class _Turn:
         self.cuts = 0
         self.overflows = 0
         self.started = time.monotonic()
-        self.repeats: deque[tuple[str, str, int]] = deque(maxlen=WINDOW)
-        self.counts: dict[tuple[str, str, int], int] = {}
+        self.repeats: deque[int] = deque(maxlen=WINDOW)
+        self.counts: dict[int, int] = {}
         self.warned = False
 
     def end(self, reason: EndReason, detail: str = "") -> TurnEnd:
@@ -261,7 +263,7 @@ class _Turn:
             return end
         if self.port.steered():
             self.continuations = 0
-        return await self.decide(answer, finished, ending=False)
+        return None if self.port.decide is None else await self.decide(answer, finished, ending=False)
 
     def look_for_progress(self, finished: Sequence[Finished]) -> TurnEnd | None:
         limits = self.limits
@@ -283,13 +285,15 @@ class _Turn:
 
     def count_repeat(self, one: Finished) -> int:
         """Return how often this call gave this result among the last ones."""
-        if len(self.repeats) == WINDOW:
-            self.counts[self.repeats[0]] -= 1
-            if not self.counts[self.repeats[0]]:
-                del self.counts[self.repeats[0]]
+        repeats, counts = self.repeats, self.counts
+        if len(repeats) == WINDOW:
+            oldest = repeats[0]
+            counts[oldest] -= 1
+            if not counts[oldest]:
+                del counts[oldest]
         signature = _signature(one)
-        self.repeats.append(signature)
-        count = self.counts[signature] = self.counts.get(signature, 0) + 1
+        repeats.append(signature)
+        count = counts[signature] = counts.get(signature, 0) + 1
         return count
 
     async def decide(self, answer: Answer, finished: Sequence[Finished], *, ending: bool) -> TurnEnd | None:
@@ -338,9 +342,11 @@ class _Turn:
         )
 
 
-def _signature(one: Finished) -> tuple[str, str, int]:
+def _signature(one: Finished) -> int:
     content = one.outcome.result.content if one.outcome is not None else ""
-    return one.call.name, one.call.input_hash, hash(content)
+    if type(content) is not str:
+        content = repr(content)  # a picture has no hash
+    return hash((one.call.name, one.call.input_hash, content))
 
 
 async def read_answer(port: Port, request: Request) -> Answer:
@@ -351,6 +357,7 @@ async def read_answer(port: Port, request: Request) -> Answer:
     answer = Answer()
     started = time.perf_counter()
     partial: list[str] = []
+    watched = port.watched
     stream = port.stream(request)
     try:
         async for event in stream:
@@ -374,7 +381,8 @@ async def read_answer(port: Port, request: Request) -> Answer:
                 if answer.blocks:
                     port.discard(request, event.text)  # type: ignore[union-attr]
                 answer = Answer(first_ms=answer.first_ms)
-            port.show(event)
+            if watched or kind is ModelNotice:
+                port.show(event)
     except ContextOverflowError as error:
         answer.stop_reason, answer.error = StopReason.CONTEXT_OVERFLOW, str(error)
     except PegboardError as error:

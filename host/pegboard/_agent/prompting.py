@@ -68,6 +68,8 @@ class Prompting:
         self._last_end = -1
         self._pinned: frozenset[str] = frozenset()
         self._tools_changed = False
+        self.allowed: tuple[str, ...] | None = None
+        """The tools that the last request offered; None for all."""
 
     def restore(self, system: tuple[str, ...] | None, tools_json: str, requests: int, said: dict[str, Any]) -> None:
         """Take the system prompt of a session that is resumed, so that its bytes stay the same.
@@ -113,6 +115,7 @@ class Prompting:
             self._take_sections(self._sections)
         if self._tools_changed:
             self._write_system()
+        self.allowed = allowed
         params = self._params if draft is None else draft.params
         messages = self._conversation.view()
         count = len(messages)

@@ -432,7 +432,7 @@ class Session:
     def _port(self) -> Port:
         self._window = self._find_window()
         return Port(
-            request=self._next_request,
+            request=self._prompting.build,
             stream=self.dispatcher.model_call,
             keep=self._keep_block,
             end=self._end_request,
@@ -447,12 +447,8 @@ class Session:
             steered=self._take_steering,
             notice=lambda text, level: self.notice("", text, level),
             compact_at=self._settings.compact_at,
+            watched=self.screen.on,
         )
-
-    async def _next_request(self, step: int) -> Request:
-        request = await self._prompting.build(step)
-        self.invoker.allowed = request.allowed_tools
-        return request
 
     def _keep_block(self, request: Request, block: Block) -> None:
         request_id = request.request_id
@@ -500,6 +496,7 @@ class Session:
         return info.windows.get(name, info.context_window) if info is not None else 200_000
 
     async def _run_batch(self, blocks: Sequence[ToolUseBlock]) -> list[Finished]:
+        self.invoker.allowed = self._prompting.allowed
         calls = [self.invoker.prepare(block) for block in blocks]
         self._batch = self._batch_of(calls)
         self._stop_batch = ""
@@ -618,6 +615,7 @@ class Session:
         orphans = [(self.invoker.prepare(call), begun) for call, begun in self._replay.orphans]
         self._batch = Batch(calls=tuple(call for call, _ in orphans))
         self._stop_batch = ""
+        self.invoker.allowed = self._prompting.allowed
         for prepared, begun in orphans:
             tool = self._tools.get(prepared.name)
             harmless = begun is None or begun.get("repeatable") or (tool is not None and tool.read_only)
