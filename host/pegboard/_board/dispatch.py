@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from pydantic_core import from_json, to_json
 
+from pegboard._board.onion import Below, aclose
 from pegboard._board.outcomes import (
     CallOutcome,
     Failure,
@@ -188,7 +189,7 @@ class Dispatcher:
 
     def _frame(self, impl: Impl, ctx: Ctx, inner: CallNext) -> CallNext:
         def frame(request: Request) -> AsyncIterator[StreamEvent]:
-            below = _Below(inner)
+            below = Below(inner)
             try:
                 stream = impl.call(request, below, ctx)
             except (Exception, SystemExit) as error:
@@ -207,7 +208,7 @@ class Dispatcher:
         return frame
 
     async def _watched(
-        self, impl: Impl, request: Request, inner: CallNext, below: _Below, stream: AsyncIterator[StreamEvent]
+        self, impl: Impl, request: Request, inner: CallNext, below: Below, stream: AsyncIterator[StreamEvent]
     ) -> AsyncIterator[StreamEvent]:
         yielded = False
         try:
@@ -225,9 +226,9 @@ class Dispatcher:
             async for event in self._broken_frame(impl, request, inner, error):
                 yield event
         finally:
-            await _aclose(stream)
+            await aclose(stream)
             if below.passed is not None:
-                await _aclose(below.passed)  # `async for` in a frame leaves what it read from open
+                await aclose(below.passed)  # `async for` in a frame leaves what it read from open
 
     async def _broken_frame(
         self, impl: Impl, request: Request, inner: CallNext, error: BaseException
@@ -514,18 +515,31 @@ class Dispatcher:
         clock = perf_counter_ns()
         for here in range(place, len(bound)):
             impl, ctx = bound[here]
-            if not impl.plain:
+            if not (impl.plain or impl.stepped):
                 answer = await self._one(sheet, impl, ctx, args)
                 clock = perf_counter_ns()
             else:
-                dog.limit, dog.running = impl.limit, impl  # type: ignore[assignment]  # plain: no function
+                dog.limit, dog.running = impl.limit, impl  # type: ignore[assignment]  # neither has a function
+                round_ = None
                 try:
                     answer = impl.call(*args, ctx)
+                    if impl.stepped:  # here, not by `_one`: that costs 2 µs for each that never waits
+                        coroutine, answer = answer, None
+                        waits_for = coroutine.send(None)
+                        round_ = _Round([None], ns, len(ns), self.abandoned)
+                        round_.in_place = (0, impl, coroutine, waits_for, impl.limit, clock)  # type: ignore[assignment]
+                except StopIteration as end:
+                    answer = end.value if impl.stepped else self._caught(impl, end)
                 except BaseException as error:
                     answer = self._caught(impl, error)
                 dog.running = None
                 now = perf_counter_ns()
                 ns.append(now - clock)
+                if round_ is not None:
+                    answer = (await round_.finish())[0]
+                    now = perf_counter_ns()
+                elif impl.stepped and now - clock > SLOW_NS:
+                    answer = self._refuse_late((bound[here],), ns[-1:], [answer])[0]
                 clock = now
                 if answer is not None:
                     answer = self._checked(sheet, impl, answer)
@@ -586,7 +600,7 @@ class Dispatcher:
                     self._failures.pop(impl, None)
         return answers
 
-    def _refuse_late(self, bound: Sequence[Bound], ns: list[int], answers: list[Any]) -> None:
+    def _refuse_late(self, bound: Sequence[Bound], ns: list[int], answers: list[Any]) -> list[Any]:
         """Drop the answers of those that kept the loop past their deadline and could not be ended."""
         for place, (impl, _) in enumerate(bound):
             limit = impl.limit
@@ -594,6 +608,7 @@ class Dispatcher:
             if late and not isinstance(answers[place], Failure):
                 error = HookTimeoutError(impl.plugin, impl.hook, limit)  # type: ignore[arg-type]
                 answers[place] = Failure(str(error), timeout=True)
+        return answers
 
     def _caught(self, impl: Impl, error: BaseException) -> Failure:
         if isinstance(error, OverrunError):
@@ -662,33 +677,6 @@ class Dispatcher:
         self.use(self.plan)
 
 
-class _Below:
-    """What a frame is handed as `call_next`: passes on, and remembers what came back and what was raised."""
-
-    __slots__ = ("_inner", "error", "passed", "raw")
-
-    def __init__(self, inner: CallNext) -> None:
-        self._inner = inner
-        self.passed: AsyncIterator[StreamEvent] | None = None
-        self.raw: AsyncIterator[StreamEvent] | None = None
-        self.error: BaseException | None = None
-
-    def __call__(self, request: Request) -> AsyncIterator[StreamEvent]:
-        self.raw = self._inner(request)
-        self.passed = self._remembering(self.raw)
-        return self.passed
-
-    async def _remembering(self, stream: AsyncIterator[StreamEvent]) -> AsyncIterator[StreamEvent]:
-        try:
-            async for event in stream:
-                yield event
-        except BaseException as error:
-            self.error = error
-            raise
-        finally:
-            await _aclose(stream)
-
-
 class _Round:
     """The implementations of one dispatch that are not plain: stepped in place, in a thread, or as tasks.
 
@@ -730,14 +718,14 @@ class _Round:
             if not task.done():
                 self._tasks[task] = (place, impl, limit)
 
-    async def finish(self) -> None:
-        """Wait for all, each until its own deadline."""
+    async def finish(self) -> list[Any]:
+        """Wait for all, each until its own deadline; return the answers."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         pending = {task: None if limit is None else now + limit for task, (_, _, limit) in self._tasks.items()}
         if self.in_place is None:
             await until_each_deadline(pending, self._late)
-            return
+            return self._answers
         others = loop.create_task(until_each_deadline(pending, self._late)) if pending else None
         try:
             await self._go_on(*self.in_place)
@@ -748,6 +736,7 @@ class _Round:
                 others.cancel()
                 await asyncio.wait([others])
             raise
+        return self._answers
 
     async def _go_on(
         self, place: int, impl: Impl, coroutine: Any, waits_for: Any, limit: float | None, began: int
@@ -821,12 +810,6 @@ class _Round:
 
     def _missed(self, place: int, impl: Impl, limit: float | None) -> None:
         self._answers[place] = Failure(str(HookTimeoutError(impl.plugin, impl.hook, limit or 0)), timeout=True)
-
-
-async def _aclose(stream: Any) -> None:
-    close = getattr(stream, "aclose", None)
-    if close is not None:
-        await close()
 
 
 def _seconds(impl: Impl, event: Any) -> float | None:
