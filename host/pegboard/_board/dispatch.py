@@ -512,6 +512,7 @@ class Dispatcher:
         dog = self._dog
         dog.count += 1
         ns = sheet.ns
+        round_ = None
         clock = perf_counter_ns()
         for here in range(place, len(bound)):
             impl, ctx = bound[here]
@@ -520,7 +521,6 @@ class Dispatcher:
                 clock = perf_counter_ns()
             else:
                 dog.limit, dog.running = impl.limit, impl  # type: ignore[assignment]  # neither has a function
-                round_ = None
                 try:
                     answer = impl.call(*args, ctx)
                     if impl.stepped:  # here, not by `_one`: that costs 2 µs for each that never waits
@@ -537,6 +537,7 @@ class Dispatcher:
                 ns.append(now - clock)
                 if round_ is not None:
                     answer = (await round_.finish())[0]
+                    round_ = None
                     now = perf_counter_ns()
                 elif impl.stepped and now - clock > SLOW_NS:
                     answer = self._refuse_late((bound[here],), ns[-1:], [answer])[0]
