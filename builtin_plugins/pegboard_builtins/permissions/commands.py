@@ -11,6 +11,7 @@ from pegboard_builtins.permissions.wrappers import (
     WRAPPERS,
     inner_commands,
     inner_scripts,
+    joined,
     name_of,
     plain_words,
     reads_its_script,
@@ -142,14 +143,8 @@ class _Undressing:
 
 def form_of(words: tuple[Word, ...]) -> Form:
     """Return the words as one text."""
-    text = ""
-    certain: int | None = None
-    for place, word in enumerate(words):
-        text += " " if place else ""
-        if word.certain is not None and certain is None:
-            certain = len(text) + word.certain
-        text += word.text
-    return Form(text.rstrip(" ") if certain is not None else text, certain)
+    whole = joined(words)
+    return Form(whole.text.rstrip(" ") if whole.certain is not None else whole.text, whole.certain)
 
 
 def quoted(words: tuple[Word, ...]) -> str:

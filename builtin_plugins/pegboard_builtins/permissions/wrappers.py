@@ -135,13 +135,13 @@ def inner_scripts(words: tuple[Word, ...]) -> Iterator[Word]:
         if script is not None:
             yield script
     if name in JOINED:
-        yield _joined(rest)
+        yield joined(rest)
     if name == "env":
         yield from _split_strings(rest)
     if name == "trap" and rest:
         yield rest[0]
     if name == "ssh" and len(rest) > 1:
-        yield _joined(rest[1:])
+        yield joined(rest[1:])
 
 
 def reads_its_script(words: tuple[Word, ...]) -> bool:
@@ -250,7 +250,7 @@ def _first_operand(words: tuple[Word, ...]) -> Word | None:
     return None
 
 
-def _joined(words: tuple[Word, ...]) -> Word:
+def joined(words: tuple[Word, ...]) -> Word:
     """Return several words as one, certain as far as all of it is."""
     text = ""
     certain: int | None = None
@@ -266,11 +266,11 @@ def _split_strings(words: tuple[Word, ...]) -> Iterator[Word]:
     for at, word in enumerate(words):
         text = word.text
         if text.startswith("--split-string="):
-            yield _joined((Word(text.partition("=")[2], "", word.certain and 0), *words[at + 1 :]))
+            yield joined((Word(text.partition("=")[2], "", word.certain and 0), *words[at + 1 :]))
         elif text in ("-S", "--split-string") or (_is_bundle(text) and text.endswith("S")):
-            yield _joined(words[at + 1 :])
+            yield joined(words[at + 1 :])
         elif _is_bundle(text) and "S" in text:
-            yield _joined((Word(text.partition("S")[2], "", word.certain and 0), *words[at + 1 :]))
+            yield joined((Word(text.partition("S")[2], "", word.certain and 0), *words[at + 1 :]))
 
 
 def _find_commands(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:

@@ -169,7 +169,6 @@ class Session:
         self._batch = NO_BATCH
         self._stop_batch = ""
         self._ineffective = 0
-        self._started = False
         self._closed = False
         self._observed: deque[Record] = deque()
         self._observing: asyncio.Task[None] | None = None
@@ -224,7 +223,6 @@ class Session:
         plan = self.dispatcher.plan
         if plan.id != self._replay.plan:
             self.write(plan.record(self.flags.snapshot_id))
-        self._started = True
         await self.fire(SessionStart(source=self._source, model=self.model_name))
         return self
 
