@@ -231,7 +231,8 @@ def begun(name):
         pytest.param(call("store", path="f", text="x"), begun("store"), True, id="a repeatable change that had begun"),
     ],
 )
-async def test_a_call_without_a_result_is_settled(tmp_path, made, at, ran):
+async def test_a_call_without_a_result_is_settled(tmp_path, monkeypatch, made, at, ran):
+    monkeypatch.chdir(tmp_path)
     path = await broken_off(tmp_path, [made], at=at)
     watch = Watch()
     async with again(tmp_path, path) as host:
