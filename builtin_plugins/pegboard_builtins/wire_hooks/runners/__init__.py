@@ -1,0 +1,1 @@
+"""The runners: one per type of handler, in a table."""
