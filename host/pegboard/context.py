@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pegboard.errors import PegboardError
 from pegboard.flags import Flag, FlagView
 from pegboard.messages import Message, ToolResult
-from pegboard.records import Event, Record
+from pegboard.records import DeclaredHooks, Event, Record
 from pegboard.requests import ModelAnswer, ModelInfo, Purpose, Section
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
@@ -52,9 +52,16 @@ class Services(Protocol):
     interactive: bool
     model_name: str
     mode: str
+    prompt_id: str
 
     @property
     def journal(self) -> JournalView: ...
+    @property
+    def turn(self) -> int: ...
+    @property
+    def folder(self) -> Path: ...
+    def write(self, record: Record) -> None: ...
+    def consented(self, wanted: Wanted) -> bool: ...
     async def ask_model(
         self,
         plugin: str,
@@ -158,6 +165,21 @@ class Ctx:
         return self._services.journal
 
     @property
+    def folder(self) -> Path:
+        """Where the session's own files lie, beside its journal. It may not exist yet; make it with mode 0700."""
+        return self._services.folder
+
+    @property
+    def prompt_id(self) -> str:
+        """The id of the prompt that is worked on, a UUID; empty before the first."""
+        return self._services.prompt_id
+
+    @property
+    def turn(self) -> int:
+        """The number of the turn, from 1; 0 before the first."""
+        return self._services.turn
+
+    @property
     def settings(self) -> Any:
         """This plugin's own settings: the model that it registered, or its table as a dict."""
         return self._services.settings_of(self.plugin)
@@ -227,6 +249,14 @@ class Ctx:
         """Tell the person something; it is journaled."""
         self._services.notice(self.plugin, text, level)
 
+    def record(self, record: DeclaredHooks) -> None:
+        """Write to the journal what declared hooks did."""
+        self._services.write(record)
+
+    def consented(self, wanted: Wanted) -> bool:
+        """Whether the user has consented to this part of the project's folder, just as it is now."""
+        return self._services.consented(wanted)
+
     def secret(self, name: str) -> str | None:
         """Return a secret by name: from the environment, a helper command or the keyring; None if nobody has it."""
         return self._services.secret(self.plugin, name)
@@ -245,6 +275,23 @@ class Ctx:
 
 
 # --- registration --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Something of a folder that runs only with the user's consent.
+
+    `key` says what it is and stays the same when it changes; `text` is everything that consent is given to, as it is
+    shown and compared.
+    """
+
+    key: str
+    text: str
+
+
+ConsentSource = Callable[[Path], Iterable[Wanted]]
+"""Takes a folder, returns what of it wants consent, in a stable order."""
+
 
 FilterFunction = Callable[[str, Any], Any]
 """Takes a surface and a payload, returns what may leave; raising closes the surface."""
@@ -317,6 +364,14 @@ class Registry(Protocol):
 
     def add_health_check(self, name: str, ask: Callable[[], str | None]) -> None:
         """Add a question to `pegboard doctor`."""
+        ...
+
+    def add_consent(self, source: ConsentSource) -> None:
+        """Say what of a folder runs only with the user's consent: `pegboard trust` shows it and asks."""
+        ...
+
+    def consented(self, folder: Path, wanted: Wanted) -> bool:
+        """Whether the user has consented to this part of a folder, just as it is now."""
         ...
 
     def add_filter(self, surface: str, function: FilterFunction) -> None:

@@ -93,7 +93,8 @@ class PromptDecision(_Answer):
     """An answer to `prompt_submit`.
 
     `block` refuses the prompt (the user reads `reason`, the model never sees either); `updated_prompt` replaces
-    it; `context` goes beside it; `title` names the session.
+    it; `context` goes beside it; `title` names the session. `stop` keeps the prompt and ends the turn before the model
+    is asked, with `reason` for the user.
     """
 
     block: bool = False
@@ -102,6 +103,7 @@ class PromptDecision(_Answer):
     context: str = ""
     title: str = ""
     hide_prompt: bool = False
+    stop: bool = False
 
     @classmethod
     def refuse(cls, reason: str, *, hide_prompt: bool = False) -> Self:

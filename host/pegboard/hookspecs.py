@@ -135,6 +135,7 @@ class ImplOptions:
     flag: str | None = None
     matcher: str | None = None
     blocking: bool = False
+    when: Callable[[Ctx], bool | str] | None = None
 
 
 OPTIONS = "pegboard_options"
@@ -158,6 +159,7 @@ def hookimpl(
     flag: str | None = ...,
     matcher: str | None = ...,
     blocking: bool = ...,
+    when: Callable[[Ctx], bool | str] | None = ...,
     specname: str | None = ...,
 ) -> Callable[[Impl], Impl]: ...
 def hookimpl(
@@ -171,6 +173,7 @@ def hookimpl(
     flag: str | None = None,
     matcher: str | None = None,
     blocking: bool = False,
+    when: Callable[[Ctx], bool | str] | None = None,
     specname: str | None = None,
 ) -> Any:
     """Mark a function as the implementation of a hook; wraps pluggy's marker.
@@ -180,8 +183,12 @@ def hookimpl(
     timeout: seconds, or a function of the event; the hookspec's is the default.
     before, after: names of plugins, or "*" for all that do not say so themselves.
     flag: it takes part only where this flag is on.
-    matcher: names of tools (`Bash`, `Edit|Write`), or a regular expression; for `event`, types of records.
+    matcher: names of tools (`Bash`, `Edit|Write`), or a regular expression; for `lifecycle`, names of events; for
+        `event`, types of records.
     blocking: run it in a thread that can be left behind: the safe form for code that may hang.
+    when: asked when a session opens and at the start of each turn, for plugins that have nothing to do in most
+        sessions: False leaves the implementation out until the next turn, a text is its matcher until then. If it
+        fails, the implementation takes part.
     specname: the hook's name where the function has another.
     """
     options = ImplOptions(
@@ -193,6 +200,7 @@ def hookimpl(
         flag=flag,
         matcher=matcher,
         blocking=blocking,
+        when=when,
     )
 
     def mark(target: Impl) -> Impl:

@@ -33,7 +33,7 @@ from pegboard._board.threads import Threads
 from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
 from pegboard._folders import config_folder, state_folder
-from pegboard.context import FilterFunction, NoServiceError
+from pegboard.context import FilterFunction, NoServiceError, Wanted
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import FlagView
 from pegboard.requests import Layer, ModelInfo, Section, Stability
@@ -100,7 +100,7 @@ class Host:
         if self._opened:
             return self
         self.view = self._given_settings or self._load_settings()
-        self.board = Board(self.view)
+        self.board = Board(self.view, self.trust.consented)
         self.board.load([*self._find(), *self._further()])
         owned = [record.name for record in self.board.records]
         try:
@@ -303,6 +303,15 @@ class Host:
             else:
                 raise NoServiceError(name)
         return self._services[name]
+
+    def consented(self, folder: Path, wanted: Wanted) -> bool:
+        """Whether the user has consented to this part of a folder."""
+        return self.trust.consented(folder, wanted)
+
+    def wanted(self) -> list[Wanted]:
+        """Return what of this folder runs only with consent, as the plugins say it, in their order."""
+        contributions = [contribution for _, contribution in sorted(self.board.contributions.items())]
+        return [one for contribution in contributions for ask in contribution.consents for one in ask(self.cwd)]
 
     def secret(self, plugin: str, name: str) -> str | None:
         """Return a secret: from the environment, or the keyring where that extra is installed."""

@@ -301,6 +301,50 @@ class HookRecord(Record):
     skipped: tuple[int, ...] = ()
 
 
+class DeclaredRow(BaseModel):
+    """What became of one declared hook at one event. `id` names it, `where` says which file and line.
+
+    `status` is ran, failed, timeout, broken, skipped, deduplicated, untrusted, disabled, or background. `exit` is the
+    exit code of a process, None where there was none. `stdout` and `stderr` are cut when they are long; `cut` names
+    the files that have all of it. `verdict`, `reason` and `effect` are as in HookRow. `problem` is what was wrong.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    id: str
+    kind: str
+    where: str
+    status: str
+    ms: float = 0.0
+    exit: int | None = None
+    verdict: str = ""
+    reason: str = ""
+    effect: str = ""
+    problem: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    cut: tuple[str, ...] = ()
+
+
+class DeclaredHooks(Record):
+    """The declared hooks of one event: in configuration order, each with what it said, and what they came to.
+
+    `event` is the contract's name; `subject` the call's id, where there is one; `payload` is the event as it was sent
+    (a JSON string), or the path of a file that has it in `payload_file`. `outcome` is what they came to together,
+    `winner` whose answer that was. With `payload` and the rows' answers the outcome can be worked out again.
+    """
+
+    type: Literal["declared"] = "declared"
+    event: str
+    subject: str = ""
+    payload: str = ""
+    payload_file: str = ""
+    rows: tuple[DeclaredRow, ...] = ()
+    outcome: str = ""
+    winner: str = ""
+    reason: str = ""
+
+
 class AskRecord(Record):
     """A call had to be asked about, and how that ended."""
 
@@ -417,6 +461,7 @@ AnyRecord = Annotated[
     | ToolStarted
     | ToolAttempt
     | HookRecord
+    | DeclaredHooks
     | AskRecord
     | Quarantined
     | EgressRecord
@@ -512,6 +557,37 @@ class InstructionsLoaded(Event):
     load_reason: str
     parent_file_path: str = ""
     trigger_file_path: str = ""
+
+
+class MessageDisplay(Event):
+    """Text of the model is about to be shown; an answer's `display` is shown instead. `message_id` is the request's.
+
+    Fired only where a matcher names it: text waits for the answers, and is then shown whole, not as it comes.
+    """
+
+    name: Literal["MessageDisplay"] = "MessageDisplay"
+    turn: int
+    message_id: str
+    text: str
+
+
+class ConfigChange(Event):
+    """A settings file has changed on disk; an answer that blocks keeps what was. Fired by who reads the file.
+
+    `source` is user_settings, project_settings, local_settings or policy_settings.
+    """
+
+    name: Literal["ConfigChange"] = "ConfigChange"
+    source: str
+    file_path: str
+
+
+class FileChanged(Event):
+    """A watched file has changed on disk: `event` is change, add or unlink. Fired by who watches it."""
+
+    name: Literal["FileChanged"] = "FileChanged"
+    file_path: str
+    event: str
 
 
 class CwdChanged(Event):

@@ -225,7 +225,8 @@ class CompactionJob:
 
     `messages` as they stand; `pins` are texts that must still occur afterwards; `target_tokens` is the size to aim
     for, `tokens` the size now (both by `estimate`); `instructions` are the user's words for a manual compaction;
-    `default()` returns what the next plugins, and finally the host, would answer (for wrapping).
+    `default(job)` returns what the next plugins, and finally the host, would answer to this or another job (for
+    wrapping).
     """
 
     trigger: CompactionTrigger
@@ -235,7 +236,7 @@ class CompactionJob:
     window: int
     instructions: str = ""
     pins: tuple[str, ...] = ()
-    default: Callable[[], Any] | None = None
+    default: Callable[..., Any] | None = None
 
     @property
     def must(self) -> bool:

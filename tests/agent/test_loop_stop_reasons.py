@@ -358,15 +358,18 @@ async def test_a_new_prompt_gives_a_deferred_call_up():
         assert_whole(host)
 
 
-async def test_a_defer_in_a_batch_is_dropped_loudly():
+async def test_a_defer_in_a_batch_leaves_the_other_calls_their_results():
     async with HostFixture() as host:
         load_tools(host)
         host.load(Later())
         host.model.script([call("alone", name="a"), call("look", name="b")], "Done.")
         result = await host.prompt("Go.")
-        assert result.reason is EndReason.COMPLETED
-        assert any("cannot defer" in notice for notice in host.notices)
-        assert "needs permission" in results(host.messages)["toolu_1_1"].content
+        assert (result.reason, result.detail) == (EndReason.DEFERRED, "toolu_1_1")
+        assert list(results(host.messages)) == ["toolu_1_2"]
+        host.load(AllowAll, name="someone_decides")
+        assert (await host.prompt("Never mind.")).reason is EndReason.COMPLETED
+        assert "[not run:" in results(host.messages)["toolu_1_1"].content
+        assert_whole(host)
 
 
 # --- steering ------------------------------------------------------------------------------------------

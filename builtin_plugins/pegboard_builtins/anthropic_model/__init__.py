@@ -45,7 +45,7 @@ def register(registry: Registry) -> None:
     registry.add_health_check("anthropic key", ask_for_key)
 
 
-@hookimpl
+@hookimpl(matcher="SessionStart")
 def lifecycle(event: Event, ctx: Ctx) -> None:
     """Begin to import the SDK while the first hooks run: it takes about a second."""
     if isinstance(event, SessionStart) and ctx.model_name.startswith(PREFIX):

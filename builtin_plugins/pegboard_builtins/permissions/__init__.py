@@ -82,7 +82,7 @@ def event(record: Record, ctx: Ctx) -> None:
             remember(ctx.state, key, allow=record.allowed)
 
 
-@hookimpl
+@hookimpl(matcher="SessionStart")
 def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
     """Tell at the start of a session which rules do not count: a rule that does nothing must not be silent."""
     if event.name == "SessionStart":

@@ -31,7 +31,7 @@ def register(registry: Registry) -> None:
     registry.settings(MemorySettings)
 
 
-@hookimpl
+@hookimpl(matcher="SessionStart")
 async def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
     """Read the files when a session begins, is cleared or was compacted; a resumed one keeps the bytes it had."""
     if isinstance(event, SessionStart) and (event.source in READ_AGAIN or SECTIONS not in ctx.state):

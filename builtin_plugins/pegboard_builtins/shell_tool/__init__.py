@@ -15,7 +15,7 @@ def register(registry: Registry) -> None:
     registry.add_tool(bash.bash, shells.bash_output, shells.kill_shell)
 
 
-@hookimpl
+@hookimpl(matcher="SessionEnd")
 async def lifecycle(event: Event, ctx: Ctx) -> None:
     """End what still runs in the background when the session ends."""
     if isinstance(event, SessionEnd):

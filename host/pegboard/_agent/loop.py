@@ -113,7 +113,8 @@ class Port:
     stream: send it. keep: journal a block of the answer. end: journal that the request is over.
     discard: say that what was kept of a request is void. show: show a stream event to a person.
     run: run calls, giving exactly one result each. say: add words for the model (text, kind, source).
-    decide: ask the `next_step` hooks (None: there are none).
+    decide: ask the `next_step` hooks (None: there are none). display: show a whole message's text and return what was
+    shown (None: text is shown as it comes).
     compact: make the conversation shorter; False if that was not possible.
     fill: (tokens, window) of the conversation. spent: US dollars of the session. steered: words that arrived
     during the turn; those are added for the model.
@@ -134,6 +135,7 @@ class Port:
     steered: Callable[[], bool]
     notice: Callable[[str, str], None]
     compact_at: float = 0.8
+    display: Callable[[Request, str], Awaitable[str]] | None = None
     watched: bool = True
     """Whether a person looks on; else only notices are shown."""
 
@@ -205,7 +207,7 @@ class _Turn:
         self.usage.add(answer.usage)
         text = answer.text
         if text:
-            self.text = text
+            self.text = text if self.port.display is None else await self.port.display(request, text)
         return await self.after(answer)
 
     async def after(self, answer: Answer) -> TurnEnd | None:

@@ -7,8 +7,7 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,15 @@ from pegboard import __version__
 from pegboard._agent.chokepoints import DEPTH, Done, Egress, Invoker, depth, origins_of, sendable
 from pegboard._agent.compacting import as_json, cut_by_rule, objection
 from pegboard._agent.fold import Conversation, MessagesView, Replay
-from pegboard._agent.journal import Damage, Journal, read_records
+from pegboard._agent.journal import Damage, Journal
 from pegboard._agent.loop import Answer, Finished, Limits, Port, TurnEnd, run_turn
 from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
 from pegboard._agent.shapes import HostServices, Options, RunResult
 from pegboard._agent.showing import Screen, Shown
-from pegboard._agent.side import collect, kind_of_failure
+from pegboard._agent.side import SessionJournal, collect, kind_of_failure, reminder
 from pegboard._board.dispatch import Dispatcher
-from pegboard.context import Ctx
+from pegboard.context import Ctx, Wanted
 from pegboard.decisions import Answer as LifecycleAnswer
 from pegboard.decisions import Skip
 from pegboard.errors import ModelError, PegboardError, ToolError
@@ -56,6 +55,7 @@ from pegboard.records import (
     Discarded,
     Event,
     LifecycleRecord,
+    MessageDisplay,
     Notice,
     Notification,
     PostCompact,
@@ -159,7 +159,7 @@ class Session:
             host.threads,
             timeout=settings.tool_timeout,
             output_limit=settings.output_limit,
-            can_defer=lambda batch: not self.interactive and len(batch.calls) == 1,
+            can_defer=lambda batch: not self.interactive,
         )
         self._prompting = self._make_prompting()
         self._steering: deque[str] = deque()
@@ -170,6 +170,8 @@ class Session:
         self._stop_batch = ""
         self._ineffective = 0
         self._closed = False
+        self.prompt_id = ""
+        self.first_prompt = ""
         self._observed: deque[Record] = deque()
         self._observing: asyncio.Task[None] | None = None
         if self.dispatcher.has("event"):
@@ -223,7 +225,8 @@ class Session:
         plan = self.dispatcher.plan
         if plan.id != self._replay.plan:
             self.write(plan.record(self.flags.snapshot_id))
-        await self.fire(SessionStart(source=self._source, model=self.model_name))
+        answers = await self.fire(SessionStart(source=self._source, model=self.model_name))
+        self.first_prompt = next((answer.prompt for _, answer in answers if answer.prompt.strip()), "")
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -273,8 +276,10 @@ class Session:
                 f"Prefixes: {', '.join(self.known_models()) or 'none'}"
             )
         self.cancelled = False
+        self.dispatcher.begin_turn()
         if prompt is None:
             return await self._continue()
+        self.prompt_id = str(uuid.uuid4())
         await self._settle_orphans(run_them=False)
         outcome = await self.dispatcher.prompt_submit(whole(prompt))
         if self.cancelled:
@@ -290,10 +295,15 @@ class Session:
         self._add_user(TextBlock(text=whole(outcome.prompt), origins=(Origin.USER,)), "prompt")
         for plugin, text in outcome.contexts:
             self._say(text, "context", plugin)
+        if outcome.stop:
+            end = TurnEnd(EndReason.STOPPED, f"{outcome.stop_by}: {outcome.stop_reason}")
+            self._finish_turn(end, time.perf_counter())
+            return self._result(end)
         return await self._turn_task()
 
     def _begin_turn(self) -> None:
-        self.write(TurnStarted(turn=self._turn, prompt_id=str(uuid.uuid4())))
+        self.prompt_id = self.prompt_id or str(uuid.uuid4())
+        self.write(TurnStarted(turn=self._turn, prompt_id=self.prompt_id))
         self._ineffective = 0
 
     async def _continue(self) -> RunResult:
@@ -315,7 +325,7 @@ class Session:
         return await self._turn_task(continuing=True)
 
     async def _turn_task(self, *, continuing: bool = False) -> RunResult:
-        limits = self._limits()
+        limits = self.options.limits(self._settings)
         self._turn_ends_at = None if limits.max_time is None else time.monotonic() + limits.max_time
         steps = self._replay.turn_steps if continuing and self._replay.turn_is_open else 0
         started = time.perf_counter()
@@ -393,17 +403,6 @@ class Session:
     def _result(self, end: TurnEnd) -> RunResult:
         return RunResult(end.reason, end.text, end.detail, end.steps, end.usage, self.session_id)
 
-    def _limits(self) -> Limits:
-        settings, options = self._settings, self.options
-        return Limits(
-            max_steps=options.max_steps or settings.max_steps,
-            max_time=options.max_time or settings.max_time,
-            max_cost=options.max_cost or settings.max_cost,
-            max_continuations=settings.max_continuations,
-            no_progress_warn=settings.no_progress_warn,
-            no_progress_stop=settings.no_progress_stop,
-        )
-
     async def interrupt(self) -> None:
         """End the turn that runs: partial text is kept, running tools are cancelled, the session can go on."""
         self.cancelled = True
@@ -446,7 +445,19 @@ class Session:
             notice=lambda text, level: self.notice("", text, level),
             compact_at=self._settings.compact_at,
             watched=self.screen.on,
+            display=self._display if self._holds_text() else None,
         )
+
+    def _holds_text(self) -> bool:
+        """Whether text is shown only after MessageDisplay hooks had their say: whole messages, then, no deltas."""
+        self.screen.holds_text = self.dispatcher.listens("MessageDisplay", by_name=True)
+        return self.screen.holds_text
+
+    async def _display(self, request: Request, text: str) -> str:
+        answers = await self.fire(MessageDisplay(turn=self._turn, message_id=request.request_id, text=text))
+        shown = next((answer.display for _, answer in reversed(answers) if answer.display is not None), text)
+        self.screen.tell("text", shown)
+        return shown
 
     def _keep_block(self, request: Request, block: Block) -> None:
         request_id = request.request_id
@@ -741,7 +752,7 @@ class Session:
 
     async def fire(self, event: Event) -> list[tuple[str, LifecycleAnswer]]:
         """Fire a lifecycle event; context in the answers goes to the model with the next request."""
-        if not self.dispatcher.has("lifecycle"):
+        if not self.dispatcher.listens(event.name):
             return []
         self.write(LifecycleRecord(event=event.name, facts=event.model_dump_json(exclude={"name"})))
         answers = await self.dispatcher.lifecycle(event)
@@ -869,6 +880,15 @@ class Session:
         """Return a secret by name."""
         return self._host.secret(plugin, name)
 
+    def consented(self, wanted: Wanted) -> bool:
+        """Whether the user has consented to this part of the project's folder."""
+        return self._host.consented(self.project, wanted)
+
+    @property
+    def turn(self) -> int:
+        """The number of the turn, 0 before the first."""
+        return self._turn
+
     def time_left(self) -> float | None:
         """Seconds that the turn has left."""
         return None if self._turn_ends_at is None else max(0.0, self._turn_ends_at - time.monotonic())
@@ -887,9 +907,14 @@ class Session:
         if moved is not None and moved != self.cwd:
             await self.fire(CwdChanged(old_cwd=str(moved), new_cwd=str(self.cwd)))
 
+    @property
+    def folder(self) -> Path:
+        """Where the session's files lie, beside its journal; made when the first one is."""
+        return self.path.with_suffix("")
+
     def spill(self, call_id: str, text: str) -> Path:
         """Save a long text beside the journal."""
-        folder = self.path.with_suffix("")
+        folder = self.folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         safe = "".join(character if character.isalnum() or character in "-_" else "_" for character in call_id)
         path = folder / f"{safe}.txt"
@@ -940,24 +965,3 @@ class Session:
     async def _tell_observers(self) -> None:
         while self._observed:
             await self.dispatcher.event(self._observed.popleft())
-
-
-@dataclass(frozen=True, slots=True)
-class SessionJournal:
-    """A session's journal for plugins: all records, and the conversation that they fold to."""
-
-    path: Path
-    _conversation: Conversation
-
-    def __iter__(self) -> Iterator[Record]:
-        return read_records(self.path)
-
-    def messages(self) -> Sequence[Message]:
-        """Return the conversation as it stands."""
-        return self._conversation.view()
-
-
-def reminder(text: str) -> str:
-    """Mark words that are neither the user's nor a tool's, so that they cannot pose as either."""
-    safe = whole(text).replace("</system-reminder>", "<\\/system-reminder>")
-    return f"<system-reminder>\n{safe}\n</system-reminder>"

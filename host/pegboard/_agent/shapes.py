@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
+from pegboard._agent.loop import Limits
 from pegboard._board.plan import Plan
 from pegboard._board.threads import Threads
 from pegboard._board.watchdog import Watchdog
-from pegboard.context import FilterFunction
+from pegboard.context import FilterFunction, Wanted
 from pegboard.flags import FlagView
 from pegboard.messages import EndReason, Usage
 from pegboard.requests import ModelInfo, Section
-from pegboard.settings import SettingsView
+from pegboard.settings import SessionTable, SettingsView
 from pegboard.tools import Tool
 
 
@@ -33,6 +35,7 @@ class HostServices(Protocol):
     def plugin_settings(self, plugin: str) -> Any: ...
     async def service(self, name: str) -> Any: ...
     def secret(self, plugin: str, name: str) -> str | None: ...
+    def consented(self, folder: Path, wanted: Wanted) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,17 @@ class Options:
     max_time: float | None = None
     max_cost: float | None = None
     stream: bool = False
+
+    def limits(self, settings: SessionTable) -> Limits:
+        """Return the ceilings of a turn: what was asked for, else what the settings say."""
+        return Limits(
+            max_steps=self.max_steps or settings.max_steps,
+            max_time=self.max_time or settings.max_time,
+            max_cost=self.max_cost or settings.max_cost,
+            max_continuations=settings.max_continuations,
+            no_progress_warn=settings.no_progress_warn,
+            no_progress_stop=settings.no_progress_stop,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class Screen:
         self._egress = egress
         self._stream = stream
         self.on = show is not None
+        self.holds_text = False
+        """Whether the model's text is shown by who holds it, once the message is whole."""
 
     def tell(self, kind: str, text: str, **data: Any) -> None:
         """Show something, as far as the filters let it out."""
@@ -49,9 +51,9 @@ class Screen:
         kind = type(event)
         if kind is BlockDone:
             block = event.block  # type: ignore[union-attr]
-            if type(block) is TextBlock:
+            if type(block) is TextBlock and not self.holds_text:
                 self.tell("text", block.text)
-        elif kind is TextDelta and self._stream:
+        elif kind is TextDelta and self._stream and not self.holds_text:
             self.tell("delta", event.text)  # type: ignore[union-attr]
 
     def call(self, call: ToolCall) -> None:

@@ -1,10 +1,15 @@
-"""Requests beside the turn: a whole answer out of a stream, and the contract's word for a failure."""
+"""What surrounds the turn: an answer out of a stream, words that are nobody's, the journal as plugins see it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from pegboard.messages import Block, StopReason, TextBlock, Usage
+from pegboard._agent.fold import Conversation
+from pegboard._agent.journal import read_records
+from pegboard.messages import Block, Message, StopReason, TextBlock, Usage, whole
+from pegboard.records import Record
 from pegboard.requests import BlockDone, ModelAnswer, ModelDone, ModelNotice, StreamEvent
 
 
@@ -40,3 +45,24 @@ def kind_of_failure(detail: str) -> str:
     }
     lower = detail.lower()
     return next((kind for word, kind in words.items() if word in lower), "unknown")
+
+
+def reminder(text: str) -> str:
+    """Mark words that are neither the user's nor a tool's, so that they cannot pose as either."""
+    safe = whole(text).replace("</system-reminder>", "<\\/system-reminder>")
+    return f"<system-reminder>\n{safe}\n</system-reminder>"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionJournal:
+    """A session's journal for plugins: all records, and the conversation that they fold to."""
+
+    path: Path
+    _conversation: Conversation
+
+    def __iter__(self) -> Iterator[Record]:
+        return read_records(self.path)
+
+    def messages(self) -> Sequence[Message]:
+        """Return the conversation as it stands."""
+        return self._conversation.view()

@@ -27,9 +27,10 @@ from pegboard._board.outcomes import (
     reduce_votes,
     what_changed,
 )
-from pegboard._board.plan import Impl, Plan, make_impl, options_on
+from pegboard._board.plan import Impl, Plan, make_impl, options_on, seconds_of
 from pegboard._board.registry import Board, describe
 from pegboard._board.sheet import Sheet
+from pegboard._board.turnout import Bound, Turnout
 from pegboard._board.waiting import GRACE, LateError, go_on, start_task, until_each_deadline
 from pegboard._board.watchdog import OverrunError, Watchdog
 from pegboard.context import Ctx
@@ -61,8 +62,6 @@ FAILURES_IN_A_ROW = 3
 SLOW_NS = 1_000_000
 """Only after a dispatch of a millisecond is it worth a look whether one of them alone was over its deadline."""
 
-Bound = tuple[Impl, Ctx]
-
 
 class Surroundings(Protocol):
     """What a dispatcher needs of its session."""
@@ -86,19 +85,23 @@ class Dispatcher:
         self.quarantined: dict[str, str] = {}
         self.muted: set[str] = set()
         self.abandoned: list[str] = []
+        self._turnout = Turnout(around.ctx)
         self.use(plan)
 
     def use(self, plan: Plan) -> None:
         """Take another plan; only between turns."""
         self.plan = plan
-        self._bound = {
-            hook: tuple(
-                (impl, self._around.ctx(impl.plugin))
-                for impl in impls
-                if impl.plugin not in self.quarantined and not (hook == "event" and impl.plugin in self.muted)
-            )
-            for hook, impls in plan.hooks.items()
-        }
+        self._choosy = any(impl.options.when is not None for impls in plan.hooks.values() for impl in impls)
+        self._bind()
+
+    def begin_turn(self) -> None:
+        """Ask those that say when they take part."""
+        if self._choosy:
+            self._bind()
+
+    def _bind(self) -> None:
+        self._turnout.ask(self.plan, self._is_left_out)
+        self.idle, self._bound = self._turnout.idle, self._turnout.bound
         self._deciders = {
             hook: tuple(b for b in bound if not b[0].options.rewrites) for hook, bound in self._bound.items()
         }
@@ -107,6 +110,14 @@ class Dispatcher:
         }
         self._matched = {hook: any(impl.match for impl, _ in bound) for hook, bound in self._bound.items()}
         self._onion: CallNext | None = None
+
+    def _is_left_out(self, plugin: str, hook: str) -> bool:
+        return plugin in self.quarantined or (hook == "event" and plugin in self.muted)
+
+    def listens(self, event: str, *, by_name: bool = False) -> bool:
+        """Whether anybody wants to be told of a lifecycle event; *by_name* means with a matcher that says so."""
+        matchers = [impl.match for impl, _ in self._bound["lifecycle"]]
+        return any(match(event) if match is not None else not by_name for match in matchers)
 
     def put(self, kind: type[Record], facts: dict[str, Any]) -> None:
         """Write a record of *kind* with these fields to the session's journal."""
@@ -147,6 +158,9 @@ class Dispatcher:
             outcome.contexts.append((impl.plugin, answer.context))
         if answer.title:
             outcome.title = answer.title
+        if answer.stop and not outcome.stop:
+            outcome.stop, outcome.stop_by, outcome.stop_reason = True, impl.plugin, answer.reason
+            sheet.row(impl, verdict="stop", reason=answer.reason, effect="kept")
         if answer.block:
             sheet.row(impl, verdict="block", reason=answer.reason, effect="kept" if outcome.blocked else "won")
             if not outcome.blocked:
@@ -442,8 +456,8 @@ class Dispatcher:
         sheet = Sheet(self, "compact", str(job.trigger))
         for place, (impl, ctx) in enumerate(bound, start + 1):
 
-            async def default(after: int = place) -> CompactionResult | Skip | None:
-                return (await self.compact(job, accept, last, start=after))[0]
+            async def default(other: CompactionJob | None = None, after: int = place) -> CompactionResult | Skip | None:
+                return (await self.compact(other or job, accept, last, start=after))[0]
 
             answer = await self._one(sheet, impl, ctx, (replace(job, default=default),))
             if isinstance(answer, Skip):
@@ -464,10 +478,10 @@ class Dispatcher:
 
     async def lifecycle(self, event: Event) -> list[tuple[str, Answer]]:
         """Tell everybody; return the answers in order."""
-        bound = self._bound["lifecycle"]
-        if not bound:
+        if not self._bound["lifecycle"]:
             return []
         sheet = Sheet(self, "lifecycle", event.name)
+        bound = self._matching(sheet, self._bound["lifecycle"], event.name)
         answers = await self._together(sheet, bound, (event,))
         given = []
         for (impl, _), answer in zip(bound, answers, strict=True):
@@ -580,7 +594,7 @@ class Dispatcher:
                 else:
                     if round_ is None:
                         round_ = _Round(answers, ns, first, self.abandoned)
-                    dog.limit = limit = _seconds(impl, args[0])
+                    dog.limit = limit = seconds_of(impl, args[0])
                     round_.start(place, impl, ctx, args, limit)
             except BaseException as error:
                 answers[place] = self._caught(impl, error)
@@ -811,14 +825,6 @@ class _Round:
 
     def _missed(self, place: int, impl: Impl, limit: float | None) -> None:
         self._answers[place] = Failure(str(HookTimeoutError(impl.plugin, impl.hook, limit or 0)), timeout=True)
-
-
-def _seconds(impl: Impl, event: Any) -> float | None:
-    """Return the deadline of an implementation, which may depend on the event. Raises what its function raises."""
-    limit = impl.limit(event) if callable(impl.limit) else impl.limit
-    if limit is not None and not isinstance(limit, int | float):
-        raise TypeError(f"timeout= gave {limit!r}; it must give seconds or None")
-    return limit
 
 
 # --- the plan ------------------------------------------------------------------------------------------

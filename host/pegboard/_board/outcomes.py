@@ -26,6 +26,9 @@ class PromptOutcome:
     by: str = ""
     reason: str = ""
     hide_prompt: bool = False
+    stop: bool = False
+    stop_by: str = ""
+    stop_reason: str = ""
     title: str = ""
     contexts: list[tuple[str, str]] = field(default_factory=list)
 

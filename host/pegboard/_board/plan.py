@@ -13,7 +13,7 @@ from pegboard.hookspecs import NO_OPTIONS, OPTIONS, ImplOptions, Policy
 from pegboard.records import PlanRecord, PluginStamp
 
 NAMES = re.compile(r"[A-Za-z0-9_\- ,|]*")
-MATCHED_HOOKS = frozenset({"pre_tool", "post_tool", "event"})
+MATCHED_HOOKS = frozenset({"pre_tool", "post_tool", "lifecycle", "event"})
 Limit = float | Callable[..., float | None] | None
 
 
@@ -69,6 +69,14 @@ def make_impl(index: int, policy: Policy, hook: str, plugin: str, function: Any)
         plain=not (is_async or options.blocking or callable(limit)),
         stepped=is_async and not options.blocking and not callable(limit),
     )
+
+
+def seconds_of(impl: Impl, event: Any) -> float | None:
+    """Return the deadline of an implementation, which may depend on the event. Raises what its function raises."""
+    limit = impl.limit(event) if callable(impl.limit) else impl.limit
+    if limit is not None and not isinstance(limit, int | float):
+        raise TypeError(f"timeout= gave {limit!r}; it must give seconds or None")
+    return limit
 
 
 def options_on(function: Any) -> ImplOptions:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pluggy
@@ -19,7 +20,7 @@ from pegboard._board.discovery import PluginRecord, Status
 from pegboard._board.order import Place, total_order
 from pegboard._board.plan import matcher
 from pegboard._board.watchdog import raise_in
-from pegboard.context import Command, FilterFunction, HealthCheck, ServiceFactory, View
+from pegboard.context import Command, ConsentSource, FilterFunction, HealthCheck, ServiceFactory, View, Wanted
 from pegboard.errors import (
     DuplicateToolError,
     HookSignatureError,
@@ -58,6 +59,8 @@ class Contribution:
     sections: list[Section] = field(default_factory=list)
     checks: list[HealthCheck] = field(default_factory=list)
     filters: list[tuple[str, FilterFunction]] = field(default_factory=list)
+    consents: list[ConsentSource] = field(default_factory=list)
+    has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False
     tables: dict[str, type[BaseModel]] = field(default_factory=dict)
     own_settings: BaseModel | None = None
 
@@ -106,6 +109,14 @@ class Contribution:
         """See context.Registry."""
         self.checks.append(HealthCheck(name, ask))
 
+    def add_consent(self, source: ConsentSource) -> None:
+        """See context.Registry."""
+        self.consents.append(source)
+
+    def consented(self, folder: Path, wanted: Wanted) -> bool:
+        """See context.Registry."""
+        return self.has_consent(folder, wanted)
+
     def add_filter(self, surface: str, function: FilterFunction) -> None:
         """See context.Registry."""
         self.filters.append((surface, function))
@@ -127,8 +138,11 @@ class Contribution:
 class Board:
     """Plugins in their places. `load` brings them up; afterwards only `disable` changes anything."""
 
-    def __init__(self, view: SettingsView) -> None:
+    def __init__(
+        self, view: SettingsView, has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False
+    ) -> None:
         self.view = view
+        self._has_consent = has_consent
         self.manager = pluggy.PluginManager(PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.records: list[PluginRecord] = []
@@ -173,7 +187,7 @@ class Board:
 
     def _register(self, record: PluginRecord) -> None:
         record.hooks = implementations_of(self.manager, record.name, record.plugin)
-        contribution = Contribution(record.name, self.view)
+        contribution = Contribution(record.name, self.view, has_consent=self._has_consent)
         for found in vars(record.plugin).values() if inspect.ismodule(record.plugin) else ():
             if isinstance(found, Tool):
                 contribution.add_tool(found)

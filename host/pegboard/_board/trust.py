@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import tomli
+
+from pegboard.context import Wanted
 
 WATCHED = (
     ".pegboard/settings.toml",
@@ -54,13 +58,29 @@ class TrustStore:
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / "trust.json"
+        self.consents = state_dir / "consent.json"
 
     def _load(self) -> dict[str, dict[str, str]]:
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}  # unreadable consent is no consent
-        return found if isinstance(found, dict) else {}
+        return _read(self.path)
+
+    # --- parts of a folder -----------------------------------------------------------------------------
+
+    def consented(self, folder: Path, wanted: Wanted) -> bool:
+        """Whether exactly this text was consented to in this folder."""
+        return digest_of(wanted) in _read(self.consents).get(str(folder.resolve()), {})
+
+    def former(self, folder: Path, wanted: Wanted) -> str | None:
+        """Return the text of the same key that was consented to last; None if there was none."""
+        then = _read(self.consents).get(str(folder.resolve()), {})
+        texts = [kept["text"] for kept in then.values() if kept.get("key") == wanted.key]
+        return texts[-1] if texts else None
+
+    def consent(self, folder: Path, all_wanted: Iterable[Wanted]) -> None:
+        """Consent to these parts of a folder as they are now; what was consented to before counts no more."""
+        now = {digest_of(one): {"key": one.key, "text": one.text} for one in all_wanted}
+        _save(self.consents, {**_read(self.consents), str(folder.resolve()): now})
+
+    # --- whole folders ---------------------------------------------------------------------------------
 
     def trusts(self, folder: Path) -> bool:
         """Whether all that the folder says now is what was consented to. A folder that says nothing is trusted."""
@@ -75,23 +95,39 @@ class TrustStore:
     def trust(self, folder: Path) -> list[str]:
         """Consent to the folder's files as they are now; return their names."""
         now = fingerprints(folder)
-        self._save({**self._load(), str(folder.resolve()): now})
+        _save(self.path, {**self._load(), str(folder.resolve()): now})
         return list(now)
 
     def revoke(self, folder: Path) -> bool:
         """Take the consent back; False if there was none."""
-        known = self._load()
-        if known.pop(str(folder.resolve()), None) is None:
-            return False
-        self._save(known)
-        return True
+        had = False
+        for path in (self.path, self.consents):
+            known = _read(path)
+            if known.pop(str(folder.resolve()), None) is not None:
+                had = True
+                _save(path, known)
+        return had
 
-    def _save(self, known: dict[str, dict[str, str]]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(known, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)
+
+def digest_of(wanted: Wanted) -> str:
+    """Return the SHA-256 that consent is kept under."""
+    return hashlib.sha256(f"{wanted.key}\n{wanted.text}".encode(errors="surrogateescape")).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # unreadable consent is no consent
+    return found if isinstance(found, dict) else {}
+
+
+def _save(path: Path, known: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(known, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

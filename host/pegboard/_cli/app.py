@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
 from collections.abc import Sequence
@@ -18,17 +19,21 @@ OPTION = "--no-plugins"
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb of our own. `target` is `module:attribute`: a function, or a typer.Typer with verbs of its own."""
+    """A verb of our own. `target` is `module:attribute`: a function, or a typer.Typer with verbs of its own.
+
+    To one that `grows` plugins add verbs, under names such as `hooks fire`.
+    """
 
     name: str
     target: str
+    grows: bool = False
 
 
 VERBS = (
     Verb("run", "pegboard._cli.run:run"),
     Verb("demo", "pegboard._cli.demo:demo"),
     Verb("plugins", "pegboard._cli.plugins:app"),
-    Verb("hooks", "pegboard._cli.hooks:app"),
+    Verb("hooks", "pegboard._cli.hooks:app", grows=True),
     Verb("tools", "pegboard._cli.tools:app"),
     Verb("sessions", "pegboard._cli.sessions:app"),
     Verb("trace", "pegboard._cli.trace:trace"),
@@ -54,7 +59,7 @@ def run_command_line(given: list[str]) -> int:
     wanted = next((word for word in words if not word.startswith("-")), "")
     only = {verb.name: verb for verb in VERBS}.get(wanted)
     app = build_app([only]) if only is not None else build_app(VERBS)
-    if only is None:
+    if only is None or only.grows:
         _add_plugin_commands(app, wanted)
     try:
         app(words, prog_name="pegboard")
@@ -105,12 +110,18 @@ def mount(app: typer.Typer, name: str, target: str, help: str = "") -> None:
     except (Exception, SystemExit) as error:
         raise PegboardError(f"the verb {name!r} cannot be imported from {target}: {error}") from error
     if isinstance(found, typer.Typer):
+        found = copy.copy(found)  # who asked may add to it
+        found.registered_commands = list(found.registered_commands)
         if help:
             app.add_typer(found, name=name, help=help)
         else:
             app.add_typer(found, name=name)  # its own help: None would take that away
-    else:
-        app.command(name, help=help or None)(found)
+        return
+    group, _, last = name.rpartition(" ")
+    inner = next((one.typer_instance for one in app.registered_groups if one.name == group), None) if group else app
+    if inner is None:
+        raise PegboardError(f"the verb {name!r} belongs to {group!r}, which there is not")
+    inner.command(last, help=help or None)(found)
 
 
 def _add_plugin_commands(app: typer.Typer, wanted: str) -> None:
@@ -118,12 +129,13 @@ def _add_plugin_commands(app: typer.Typer, wanted: str) -> None:
     from pegboard.host import Host
 
     host = Host(no_plugins=no_plugins, strict=False).open()
+    first_words = {name.partition(" ")[0] for name in host.board.commands}
     for command in host.board.commands.values():
-        if not wanted or command.name == wanted or wanted not in host.board.commands:
+        if not wanted or command.name.partition(" ")[0] == wanted or wanted not in first_words:
             try:
                 mount(app, command.name, command.target, command.help)
             except PegboardError as error:
-                if command.name == wanted:
+                if command.name == wanted and wanted:
                     raise
                 print(f"warning: {error}", file=sys.stderr)
 

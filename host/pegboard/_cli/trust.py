@@ -13,6 +13,7 @@ from pegboard._cli.output import print_json, say
 from pegboard.errors import PegboardError
 
 if TYPE_CHECKING:
+    from pegboard.context import Wanted
     from pegboard.host import Host
 
 
@@ -31,22 +32,22 @@ def trust(
         had = host.trust.revoke(host.cwd)
         _tell(host, as_json=as_json, words=f"{host.cwd} {'is no longer' if had else 'was not'} trusted.")
         return
-    seen = _seen(host)
+    seen, wanted = _seen(host), host.wanted()
     if as_json:
         if yes:
-            _consent(host, seen)
+            _consent(host, seen, wanted)
         _tell(host, as_json=True)
         return
-    if not seen:
+    if not seen and not host.wanted():
         say(f"{host.cwd} says nothing that would need trust.")
-    elif host.trust.trusts(host.cwd):
+    elif host.trust.trusts(host.cwd) and not _waiting(host):
         say(f"{host.cwd} is trusted, and nothing has changed since.")
     else:
         _show(host)
         if not yes and not typer.confirm("Let all of this count from now on?", default=False):
             say("Nothing was changed.")
             raise typer.Exit(1)
-        _consent(host, seen)
+        _consent(host, seen, wanted)
         say(f"{host.cwd} is trusted until one of these files changes.", "green")
 
 
@@ -56,11 +57,17 @@ def _seen(host: Host) -> dict[str, str]:
     return fingerprints(host.cwd)
 
 
-def _consent(host: Host, seen: dict[str, str]) -> None:
+def _waiting(host: Host) -> list[Wanted]:
+    """Return what runs only after consent and has none as it is now."""
+    return [one for one in host.wanted() if not host.trust.consented(host.cwd, one)]
+
+
+def _consent(host: Host, seen: dict[str, str], wanted: list[Wanted]) -> None:
     """Trust the folder, if it still says what was shown."""
-    if _seen(host) != seen:
+    if _seen(host) != seen or host.wanted() != wanted:
         raise PegboardError("a file has changed since it was shown, so nothing was trusted. Look once more.")
     host.trust.trust(host.cwd)
+    host.trust.consent(host.cwd, wanted)
 
 
 def _tell(host: Host, *, as_json: bool, words: str = "") -> None:
@@ -73,6 +80,7 @@ def _tell(host: Host, *, as_json: bool, words: str = "") -> None:
             "trusted": host.trust.trusts(host.cwd),
             "files": sorted(_seen(host)),
             "changed": sorted(host.trust.changed(host.cwd)),
+            "waiting": [{"key": one.key, "text": one.text} for one in _waiting(host)],
             "held_back": [
                 {"key": key, "value": said.value, "file": said.source.file, "line": said.source.line}
                 for key, said in host.view.held_back
@@ -91,8 +99,27 @@ def _show(host: Host) -> None:
     say("What they say that is held back until then:" if lines else "Nothing of what they say is held back.")
     for line in lines:
         say(f"  {line}", "yellow")
+    _show_waiting(host)
     for error in host.problems:
         say(f"  wrong: {error}", "red")
+
+
+def _show_waiting(host: Host) -> None:
+    """Show what would run, whole where it is new, as a difference where it was consented to in another form."""
+    import difflib
+
+    waiting = _waiting(host)
+    if waiting:
+        say("What would run from now on:", "bold")
+    for one in waiting:
+        former = host.trust.former(host.cwd, one)
+        say(f"  {one.key}{'' if former is None else ' (changed)'}", "yellow")
+        if former is None:
+            lines = one.text.splitlines()
+        else:
+            lines = list(difflib.unified_diff(former.splitlines(), one.text.splitlines(), "before", "now", lineterm=""))
+        for line in lines:
+            say(f"    {line}", {"+": "green", "-": "red"}.get(line[:1], "") if former is not None else "")
 
 
 TIGHTENING = ("deny", "ask")
