@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture `pegboard_host`. It imports nothing of ours until a test asks for that fixture."""
+"""The pytest plugin: `pegboard_host` and `pegboard_hook`. It imports nothing of ours until a test asks for one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pegboard.hook_programs import HookFixture
     from pegboard.testing import HostFixture
 
 
@@ -23,3 +24,14 @@ def pegboard_host(tmp_path: Path) -> Iterator[HostFixture]:
 
     with HostFixture(folder=tmp_path / "pegboard") as host:
         yield host
+
+
+@pytest.fixture
+def pegboard_hook(tmp_path: Path) -> HookFixture:
+    """Fires hook programs cold, warm and in process (`pegboard.testing.HookFixture`), in folders below `tmp_path`.
+
+    `pegboard_hook.fire("guard.py", "PreToolUse", tool="Bash", input={"command": "ls"}).verdict`
+    """
+    from pegboard.hook_programs import HookFixture
+
+    return HookFixture(tmp_path / "pegboard-hook")

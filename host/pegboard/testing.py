@@ -11,7 +11,8 @@
             assert [made.plugin for made in host.calls_of("pre_tool")] == ["my_pack"]
 
 A test that is not `async` says `host.run(host.prompt("..."))`. The pytest plugin's fixture `pegboard_host` does both.
-`MessagesServer`, the loopback Messages API, and the words of its scripts are here too, imported when first used.
+`MessagesServer`, the loopback Messages API, and the words of its scripts are here too, and so are `HookFixture`,
+`WarmWorker` and `payload` for tests of hook programs; they are imported when first used.
 """
 
 from __future__ import annotations
@@ -54,13 +55,16 @@ from pegboard.settings import load_settings
 from pegboard.tools import Tool
 
 if TYPE_CHECKING:
+    from pegboard.hook_programs import Fired, HookFixture, WarmWorker, payload
     from pegboard.messages_server import Answer, Broken, Failure, MessagesServer, Received
 
 __all__ = [
     "Answer",
     "Broken",
     "Failure",
+    "Fired",
     "HookCall",
+    "HookFixture",
     "HostFixture",
     "MessagesServer",
     "Options",
@@ -68,15 +72,18 @@ __all__ = [
     "RunResult",
     "ScriptedCall",
     "ScriptedModel",
+    "WarmWorker",
     "assert_allowed",
     "assert_asked",
     "assert_deferred",
     "assert_denied",
     "assert_no_opinion",
     "call",
+    "payload",
 ]
 
 _FROM_THE_SERVER = frozenset({"Answer", "Broken", "Failure", "MessagesServer", "Received"})
+_FROM_HOOK_PROGRAMS = frozenset({"Fired", "HookFixture", "WarmWorker", "payload"})
 
 SCRIPTED = "scripted_model"
 FOREIGN_VARIABLES = ("PEGBOARD_", "XDG_", "CLAUDE_", "ANTHROPIC_")
@@ -87,11 +94,15 @@ _numbers = itertools.count(1)
 
 
 def __getattr__(name: str) -> Any:
-    """Import the loopback server's words when they are first used."""
+    """Import the words of the loopback server and of hook programs when they are first used."""
     if name in _FROM_THE_SERVER:
         from pegboard import messages_server
 
         return getattr(messages_server, name)
+    if name in _FROM_HOOK_PROGRAMS:
+        from pegboard import hook_programs
+
+        return getattr(hook_programs, name)
     raise AttributeError(f"module 'pegboard.testing' has no attribute {name!r}")
 
 
