@@ -15,7 +15,7 @@ from pegboard.errors import PegboardError
 from pegboard.flags import Flag, FlagView
 from pegboard.messages import Message, ToolResult
 from pegboard.records import DeclaredHooks, Event, Record
-from pegboard.requests import ModelAnswer, ModelInfo, Purpose, Section
+from pegboard.requests import ModelAnswer, ModelInfo, Purpose, Section, ToolSpec
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
 
@@ -71,6 +71,7 @@ class Services(Protocol):
         model: str | None,
         system: str,
         max_tokens: int,
+        tools: Sequence[ToolSpec] = (),
     ) -> ModelAnswer: ...
     async def call_tool(self, plugin: str, name: str, given: dict[str, Any]) -> ToolResult: ...
     async def fire(self, event: Event) -> Any: ...
@@ -227,10 +228,15 @@ class Ctx:
         model: str | None = None,
         system: str = "",
         max_tokens: int = 4096,
+        tools: Sequence[ToolSpec] = (),
     ) -> ModelAnswer:
-        """Ask a model through the host's chokepoint, so that all hooks and filters see it. Raises ModelError."""
+        """Ask a model through the host's chokepoint, so that all hooks and filters see it. Raises ModelError.
+
+        What the model may call is in *tools*; its calls come back as blocks of the answer, and it is the plugin that
+        runs them, with `invoke`, and asks again.
+        """
         return await self._services.ask_model(
-            self.plugin, messages, purpose=purpose, model=model, system=system, max_tokens=max_tokens
+            self.plugin, messages, purpose=purpose, model=model, system=system, max_tokens=max_tokens, tools=tools
         )
 
     async def invoke(self, name: str, given: dict[str, Any]) -> ToolResult:

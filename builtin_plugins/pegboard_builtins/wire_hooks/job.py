@@ -42,11 +42,13 @@ class RawResult:
     """What came back: it ended (`exit`), or it was late (`timed_out`), or there was nothing to be had (`error`).
 
     `exit` is the exit code as a shell says it (128 + N for signal N); of handlers that are no process it is 0.
-    `error` says in words why there is no answer at all: connection refused, HTTP 500, tool unknown. `broken` says that
-    the hook itself is broken (no such script, no such interpreter, an exception in a function), and how to mend it;
-    it stands beside an exit code too, where the contract gives such a code a meaning. `answer` is set by handlers
-    that answer in values instead of text; else `stdout` is read. `is_text_context` is False where plain text is never
-    context (HTTP). `cut` names the files in which what was cut off from an output is kept.
+    `error` says in words why there is no answer at all: connection refused, HTTP 500, tool unknown. `broken` says
+    that the hook itself is broken (no such script, no such interpreter, an exception in a function), and how to mend
+    it; it stands beside an exit code too, where the contract gives such a code a meaning. `answer` is set by handlers
+    that answer in values instead of text; else `stdout` is read. Of a prompt or an agent it is their verdict:
+    `{"ok": bool, "reason": str, "impossible": bool}`. `is_text_context` is False where plain text is never context
+    (HTTP). `cut` names the files in which what was cut off from an output is kept. `note` is for the trace: what
+    happened on the way and changes nothing.
     """
 
     exit: int | None = 0
@@ -58,6 +60,7 @@ class RawResult:
     answer: dict[str, Any] | None = None
     is_text_context: bool = True
     cut: tuple[Path, ...] = ()
+    note: str = ""
     milliseconds: float = 0.0
 
 

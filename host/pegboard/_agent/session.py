@@ -85,6 +85,7 @@ from pegboard.requests import (
     Purpose,
     Request,
     StreamEvent,
+    ToolSpec,
     estimate_tokens,
 )
 from pegboard.settings import SettingsView
@@ -776,6 +777,7 @@ class Session:
         model: str | None,
         system: str,
         max_tokens: int,
+        tools: Sequence[ToolSpec] = (),
     ) -> ModelAnswer:
         """Ask a model for a plugin, through the same onion as the turn's requests."""
         if depth.get() >= DEPTH:
@@ -786,7 +788,7 @@ class Session:
             purpose=purpose,
             model=model or self.model_name,
             system=(system,) if system else (),
-            tools=(),
+            tools=tuple(sorted(tools, key=lambda spec: spec.name)),
             messages=list(messages),
             max_tokens=max_tokens,
             session_id=self.session_id,

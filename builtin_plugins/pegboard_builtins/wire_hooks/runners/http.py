@@ -1,0 +1,199 @@
+"""Sends the event to a web server, over a pool of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from pegboard import __version__
+from pegboard_builtins.wire_hooks.handlers import Handler
+from pegboard_builtins.wire_hooks.job import Job, RawResult
+from pegboard_builtins.wire_hooks.runners.capture import KEPT
+from pegboard_builtins.wire_hooks.runners.urls import BadUrlError, header, is_allowed, parts_of
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession, TraceConfig
+
+IDLE = 60.0
+"""Seconds that a connection nobody uses is kept."""
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+class HttpRunner:
+    """Runs HTTP handlers with one session per event loop, opened with the first request.
+
+    A redirect is not followed: it would take the event, and the headers, to a place that nobody allowed.
+    """
+
+    def __init__(self) -> None:
+        self._session: ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self, handler: Handler, job: Job) -> RawResult:
+        """Send the event, for `job.seconds` at most. A status code never decides: only the JSON of a 2xx does."""
+        began = time.perf_counter()
+        result = await self._run(handler, job)
+        result.milliseconds = (time.perf_counter() - began) * 1e3
+        result.is_text_context = False
+        return result
+
+    async def _run(self, handler: Handler, job: Job) -> RawResult:
+        problem = _forbidden(handler, job)
+        if problem:
+            return RawResult(exit=None, error=problem)
+        headers = _headers(handler, job)
+        try:
+            async with asyncio.timeout(job.seconds):
+                return await self._post(handler.url, job.line, headers)
+        except TimeoutError:
+            return RawResult(exit=None, timed_out=True)
+        except Exception as error:
+            return RawResult(exit=None, error=_in_words(error, handler.url))
+
+    async def _post(self, url: str, line: bytes, headers: dict[str, str]) -> RawResult:
+        import aiohttp
+
+        session = await self._opened()
+        trace = _Trace()
+        try:
+            return await self._once(session, url, line, headers, trace)
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError, aiohttp.ClientOSError) as error:
+            if not trace.reused or isinstance(error, aiohttp.ClientConnectorError):
+                raise
+        # The server had closed a connection of the pool, which we could not know. Once more, over a new one.
+        result = await self._once(session, url, line, {**headers, "Connection": "close"}, _Trace())
+        result.note = "the server had closed the kept connection; sent again over a new one"
+        return result
+
+    async def _once(
+        self, session: ClientSession, url: str, line: bytes, headers: dict[str, str], trace: _Trace
+    ) -> RawResult:
+        async with session.post(
+            url, data=line, headers=headers, allow_redirects=False, trace_request_ctx=trace
+        ) as response:
+            status = response.status
+            if 200 <= status < 300:
+                return _result(await _body(response))
+            if 300 <= status < 400:
+                where = response.headers.get("Location", "nowhere")
+                return RawResult(
+                    exit=None, error=f"HTTP {status}, a redirect to {where}, which is not followed; mend the URL"
+                )
+            return RawResult(exit=None, error=f"HTTP {status} {response.reason or ''}".rstrip())
+
+    async def _opened(self) -> ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._loop is not loop or self._session.closed:
+            self._session, self._loop = _new_session(), loop
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        session, self._session = self._session, None
+        if session is not None and self._loop is asyncio.get_running_loop():
+            await session.close()
+
+
+class _Trace:
+    """Whether a request went over a connection that had served before."""
+
+    reused = False
+
+
+def _new_session() -> ClientSession:
+    import aiohttp
+
+    # asyncio asks for 256 KB per read. While malloc's threshold for mmap is at its default, each of those is mapped
+    # and unmapped; having freed one larger block once raises it, and takes a third off a round trip.
+    bytearray(1 << 20)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),  # each handler has its own deadline
+        headers={"Content-Type": "application/json", "User-Agent": f"pegboard/{__version__}"},
+        trust_env=any(os.environ.get(name) or os.environ.get(name.lower()) for name in PROXIES),
+        trace_configs=[_noting_reuse()],
+    )
+
+
+def _noting_reuse() -> TraceConfig:
+    import aiohttp
+
+    async def reused(session: ClientSession, context: Any, params: Any) -> None:
+        context.trace_request_ctx.reused = True
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(reused)
+    return config
+
+
+def _forbidden(handler: Handler, job: Job) -> str:
+    """Return why a request may not be sent; empty if it may."""
+    try:
+        parts_of(handler.url)
+        if job.allowed_urls is not None and not is_allowed(handler.url, job.allowed_urls):
+            listed = ", ".join(job.allowed_urls) or "none at all"
+            return f"not sent: {handler.url} is not among allowedHttpHookUrls ({listed})"
+    except BadUrlError as bad:
+        return str(bad)
+    return ""
+
+
+def _headers(handler: Handler, job: Job) -> dict[str, str]:
+    if not handler.headers:
+        return {}
+    allowed = set(handler.allowed_variables)
+    if job.allowed_variables is not None:
+        allowed &= set(job.allowed_variables)
+    variables = {name: job.environment.get(name, os.environ.get(name, "")) for name in allowed}
+    return {name: header(text, allowed, variables) for name, text in handler.headers.items()}
+
+
+async def _body(response: ClientResponse) -> bytes:
+    """Return the body. Raises ValueError for one that is longer than anybody should send."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > KEPT:
+            response.close()
+            raise ValueError(f"it answered more than {KEPT >> 20} MB")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _result(body: bytes) -> RawResult:
+    """Return what a 2xx means: nothing if it is empty, a JSON object if it holds one, else a failure."""
+    from pydantic_core import from_json
+
+    if not body.strip():
+        return RawResult()
+    text = body.decode("utf-8", errors="replace")
+    try:
+        found = from_json(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        return RawResult(exit=None, stdout=text, error=f"it answered no JSON object: {text[:200]!r}")
+    return RawResult(stdout=text, answer=found)
+
+
+def _in_words(error: Exception, url: str) -> str:
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return (
+            f"the certificate of {error.host} is not trusted ({error.certificate_error}); "
+            f"name your own authority's file in SSL_CERT_FILE"
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"no connection to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return f"{url} closed the connection without an answer"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return f"{url} broke off in the middle of its answer"
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.http_exceptions.HttpProcessingError):
+        return f"{url} does not speak HTTP: {error.message or error}"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,328 @@
+"""One hook program: spawned close to the floor, waited for, and ended with all that it started."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from pegboard_builtins.wire_hooks.runners.capture import Capture, NewFile
+from pegboard_builtins.wire_hooks.runners.tree import ProcessTree
+
+PATIENCE = 0.002
+"""Seconds before its pipes are watched: most hooks end sooner, and their pipes are read once, when they have."""
+DRAIN = 0.1
+"""Seconds that the output of a program which has ended may still take to arrive, if somebody else holds its pipe."""
+GRACE = 0.2
+"""Seconds between the polite signal and the last one."""
+PIPE = 1 << 16
+LARGEST_PIPE = 1 << 20
+RESTORED = tuple(
+    getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)
+)  # Python ignores them; programs expect them
+
+
+class HookProcess:
+    """A running program. Whoever starts one also awaits `end`, on every way out.
+
+    `exited` is done when the program is: the program, not its pipes, which a grandchild may hold open.
+    """
+
+    def __init__(self, pid: int, stdout: Capture, stderr: Capture) -> None:
+        self.pid = pid
+        self.status: int | None = None
+        self.stdout = stdout
+        self.stderr = stderr
+        self.tree = ProcessTree(pid)
+        self._loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[None] = self._loop.create_future()
+        self._watching = False
+        self._change: asyncio.Future[None] | None = None
+        self._pidfd = watch_exit(pid, self._loop, self._reap)
+        RUNNING[pid] = self.tree
+        kill_all_at_exit()
+
+    # --- its end -----------------------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        """The program has ended: take its status."""
+        if self.status is None:
+            self._set_status(wait_status(self.pid))
+
+    def _set_status(self, status: int | None) -> None:
+        if status is None or self.status is not None:
+            return
+        self.status = status
+        RUNNING.pop(self.pid, None)
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+        if not self.exited.done():
+            self.exited.set_result(None)
+        self._wake()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until the program ends, reading what it prints; False if it has not after so many seconds."""
+        if self.status is None:
+            late = self._loop.call_later(seconds, self._wake)
+            patience = self._loop.call_later(PATIENCE, self.watch)
+            self._change = self._loop.create_future()
+            try:
+                await self._change
+            finally:
+                late.cancel()
+                patience.cancel()
+        return self.status is not None
+
+    def _wake(self) -> None:
+        if self._change is not None and not self._change.done():
+            self._change.set_result(None)
+
+    async def drain(self) -> None:
+        """Take the rest of the output: what is there, and what still comes within a moment."""
+        captures = (self.stdout, self.stderr)
+        for capture in captures:
+            capture.take_rest()
+        if not all(capture.ended for capture in captures):
+            self.watch()
+            deadline = self._loop.time() + DRAIN
+            while not all(capture.ended for capture in captures) and self._loop.time() < deadline:
+                self._change = self._loop.create_future()
+                timer = self._loop.call_at(deadline, self._wake)
+                try:
+                    await self._change
+                finally:
+                    timer.cancel()
+
+    async def end(self) -> None:
+        """End it and all that it started, unless it has ended: TERM, a short grace, KILL. Lets go of its pipes."""
+        try:
+            if self.status is None:
+                await self.tree.end(GRACE)
+                await asyncio.wait([self.exited], timeout=GRACE)
+        finally:
+            # Without waiting for anything, so that it happens even if we are cancelled a second time.
+            if self.status is None:
+                self.tree.kill()
+                self._reap()
+            for capture in (self.stdout, self.stderr):
+                self._unwatch(capture)
+                capture.close()
+
+    # --- its output --------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Read its output as it comes, so that it never waits for us."""
+        if self._watching:
+            return
+        self._watching = True
+        for capture in (self.stdout, self.stderr):
+            if not capture.ended and capture.fd >= 0:
+                self._loop.add_reader(capture.fd, self._read, capture)
+
+    def _read(self, capture: Capture) -> None:
+        capture.take()
+        if capture.ended or capture.endless:
+            self._unwatch(capture)
+            if capture.endless or self.status is not None:
+                self._wake()
+
+    def _unwatch(self, capture: Capture) -> None:
+        if self._watching and capture.fd >= 0:
+            self._loop.remove_reader(capture.fd)
+
+
+# --- starting -------------------------------------------------------------------------------------------
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    given: bytes,
+    folder: Path,
+    environment: Mapping[str, str],
+    new_file: Callable[[str], NewFile],
+) -> HookProcess:
+    """Start a program in a session of its own and without a terminal; *given* is its stdin. Raises OSError."""
+    stdin = stdin_of(given)
+    ends = [stdin]
+    try:
+        out, theirs_out = open_pipe()
+        ends += [out, theirs_out]
+        err, theirs_err = open_pipe()
+        ends += [err, theirs_err]
+        pid = spawn(argv, stdin, theirs_out, theirs_err, folder=folder, environment=environment)
+    except BaseException:
+        for fd in ends:
+            os.close(fd)
+        raise
+    for fd in (stdin, theirs_out, theirs_err):
+        os.close(fd)
+    process = HookProcess(pid, Capture(out, new_file("stdout")), Capture(err, new_file("stderr")))
+    if len(given) > PIPE // 2:
+        process.watch()  # what is given is long: so may the answer be
+    return process
+
+
+def spawn(
+    argv: Sequence[str], stdin: int, stdout: int, stderr: int, *, folder: Path, environment: Mapping[str, str]
+) -> int:
+    """Start a program with these three files, as the leader of a session; return its number. Raises OSError.
+
+    posix_spawn knows no folder, so it serves where the host stands in the right one already, which is nearly always;
+    else Popen does, which takes a little longer. Both start without a fork, whatever the host's size.
+    """
+    if _stands_in(folder) and min(stdin, stdout, stderr) > 2:
+        moves = [
+            (os.POSIX_SPAWN_DUP2, stdin, 0),
+            (os.POSIX_SPAWN_DUP2, stdout, 1),
+            (os.POSIX_SPAWN_DUP2, stderr, 2),
+            *_CLOSED,
+        ]
+        try:
+            return os.posix_spawn(
+                argv[0], list(argv), environment, file_actions=moves, setsid=True, setsigdef=RESTORED, setsigmask=()
+            )
+        except NotImplementedError:  # a system whose posix_spawn makes no session
+            pass
+    process = subprocess.Popen(
+        argv, stdin=stdin, stdout=stdout, stderr=stderr, cwd=folder, env=dict(environment), start_new_session=True
+    )
+    process.returncode = 0  # it is ours to wait for: without this the object would, when it goes
+    return process.pid
+
+
+def _stands_in(folder: Path) -> bool:
+    try:
+        return os.getcwd() == str(folder)
+    except OSError:
+        return False
+
+
+def stdin_of(given: bytes) -> int:
+    """Return an open file from which *given* can be read, and then its end: nobody has to write while it runs.
+
+    A pipe that holds all of it; a file in memory or on disk where it is too long for one.
+    """
+    size = len(given)
+    if size <= LARGEST_PIPE:
+        ready = _stdin_pipe(given)
+        if ready >= 0:
+            return ready
+    handle = _nameless_file()
+    try:
+        view = memoryview(given)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.lseek(handle, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _nameless_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("pegboard-hook")
+    handle, name = tempfile.mkstemp(prefix="pegboard-hook-")
+    os.unlink(name)
+    return handle
+
+
+def _stdin_pipe(given: bytes) -> int:
+    """Return a pipe's reading end with all of it inside; -1 where it does not fit."""
+    ours, theirs = os.pipe()
+    try:
+        if len(given) > PIPE:
+            fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, LARGEST_PIPE)
+        os.set_blocking(theirs, False)
+        if os.write(theirs, given) == len(given):
+            return ours
+    except (OSError, AttributeError):
+        pass
+    finally:
+        os.close(theirs)
+    os.close(ours)
+    return -1
+
+
+def open_pipe() -> tuple[int, int]:
+    """Return a pipe's two ends: ours, which never waits, and theirs."""
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    return ours, theirs
+
+
+_CLOSED: list[tuple[int, int]] = []
+"""What the host itself was started with beside stdin, stdout and stderr: no business of a hook."""
+
+
+def close_inherited() -> None:
+    """Note which files this process was handed by whoever started it, so that hooks do not get them too."""
+    if _CLOSED or not sys.platform.startswith("linux"):
+        return
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        with suppress(OSError):
+            if fd > 2 and os.get_inheritable(fd):
+                _CLOSED.append((os.POSIX_SPAWN_CLOSE, fd))
+
+
+# --- waiting --------------------------------------------------------------------------------------------
+
+
+def wait_status(pid: int) -> int | None:
+    """Return the exit status as a shell says it (128 + N for signal N); None while it runs."""
+    try:
+        found, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return 255  # somebody else waited for it
+    if not found:
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def watch_exit(pid: int, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> int:
+    """Have *ended* called when the process has; return the descriptor that tells it, -1 where a thread waits."""
+    if hasattr(os, "pidfd_open"):
+        with suppress(OSError):
+            fd = os.pidfd_open(pid)
+            loop.add_reader(fd, ended)
+            return fd
+
+    def wait() -> None:
+        with suppress(OSError):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        with suppress(RuntimeError):  # the loop is gone, and nobody waits any more
+            loop.call_soon_threadsafe(ended)
+
+    threading.Thread(target=wait, name=f"wait for hook {pid}", daemon=True).start()
+    return -1
+
+
+RUNNING: dict[int, ProcessTree] = {}
+"""What was started here and has not ended, by its leader's number."""
+
+
+@cache
+def kill_all_at_exit() -> None:
+    """See to it that nothing outlives this process; once, and not before the first hook."""
+    atexit.register(kill_all)
+
+
+def kill_all() -> None:
+    """End what still runs, without waiting: the last resort, for what a broken loop left behind."""
+    for tree in list(RUNNING.values()):
+        tree.kill()
