@@ -18,8 +18,8 @@ FLOORS: dict[int, tuple[str, ...]] = {
     6: ("_agent",),
     5: ("_board",),
     4: ("hookspecs", "context"),
-    3: ("records", "requests", "tools"),
-    2: ("messages", "settings", "flags", "shipped"),
+    3: ("records", "requests", "tools", "settings_writing"),
+    2: ("messages", "settings", "flags", "shipped", "output"),
     1: ("errors", "decisions", "hook", "_folders"),
 }
 """A file imports from lower floors; inside one room (a folder) files may import each other, without a circle."""

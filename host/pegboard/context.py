@@ -12,9 +12,9 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel
 
 from pegboard.errors import PegboardError
-from pegboard.flags import Flag, FlagView
+from pegboard.flags import Flag, FlagSnapshot, FlagSource, FlagView, LiveCheck, Ramp, Resolution
 from pegboard.messages import Message, ToolResult
-from pegboard.records import DeclaredHooks, Event, Record
+from pegboard.records import DeclaredHooks, Event, Record, ShadowRecord
 from pegboard.requests import ModelAnswer, ModelInfo, Purpose, Section, ToolSpec
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
@@ -87,6 +87,8 @@ class Services(Protocol):
     def spill(self, call_id: str, text: str) -> Path: ...
     def tools(self) -> Mapping[str, Tool]: ...
     async def service(self, name: str) -> Any: ...
+    def child_environment(self) -> dict[str, str]: ...
+    def put(self, kind: type[Record], facts: dict[str, Any]) -> None: ...
 
 
 class State(MutableMapping[str, Any]):
@@ -263,6 +265,30 @@ class Ctx:
         """Whether the user has consented to this part of the project's folder, just as it is now."""
         return self._services.consented(wanted)
 
+    def shadow(
+        self, point: str, subject: str, verdict: str, reason: str = "", *, flag: str, by: str = "", warn: bool = False
+    ) -> None:
+        """Journal what something in shadow would have answered: see `pegboard.flags.ramp_of`.
+
+        *point* is the hook (`pre_tool`), *subject* the call's id or the event's name, *by* a handler or rule of this
+        plugin. `pegboard flags report` counts how often it disagreed with what happened. *warn* tells the person too.
+        """
+        who = f"{self.plugin}: {by}" if by else self.plugin
+        mode = str(Ramp.WARN if warn else Ramp.SHADOW)
+        facts = {"point": point, "subject": subject, "by": who, "flag": flag, "mode": mode, "verdict": verdict}
+        self._services.put(ShadowRecord, {**facts, "reason": reason})
+        if warn:
+            said = f": {reason}" if reason else ""
+            self._services.notice(self.plugin, f"{by or point} would have said {verdict} to {subject}{said}", "warning")
+
+    def child_environment(self) -> dict[str, str]:
+        """Return the variables by which a process that this plugin starts gets the session's flags.
+
+        PEGBOARD_FLAGS_SNAPSHOT names the snapshot, which `pegboard` in that process then uses;
+        PEGBOARD_FLAGS_FILE is a JSON file with all values. Empty where no flag is declared.
+        """
+        return self._services.child_environment()
+
     def secret(self, name: str) -> str | None:
         """Return a secret by name: from the environment, a helper command or the keyring; None if nobody has it."""
         return self._services.secret(self.plugin, name)
@@ -331,10 +357,90 @@ class View:
 ServiceFactory = Callable[[], AbstractAsyncContextManager[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a flag gates: `kind` is hook, tool, section, setting or plugin, `how` flag or ramp."""
+
+    flag: str
+    kind: str
+    name: str
+    plugin: str
+    how: str = "flag"
+
+
+class HostView(Protocol):
+    """The host as plugins see it, read only: `Registry.host`, and `typer.Context.obj` in a plugin's verbs.
+
+    Inside `register` the other plugins are not all there yet; later they are.
+    """
+
+    @property
+    def project(self) -> Path:
+        """The folder that the host was opened for."""
+        ...
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder where sessions and other state are kept; a plugin may have a folder of its name in it."""
+        ...
+
+    @property
+    def config_dir(self) -> Path:
+        """The folder of the user's settings."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment that the host was opened in."""
+        ...
+
+    @property
+    def settings(self) -> SettingsView:
+        """Every setting with its origin."""
+        ...
+
+    def flags(self) -> Mapping[str, Flag]:
+        """Return every declared flag by name."""
+        ...
+
+    def resolve_flags(self) -> Resolution:
+        """Ask every flag source, as for a session that began now. Raises SettingsError of a source."""
+        ...
+
+    def snapshot(self, wanted: str) -> FlagSnapshot:
+        """Return a snapshot that a session gave to its processes, by its id. Raises PegboardError."""
+        ...
+
+    def gates(self) -> Sequence[Gate]:
+        """Return what each flag gates, sorted."""
+        ...
+
+    def plugins(self) -> Mapping[str, tuple[str, Any]]:
+        """Return every plugin by name: its status, and the module or object where it takes part."""
+        ...
+
+    def sessions(self, *, everywhere: bool = False) -> Sequence[Path]:
+        """Return the journals of this folder's sessions, or of all; newest first."""
+        ...
+
+    def find_session(self, wanted: str | None = None) -> Path:
+        """Return a session's journal, by the beginning of its id or the newest of this folder."""
+        ...
+
+    def records(self, path: Path) -> Iterator[Record]:
+        """Go through the records of a journal."""
+        ...
+
+
 class Registry(Protocol):
     """What `register` is handed. Every method raises PegboardError for what cannot be: a name that is taken, say."""
 
     plugin: str
+
+    @property
+    def host(self) -> HostView:
+        """The host, read only."""
+        ...
 
     def add_tool(self, *tools: Tool) -> None:
         """Add tools; their names must be free."""
@@ -352,8 +458,19 @@ class Registry(Protocol):
         """Declare feature flags."""
         ...
 
-    def add_flag_source(self, source: Callable[[], Mapping[str, Any]]) -> None:
-        """Add a source of flag values, asked once per session."""
+    def add_flag_source(self, source: FlagSource, *, live: LiveCheck | None = None) -> None:
+        """Add a source of votes on flags, asked once per session with a `FlagRequest`; it returns `FlagVote`s.
+
+        *live* returns the kill switches that were thrown since. A source that raises ends the session's start if it
+        is a SettingsError (a wrong name or type), else it is left out, loudly.
+        """
+        ...
+
+    def gate(self, *, flag: str = "", ramp: str = "") -> None:
+        """Let the whole plugin (hooks, tools, sections) take part only where *flag* is on, or as far as *ramp* says.
+
+        A frame of `model_call` cannot be in shadow: it takes part where *ramp* is enforce.
+        """
         ...
 
     def add_service(self, name: str, factory: ServiceFactory) -> None:

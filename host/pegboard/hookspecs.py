@@ -136,6 +136,7 @@ class ImplOptions:
     matcher: str | None = None
     blocking: bool = False
     when: Callable[[Ctx], bool | str] | None = None
+    ramp: str | None = None
 
 
 OPTIONS = "pegboard_options"
@@ -160,6 +161,7 @@ def hookimpl(
     matcher: str | None = ...,
     blocking: bool = ...,
     when: Callable[[Ctx], bool | str] | None = ...,
+    ramp: str | None = ...,
     specname: str | None = ...,
 ) -> Callable[[Impl], Impl]: ...
 def hookimpl(
@@ -174,6 +176,7 @@ def hookimpl(
     matcher: str | None = None,
     blocking: bool = False,
     when: Callable[[Ctx], bool | str] | None = None,
+    ramp: str | None = None,
     specname: str | None = None,
 ) -> Any:
     """Mark a function as the implementation of a hook; wraps pluggy's marker.
@@ -189,6 +192,7 @@ def hookimpl(
     when: asked when a session opens and at the start of each turn, for plugins that have nothing to do in most
         sessions: False leaves the implementation out until the next turn, a text is its matcher until then. If it
         fails, the implementation takes part.
+    ramp: a flag that says how far its answers count: off, shadow (only in the journal), warn or enforce.
     specname: the hook's name where the function has another.
     """
     options = ImplOptions(
@@ -201,6 +205,7 @@ def hookimpl(
         matcher=matcher,
         blocking=blocking,
         when=when,
+        ramp=ramp,
     )
 
     def mark(target: Impl) -> Impl:

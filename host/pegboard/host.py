@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from pegboard import __version__
+from pegboard._agent.flagging import read_snapshot
 from pegboard._agent.fold import Replay
-from pegboard._agent.journal import Damage, Journal
+from pegboard._agent.journal import Damage, Journal, read_records
 from pegboard._agent.session import Session
 from pegboard._agent.shapes import Options, RunResult
 from pegboard._agent.showing import Shown
@@ -25,17 +26,18 @@ from pegboard._board.discovery import (
     find_plugins,
     installed_entry_points,
 )
-from pegboard._board.dispatch import compile_plan
 from pegboard._board.order import Tier
 from pegboard._board.plan import Plan
-from pegboard._board.registry import Board
+from pegboard._board.planning import SessionGates, compile_plan
+from pegboard._board.registry import Board, describe
 from pegboard._board.threads import Threads
 from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
 from pegboard._folders import config_folder, state_folder
-from pegboard.context import FilterFunction, NoServiceError, Wanted
+from pegboard.context import FilterFunction, Gate, NoServiceError, Wanted
 from pegboard.errors import PegboardError, SettingsError
-from pegboard.flags import FlagView
+from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, FlagVote, LiveCheck, Ramp, Resolution, resolve
+from pegboard.records import Record
 from pegboard.requests import Layer, ModelInfo, Section, Stability
 from pegboard.settings import SettingsView, load_settings
 from pegboard.tools import Tool
@@ -86,11 +88,13 @@ class Host:
         self._extra = tuple(plugins)
         self._given_settings = settings
         self._strict = strict
-        self._plans: dict[tuple[int, str], Plan] = {}
+        self._plans: dict[tuple[int, str, tuple[str, ...]], Plan] = {}
+        self.flag_problems: list[str] = []
         self._services: dict[str, Any] = {}
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._opened = False
+        self._gated: dict[tuple[str, str, tuple[str, ...]], Any] = {}
         self._tool_cache: tuple[int, dict[str, Tool]] | None = None
 
     # --- opening ---------------------------------------------------------------------------------------
@@ -100,7 +104,7 @@ class Host:
         if self._opened:
             return self
         self.view = self._given_settings or self._load_settings()
-        self.board = Board(self.view, self.trust.consented)
+        self.board = Board(self.view, self.trust.consented, HostFace(self))
         self.board.load([*self._find(), *self._further()])
         owned = [record.name for record in self.board.records]
         try:
@@ -238,31 +242,62 @@ class Host:
 
     def plan(self, flags: FlagView) -> Plan:
         """Return the plan for a session with these flags."""
-        key = (self.board.generation, flags.snapshot_id)
+        key = (self.board.generation, flags.snapshot_id, flags.gone_safe)
         if key not in self._plans:
-            self._plans[key] = compile_plan(self.board, lambda name: bool(flags.get(name, False)))
+            self._plans[key] = compile_plan(self.board, SessionGates(flags))
         return self._plans[key]
 
-    def flag_values(self) -> tuple[dict[str, Any], str]:
-        """Return the value of every flag for a new session, and the id of that snapshot."""
-        values: dict[str, Any] = {name: flag.default for name, flag in self.board.flags.items()}
-        for contribution in self.board.contributions.values():
+    def declared_flags(self) -> Mapping[str, Flag]:
+        """Return every declared flag by name."""
+        return self.board.flags
+
+    def resolve_flags(self, request: FlagRequest) -> Resolution:
+        """Ask every flag source, and let the highest layer decide each flag. Raises SettingsError of a source.
+
+        A source that fails otherwise costs only what it would have said; `flag_problems` has it.
+        """
+        votes: list[FlagVote] = []
+        self.flag_problems = []
+        for name, contribution in self.board.contributions.items():
             for source in contribution.flag_sources:
-                values.update({name: value for name, value in source().items() if name in values})
-        text = repr(sorted(values.items()))
-        return values, hashlib.sha256(text.encode()).hexdigest()[:12]
+                try:
+                    votes += source(request)
+                except SettingsError:
+                    raise
+                except (Exception, SystemExit) as error:
+                    self.flag_problems.append(f"the flag source of {name!r} failed: {describe(error)}")
+        return resolve(request.flags, votes)
+
+    def live_check(self) -> LiveCheck | None:
+        """Return what tells which kill switches were thrown; None if nobody can tell."""
+        checks = [check for contribution in self.board.contributions.values() for check in contribution.live_checks]
+        if len(checks) < 2:
+            return checks[0] if checks else None
+        return lambda: {name: value for check in checks for name, value in check().items()}
 
     def session_tools(self, flags: FlagView) -> dict[str, Tool]:
         """Return the tools of a session with these flags, sorted by name."""
         if self._tool_cache is None or self._tool_cache[0] != self.board.generation:
             self._tool_cache = (self.board.generation, self.board.tools)
         tools = self._tool_cache[1]
-        if not any(tool.flag for tool in tools.values()):
-            return tools
-        return {name: tool for name, tool in tools.items() if not tool.flag or flags.get(tool.flag, False)}
+        off = self.switched_off(flags)
+        return {name: tool for name, tool in tools.items() if name not in off} if off else tools
 
-    def session_sections(self) -> tuple[Section, ...]:
-        """Return the sections of every session's prompt."""
+    def switched_off(self, flags: FlagView) -> dict[str, str]:
+        """Return the tools that a flag keeps out of a session, each with that flag."""
+        gates = [gate for gate in self.board.gates if gate.kind in ("tool", "plugin")]
+        if not gates:
+            return {}
+        off = {}
+        for name, tool in self.board.tools.items():
+            for gate in gates:
+                meant = gate.name == name if gate.kind == "tool" else gate.plugin == tool.owner
+                if meant and not opens(gate, flags):
+                    off[name] = gate.flag
+        return off
+
+    def session_sections(self, flags: FlagView) -> tuple[Section, ...]:
+        """Return the sections of a session's prompt."""
         base = Section(name="pegboard", text=BASE_PROMPT, owner="host")
         place = Section(
             name="place",
@@ -271,7 +306,16 @@ class Host:
             stability=Stability.SESSION,
             owner="host",
         )
-        return (base, place, *self.board.sections)
+        closed = [g for g in self.board.gates if g.kind in ("section", "plugin") and not opens(g, flags)]
+        out = {(gate.kind, gate.plugin, gate.name if gate.kind == "section" else "") for gate in closed}
+        sections = self.board.sections
+        if out:
+            sections = tuple(
+                one
+                for one in sections
+                if ("section", one.owner, one.name) not in out and ("plugin", one.owner, "") not in out
+            )
+        return (base, place, *sections)
 
     def filters(self) -> tuple[tuple[str, str, FilterFunction], ...]:
         """Return the filters of the ways out."""
@@ -281,12 +325,22 @@ class Host:
         """Return the model families by prefix."""
         return self.board.models
 
-    def plugin_settings(self, plugin: str) -> Any:
-        """Return a plugin's settings: its model, or its table."""
+    def plugin_settings(self, plugin: str, flags: FlagView) -> Any:
+        """Return a plugin's settings in one session: its model, or its table. A gated key is at its default."""
         contribution = self.board.contributions.get(plugin)
-        if contribution is not None and contribution.own_settings is not None:
-            return contribution.own_settings
-        return self.view.table(plugin)
+        if contribution is None or contribution.own_settings is None:
+            return self.view.table(plugin)
+        own = contribution.own_settings
+        off = {key for key, flag in contribution.gated.items() if not flags.peek(flag)}
+        if not off:
+            return own
+        key = (plugin, flags.snapshot_id, flags.gone_safe)
+        if key not in self._gated:
+            defaults = {
+                name: type(own).model_fields[name].get_default(call_default_factory=True) for name in sorted(off)
+            }
+            self._gated[key] = own.model_copy(update=defaults)
+        return self._gated[key]
 
     async def service(self, name: str) -> Any:
         """Return a service; the first who asks opens it, and the host closes it."""
@@ -346,3 +400,73 @@ class Host:
                 except (Exception, SystemExit) as error:
                     answers.append((name, check.name, f"the check itself failed: {error!r}"))
         return answers
+
+
+def opens(gate: Gate, flags: FlagView) -> bool:
+    """Whether a tool or a section behind a gate is there: in shadow, what a pack brings besides hooks is not."""
+    value = flags.peek(gate.flag)
+    return value in (True, Ramp.ENFORCE) if gate.how == "ramp" else bool(value)
+
+
+class HostFace:
+    """The host as plugins see it: see context.HostView."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def project(self) -> Path:
+        """See context.HostView."""
+        return self._host.cwd
+
+    @property
+    def state_dir(self) -> Path:
+        """See context.HostView."""
+        return self._host.state_dir
+
+    @property
+    def config_dir(self) -> Path:
+        """See context.HostView."""
+        return self._host.config_dir
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """See context.HostView."""
+        return self._host.environment
+
+    @property
+    def settings(self) -> SettingsView:
+        """See context.HostView."""
+        return self._host.view
+
+    def flags(self) -> Mapping[str, Flag]:
+        """See context.HostView."""
+        return self._host.board.flags
+
+    def resolve_flags(self) -> Resolution:
+        """See context.HostView."""
+        return self._host.resolve_flags(FlagRequest(self.flags(), project=self.project, version=__version__))
+
+    def snapshot(self, wanted: str) -> FlagSnapshot:
+        """See context.HostView."""
+        return read_snapshot(self.state_dir, wanted)
+
+    def gates(self) -> Sequence[Gate]:
+        """See context.HostView."""
+        return self._host.board.gates
+
+    def plugins(self) -> Mapping[str, tuple[str, Any]]:
+        """See context.HostView."""
+        return {record.name: (str(record.status), record.plugin) for record in self._host.board.records}
+
+    def sessions(self, *, everywhere: bool = False) -> Sequence[Path]:
+        """See context.HostView."""
+        return self._host.store.paths(None if everywhere else self.project)
+
+    def find_session(self, wanted: str | None = None) -> Path:
+        """See context.HostView."""
+        return self._host.store.find(wanted) if wanted else self._host.store.newest(self.project)
+
+    def records(self, path: Path) -> Iterator[Record]:
+        """See context.HostView."""
+        return read_records(path)

@@ -391,11 +391,45 @@ class StateRecord(Record):
 
 
 class FlagReads(Record):
-    """Flags that were read since the record before."""
+    """Flags that were read since the record before, each once per turn.
+
+    `facts` has layer, variant, rule and reason of those on which somebody voted; all others are at their default.
+    """
 
     type: Literal["flags"] = "flags"
     snapshot: str
     reads: dict[str, Any]
+    facts: dict[str, tuple[str, ...]] = {}
+
+
+class FlagSnapshotRecord(Record):
+    """All flags of the session from here on; `facts` is as in `flags`.
+
+    `source` says where they are from: resolved, inherited (from the process above), resumed, or changed.
+    """
+
+    type: Literal["flag_snapshot"] = "flag_snapshot"
+    snapshot: str
+    values: dict[str, Any] = {}
+    facts: dict[str, tuple[str, ...]] = {}
+    source: str = ""
+
+
+class ShadowRecord(Record):
+    """What something in shadow, or under a warning, would have answered; it decided nothing.
+
+    `by` is the hook's plugin, handler or rule, `flag` the ramp that holds it back, `subject` the call's id (or the
+    event's name), `verdict` what the answer says: a verdict, or rewrite, context, block, stop and the like.
+    """
+
+    type: Literal["shadow"] = "shadow"
+    point: str
+    subject: str
+    by: str
+    flag: str
+    mode: str
+    verdict: str
+    reason: str = ""
 
 
 class LifecycleRecord(Record):
@@ -467,6 +501,8 @@ AnyRecord = Annotated[
     | EgressRecord
     | StateRecord
     | FlagReads
+    | FlagSnapshotRecord
+    | ShadowRecord
     | LifecycleRecord
     | Notice
     | Spilled

@@ -33,7 +33,10 @@ class _Word(BaseModel):
 
 
 class Section(_Word):
-    """A named piece of the prompt. `pinned` text must survive compaction (the host checks)."""
+    """A named piece of the prompt. `pinned` text must survive compaction (the host checks).
+
+    Where `flag` is given the section is there only in sessions in which that flag is on.
+    """
 
     name: str
     text: str
@@ -41,6 +44,7 @@ class Section(_Word):
     stability: Stability = Stability.STATIC
     owner: str = ""
     pinned: bool = False
+    flag: str = ""
 
 
 class ToolSpec(_Word):

@@ -464,4 +464,4 @@ def test_the_models_of_the_records_have_no_place_for_an_unescaped_role():
         for field in kind.model_fields.values()
         if "dict" in str(field.annotation) or "Any" in str(field.annotation)
     }
-    assert loose == {"user", "assistant", "plan", "flags", "compaction"}
+    assert loose == {"user", "assistant", "plan", "flags", "flag_snapshot", "compaction"}

@@ -5,16 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from pegboard._board.discovery import PluginRecord, Status
-from pegboard._board.dispatch import Dispatcher, compile_plan
+from pegboard._board.dispatch import Dispatcher
 from pegboard._board.order import Tier
 from pegboard._board.outcomes import CallOutcome
+from pegboard._board.planning import SessionGates, compile_plan
 from pegboard._board.registry import Board
 from pegboard._board.watchdog import Watchdog
 from pegboard.context import Ctx
+from pegboard.flags import Flag, FlagView
 from pegboard.hookspecs import hookimpl
 from pegboard.messages import Batch, ToolCall, input_hash
 from pegboard.records import HookRecord, HookRow, Record
@@ -63,16 +65,19 @@ class Stage:
         plugins: Sequence[tuple[str, Any]],
         *,
         problems: Callable[[ToolCall], str] = lambda call: "",
-        flag_is_on: Callable[[str], bool] = lambda name: True,
+        flags: Sequence[Flag] = (),
     ) -> None:
         self.board = Board(SettingsView())
-        self.board.load([PluginRecord(name, name, tier=Tier.SESSION, plugin=plugin) for name, plugin in plugins])
+        declares = [("flags", SimpleNamespace(register=hookimpl(lambda registry: registry.add_flag(*flags))))]
+        everybody = [*(declares if flags else []), *plugins]
+        self.board.load([PluginRecord(name, name, tier=Tier.SESSION, plugin=plugin) for name, plugin in everybody])
         broken = [record for record in self.board.records if record.status is not Status.ACTIVE]
         assert not broken, broken
         self.notes = Notes(problems)
         self.watchdog = Watchdog()
         self.watchdog.enter()
-        self.dispatcher = Dispatcher(compile_plan(self.board, flag_is_on), self.notes, self.watchdog)
+        gates = SessionGates(FlagView({flag.name: flag.default for flag in flags}))
+        self.dispatcher = Dispatcher(compile_plan(self.board, gates), self.notes, self.watchdog)
 
     def __enter__(self) -> Stage:
         return self

@@ -11,6 +11,7 @@ import pytest
 from dispatch_stage import Stage, a_call, plugin, says
 
 from pegboard.decisions import Decision, ResultPatch, Verdict
+from pegboard.flags import flag
 from pegboard.hookspecs import hookimpl
 from pegboard.messages import Outcome, OutcomeKind, ToolCall, ToolResult, input_hash
 from pegboard.records import Quarantined
@@ -541,7 +542,7 @@ async def test_a_matcher_says_for_which_tools(matcher: str | None, names: list[s
 async def test_a_flag_says_whether_one_takes_part() -> None:
     plugins = [("a", says(DENY, flag="strict")), ("b", says(ALLOW))]
     for on, verdict in ((True, Verdict.DENY), (False, Verdict.ALLOW)):
-        with Stage(plugins, flag_is_on={"strict": on}.__getitem__) as stage:
+        with Stage(plugins, flags=[flag("strict", on)]) as stage:
             assert (await stage.pre_tool()).verdict is verdict
             assert len(stage.hooks[-1].ns) == 1 + on
 

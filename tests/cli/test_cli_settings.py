@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import tomli
 
-from pegboard._cli.settings_files import with_key
 from pegboard.errors import PegboardError, SettingsError
+from pegboard.settings_writing import with_key
 
 
 def editor(terminal: Any, monkeypatch: pytest.MonkeyPatch, code: str, *, variable: str = "EDITOR") -> None:

@@ -93,6 +93,8 @@ class Invoker:
         self._one_at_a_time = asyncio.Lock()
         self.allowed: tuple[str, ...] | None = None
         """The subset that the last request offered; None for all."""
+        self.switched_off: Mapping[str, str] = {}
+        """Tools whose kill switch was thrown in this session, each with the flag."""
 
     # --- before ----------------------------------------------------------------------------------------
 
@@ -143,6 +145,8 @@ class Invoker:
         try:
             if self.allowed is not None and call.origin == "model" and call.name not in self.allowed:
                 raise ToolError(f"{call.name} may not be called now; these may: {', '.join(self.allowed) or 'none'}")
+            if self.switched_off and call.name in self.switched_off:
+                raise ToolError(f"{call.name} was switched off ({self.switched_off[call.name]}); go on without it")
             arguments = self._arguments(call)
         except ToolError as error:
             return await self._refused(call, str(error), OutcomeKind.ERROR)

@@ -223,6 +223,7 @@ class Replay:
         self.system: tuple[str, ...] | None = None
         self.tools_json = ""
         self.plan = ""
+        self.flags: tuple[dict[str, Any], dict[str, Any]] | None = None
         self.handles: dict[str, str] = {}
         self.first_time = ""
         self.last_time = ""
@@ -245,6 +246,7 @@ class Replay:
             "state": self._state,
             "cwd": self._cwd,
             "plan": self._plan,
+            "flag_snapshot": self._flag_snapshot,
         }
 
     def push(self, raw: dict[str, Any]) -> None:
@@ -333,6 +335,9 @@ class Replay:
 
     def _plan(self, raw: dict[str, Any]) -> None:
         self.plan = raw["plan"]
+
+    def _flag_snapshot(self, raw: dict[str, Any]) -> None:
+        self.flags = (raw["values"], raw.get("facts") or {})
 
     @property
     def orphans(self) -> list[tuple[ToolCall, dict[str, Any] | None]]:

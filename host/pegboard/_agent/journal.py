@@ -51,7 +51,7 @@ def _type_of(kind: type[Record]) -> tuple[str, bytes]:
     return found
 
 
-_LOOSE = frozenset({"flags", "compaction"})
+_LOOSE = frozenset({"flags", "flag_snapshot", "compaction"})
 """Records that hold objects whose keys somebody else chose. None but assistant lines may have `_ASSISTANT` in it."""
 _ASSISTANT, _ASSISTANT_APART = b'"role":"assistant"', b'"role": "assistant"'
 
@@ -75,6 +75,7 @@ class Journal:
         self._wants: dict[str, bool] = {}
         self._fsync = fsync
         self._reads: dict[str, Any] = {}
+        self._read_facts: dict[str, tuple[str, ...]] = {}
         self._snapshot = ""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -122,8 +123,8 @@ class Journal:
 
     def _append(self, kind: str, body: bytes) -> None:
         if self._reads:
-            reads, self._reads = self._reads, {}
-            self.write(FlagReads(snapshot=self._snapshot, reads=reads))
+            reads, facts, self._reads, self._read_facts = self._reads, self._read_facts, {}, {}
+            self.put(FlagReads, {"snapshot": self._snapshot, "reads": reads, "facts": facts})
         self.seq += 1
         if kind in _LOOSE:
             body = body.replace(_ASSISTANT, _ASSISTANT_APART)
@@ -146,10 +147,12 @@ class Journal:
             f"the journal {self.path} takes no more records: {error.strerror}. Free some space, then resume."
         )
 
-    def flag_read(self, snapshot: str, name: str, value: Any) -> None:
-        """Queue a flag read; it is written with the next record."""
+    def flag_read(self, snapshot: str, name: str, value: Any, fact: tuple[str, ...] = ()) -> None:
+        """Queue a flag read; it is written with the next record. *fact* has layer, variant, rule and reason."""
         self._snapshot = snapshot
         self._reads[name] = value
+        if fact:
+            self._read_facts[name] = fact
 
     def reopen_at_end(self, seq: int) -> None:
         """Go on after *seq*, at the end that recovery left."""

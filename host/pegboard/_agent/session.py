@@ -16,12 +16,13 @@ from pydantic_core import from_json, to_json
 from pegboard import __version__
 from pegboard._agent.chokepoints import DEPTH, Done, Egress, Invoker, depth, origins_of, sendable
 from pegboard._agent.compacting import as_json, cut_by_rule, objection
+from pegboard._agent.flagging import SessionFlags
 from pegboard._agent.fold import Conversation, MessagesView, Replay
 from pegboard._agent.journal import Damage, Journal
 from pegboard._agent.loop import Answer, Finished, Limits, Port, TurnEnd, run_turn
 from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
-from pegboard._agent.shapes import HostServices, Options, RunResult
+from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult
 from pegboard._agent.showing import Screen, Shown
 from pegboard._agent.side import SessionJournal, collect, kind_of_failure, reminder
 from pegboard._board.dispatch import Dispatcher
@@ -29,7 +30,6 @@ from pegboard.context import Ctx, Wanted
 from pegboard.decisions import Answer as LifecycleAnswer
 from pegboard.decisions import Skip
 from pegboard.errors import ModelError, PegboardError, ToolError
-from pegboard.flags import FlagView
 from pegboard.messages import (
     Batch,
     Block,
@@ -91,10 +91,6 @@ from pegboard.requests import (
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
 
-BROKEN_OFF = (EndReason.INTERRUPTED, EndReason.WALL_TIME, EndReason.ERROR)
-"""Ends of a turn after which `run()` without a prompt goes on, even if the model had the last word."""
-
-
 NO_BATCH = Batch()
 
 
@@ -147,8 +143,9 @@ class Session:
         self._window = self._find_window()
         self._counted_characters = self._replay.counted_characters
         self._ctxs: dict[str, Ctx] = {}
-        values, snapshot = host.flag_values()
-        self.flags = FlagView(values, snapshot_id=snapshot, on_read=self._flag_read)
+        self._flagged = SessionFlags(host, self, journal, recorded=self._replay.flags, given=options.flags)
+        self.flags = self._flagged.view
+        self.child_environment = self._flagged.child_environment
         self._egress = Egress(host.filters(), self.write)
         self.screen = Screen(show, self._egress, stream=options.stream)
         self.dispatcher = Dispatcher(host.plan(self.flags), self, host.watchdog)
@@ -183,7 +180,7 @@ class Session:
         prompting = Prompting(
             conversation=self._conversation,
             dispatcher=self.dispatcher,
-            sections=self._host.session_sections(),
+            sections=self._host.session_sections(self.flags),
             tools=self._tools,
             model=self.model_name,
             max_tokens=model.max_tokens,
@@ -223,6 +220,7 @@ class Session:
         for request in self._conversation.unfinished_requests:
             self.write(Discarded(request=request, reason="the process ended before the answer did"))
             self._conversation.drop_request(request)
+        self._flagged.record()
         plan = self.dispatcher.plan
         if plan.id != self._replay.plan:
             self.write(plan.record(self.flags.snapshot_id))
@@ -278,6 +276,8 @@ class Session:
             )
         self.cancelled = False
         self.dispatcher.begin_turn()
+        if self._flagged.live:
+            self._flagged.heed(self)
         if prompt is None:
             return await self._continue()
         self.prompt_id = str(uuid.uuid4())
@@ -306,6 +306,7 @@ class Session:
         self.prompt_id = self.prompt_id or str(uuid.uuid4())
         self.write(TurnStarted(turn=self._turn, prompt_id=self.prompt_id))
         self._ineffective = 0
+        self.flags.begin_turn()
 
     async def _continue(self) -> RunResult:
         orphans = self._replay.orphans
@@ -534,6 +535,8 @@ class Session:
     async def _run_one(self, call: ToolCall) -> Finished:
         if self.screen.on:
             self.screen.call(call)
+        if self._flagged.live:
+            self._flagged.heed(self)
         try:
             done = await self.invoker.invoke(call, self._batch)
         except asyncio.CancelledError as cancelled:
@@ -823,6 +826,8 @@ class Session:
     async def _side_call(self, name: str, given: dict[str, Any], *, origin: str) -> Done:
         if depth.get() >= DEPTH:
             raise ToolError(f"tools and hooks call each other {DEPTH} levels deep; the call of {name} is refused")
+        if self._flagged.live:
+            self._flagged.heed(self)
         call = ToolCall(id=f"side_{uuid.uuid4().hex[:12]}", name=name, input=given, origin=origin)
         prepared = self.invoker.prepare(call)
         level = depth.set(depth.get() + 1)
@@ -872,7 +877,7 @@ class Session:
 
     def settings_of(self, plugin: str) -> Any:
         """Return a plugin's own settings."""
-        return self._host.plugin_settings(plugin)
+        return self._host.plugin_settings(plugin, self.flags)
 
     def settings_view(self) -> SettingsView:
         """Return every setting with its origin."""
@@ -950,9 +955,6 @@ class Session:
     def usage(self) -> Usage:
         """All tokens and dollars of the session."""
         return self._usage.usage()
-
-    def _flag_read(self, name: str, value: Any) -> None:
-        self._journal.flag_read(self.flags.snapshot_id, name, value)
 
     # --- observers -------------------------------------------------------------------------------------
 

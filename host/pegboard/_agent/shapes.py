@@ -12,27 +12,36 @@ from pegboard._board.plan import Plan
 from pegboard._board.threads import Threads
 from pegboard._board.watchdog import Watchdog
 from pegboard.context import FilterFunction, Wanted
-from pegboard.flags import FlagView
+from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, LiveCheck, Resolution
 from pegboard.messages import EndReason, Usage
 from pegboard.requests import ModelInfo, Section
 from pegboard.settings import SessionTable, SettingsView
 from pegboard.tools import Tool
+
+BROKEN_OFF = (EndReason.INTERRUPTED, EndReason.WALL_TIME, EndReason.ERROR)
+"""Ends of a turn after which `run()` without a prompt goes on, even if the model had the last word."""
 
 
 class HostServices(Protocol):
     """What a session takes from its host."""
 
     view: SettingsView
+    state_dir: Path
+    environment: Mapping[str, str]
+    flag_problems: list[str]
     threads: Threads
     watchdog: Watchdog
 
     def plan(self, flags: FlagView) -> Plan: ...
-    def flag_values(self) -> tuple[dict[str, Any], str]: ...
+    def declared_flags(self) -> Mapping[str, Flag]: ...
+    def resolve_flags(self, request: FlagRequest) -> Resolution: ...
+    def live_check(self) -> LiveCheck | None: ...
     def session_tools(self, flags: FlagView) -> dict[str, Tool]: ...
-    def session_sections(self) -> tuple[Section, ...]: ...
+    def switched_off(self, flags: FlagView) -> Mapping[str, str]: ...
+    def session_sections(self, flags: FlagView) -> tuple[Section, ...]: ...
     def filters(self) -> tuple[tuple[str, str, FilterFunction], ...]: ...
     def model_infos(self) -> Mapping[str, ModelInfo]: ...
-    def plugin_settings(self, plugin: str) -> Any: ...
+    def plugin_settings(self, plugin: str, flags: FlagView) -> Any: ...
     async def service(self, name: str) -> Any: ...
     def secret(self, plugin: str, name: str) -> str | None: ...
     def consented(self, folder: Path, wanted: Wanted) -> bool: ...
@@ -40,7 +49,10 @@ class HostServices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a session shall be: everything that is not said is the settings' matter."""
+    """How a session shall be: everything that is not said is the settings' matter.
+
+    `flags` is the snapshot of the session above: a sub-agent has the flags of who started it.
+    """
 
     model: str = ""
     mode: str = ""
@@ -49,6 +61,7 @@ class Options:
     max_time: float | None = None
     max_cost: float | None = None
     stream: bool = False
+    flags: FlagSnapshot | None = None
 
     def limits(self, settings: SessionTable) -> Limits:
         """Return the ceilings of a turn: what was asked for, else what the settings say."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -27,7 +26,7 @@ from pegboard._board.outcomes import (
     reduce_votes,
     what_changed,
 )
-from pegboard._board.plan import Impl, Plan, make_impl, options_on, seconds_of
+from pegboard._board.plan import Impl, Plan, seconds_of
 from pegboard._board.registry import Board, describe
 from pegboard._board.sheet import Sheet
 from pegboard._board.turnout import Bound, Turnout
@@ -47,7 +46,7 @@ from pegboard.decisions import (
 from pegboard.errors import HookTimeoutError, ModelError, PegboardError, UnknownModelError, WrongAnswerError
 from pegboard.hookspecs import POLICIES, Ask, State
 from pegboard.messages import Batch, Outcome, ToolCall, ToolResult, input_hash
-from pegboard.records import Event, PluginStamp, Quarantined, Record
+from pegboard.records import Event, Quarantined, Record
 from pegboard.requests import (
     CallNext,
     CompactionJob,
@@ -636,17 +635,27 @@ class Dispatcher:
         return Failure(describe(error))
 
     def _checked(self, sheet: Sheet, impl: Impl, answer: Any) -> Any:
-        """Turn an answer of the wrong type into a Failure; count failures."""
+        """Turn an answer of the wrong type into a Failure; count failures. What is held back is only journaled."""
         if not isinstance(answer, Failure):
             wanted = POLICIES[impl.hook].answers
             if isinstance(answer, wanted):
-                return answer
+                return answer if not impl.held else self._hold(sheet, impl, answer)
             if inspect.iscoroutine(answer):
                 answer.close()
             names = " or ".join(kind.__name__ for kind in wanted) or "nothing"
             answer = Failure(str(WrongAnswerError(impl.plugin, impl.hook, type(answer).__name__, names)))
+        if impl.held:
+            self._hold(sheet, impl, answer)
+            self.failed(impl, answer.error)
+            return None
         sheet.failed(impl, answer)
         return answer
+
+    def _hold(self, sheet: Sheet, impl: Impl, answer: Any) -> None:
+        """Journal what one in shadow, or under a warning, would have done; nothing comes of it."""
+        said = sheet.hold(impl, answer)
+        if said:
+            self._around.notice(impl.plugin, said, "warning")
 
     def failed(self, impl: Impl, error: str) -> None:
         """Tell of a failure, count it, and quarantine who fails again and again."""
@@ -827,28 +836,9 @@ class _Round:
         self._answers[place] = Failure(str(HookTimeoutError(impl.plugin, impl.hook, limit or 0)), timeout=True)
 
 
-# --- the plan ------------------------------------------------------------------------------------------
+# --- who is there --------------------------------------------------------------------------------------
 
 
-def compile_plan(board: Board, flag_is_on: Callable[[str], bool] = lambda name: True) -> Plan:
-    """Compile the board as it stands; *flag_is_on* decides about implementations behind a flag."""
-    active = sorted(board.active, key=lambda record: record.name)  # the set counts, not the order of registration
-    stamps = {r.name: PluginStamp(name=r.name, distribution=r.distribution, version=r.version) for r in active}
-    hooks: dict[str, tuple[Impl, ...]] = {}
-    digest = hashlib.sha256()
-    for hook, policy in POLICIES.items():
-        if hook == "register":
-            continue
-        found = {impl.plugin_name: impl.function for impl in getattr(board.manager.hook, hook).get_hookimpls()}
-        names = [name for name in board.ordered(hook) if _takes_part(found[name], flag_is_on)]
-        names.sort(key=lambda name: not options_on(found[name]).rewrites)  # stable: rewriters first, each in its order
-        hooks[hook] = tuple(make_impl(index, policy, hook, name, found[name]) for index, name in enumerate(names))
-        digest.update(f"{hook}:{','.join(names)};".encode())
-    for stamp in stamps.values():
-        digest.update(f"{stamp.name} {stamp.distribution} {stamp.version};".encode())
-    return Plan(digest.hexdigest()[:12], hooks, stamps)
-
-
-def _takes_part(function: Any, flag_is_on: Callable[[str], bool]) -> bool:
-    flag = options_on(function).flag
-    return flag is None or flag_is_on(flag)
+def implementations(board: Board, hook: str) -> dict[str, Any]:
+    """Return the functions that implement a hook, by plugin."""
+    return {impl.plugin_name: impl.function for impl in getattr(board.manager.hook, hook).get_hookimpls()}

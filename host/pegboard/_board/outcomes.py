@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from pegboard.decisions import MILD_TO_STRICT_STEPS, STRICTNESS, Decision, StepDecision, StepVerb, Verdict
+from pegboard.decisions import (
+    MILD_TO_STRICT_STEPS,
+    STRICTNESS,
+    Answer,
+    Decision,
+    PromptDecision,
+    Resolution,
+    ResultPatch,
+    StepDecision,
+    StepVerb,
+    Verdict,
+)
 from pegboard.messages import Outcome, ToolCall
 from pegboard.requests import RequestDraft, RequestPatch
 
@@ -138,3 +150,31 @@ def what_changed(patch: RequestPatch) -> str:
         words.append(f"tools {', '.join(patch.tools) or 'none'}")
     words += [f"parameter {name}" for name in patch.params]
     return "; ".join(words)
+
+
+def in_words(answer: Any, *, guard: bool = False) -> tuple[str, str]:
+    """Return what an answer asks for (a verdict, or rewrite, block, context, ...) and its reason; "" for nothing."""
+    if isinstance(answer, Failure):
+        return ("deny" if guard else "", answer.error)
+    if isinstance(answer, Decision):
+        return str(answer.verdict or "") or _first(
+            rewrite=answer.updated_input is not None, context=bool(answer.context)
+        ), answer.reason
+    if isinstance(answer, PromptDecision):
+        rewrites = answer.updated_prompt is not None
+        return _first(block=answer.block, rewrite=rewrites, context=bool(answer.context)), answer.reason
+    if isinstance(answer, Resolution):
+        return ("allow" if answer.allow else "deny"), answer.reason
+    if isinstance(answer, ResultPatch):
+        rewrites = answer.output is not None or answer.data is not None
+        words = _first(hide=answer.hide, rewrite=rewrites, retry=answer.retry, context=bool(answer.context))
+        return words, answer.reason
+    if isinstance(answer, StepDecision):
+        return str(answer.verb or "") or _first(context=bool(answer.inject)), answer.reason
+    if isinstance(answer, Answer):
+        return _first(block=answer.block, context=bool(answer.context)), answer.reason
+    return type(answer).__name__, getattr(answer, "reason", "")
+
+
+def _first(**words: bool) -> str:
+    return next((word for word, holds in words.items() if holds), "")

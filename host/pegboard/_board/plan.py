@@ -33,6 +33,10 @@ class Impl:
     """Whether it is a `def` that is called directly, under a fixed limit."""
     stepped: bool
     """Whether it is an `async def` that is stepped in place, under a fixed limit."""
+    held: str = ""
+    """`shadow` or `warn` where its answers decide nothing."""
+    ramp: str = ""
+    """The flag that holds it."""
 
     def __str__(self) -> str:
         return f"{self.plugin}.{self.hook}"
@@ -52,7 +56,9 @@ class Plan:
         return PlanRecord(plan=self.id, plugins=tuple(self.stamps.values()), hooks=hooks, flags=flags)
 
 
-def make_impl(index: int, policy: Policy, hook: str, plugin: str, function: Any) -> Impl:
+def make_impl(
+    index: int, policy: Policy, hook: str, plugin: str, function: Any, held: str = "", ramp: str = ""
+) -> Impl:
     """Compile one implementation."""
     options = options_on(function)
     limit = policy.timeout if options.timeout is None else options.timeout
@@ -68,6 +74,8 @@ def make_impl(index: int, policy: Policy, hook: str, plugin: str, function: Any)
         match=matcher(options.matcher) if hook in MATCHED_HOOKS else None,
         plain=not (is_async or options.blocking or callable(limit)),
         stepped=is_async and not options.blocking and not callable(limit),
+        held=held,
+        ramp=ramp,
     )
 
 

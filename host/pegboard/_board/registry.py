@@ -7,8 +7,8 @@ import inspect
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +20,17 @@ from pegboard._board.discovery import PluginRecord, Status
 from pegboard._board.order import Place, total_order
 from pegboard._board.plan import matcher
 from pegboard._board.watchdog import raise_in
-from pegboard.context import Command, ConsentSource, FilterFunction, HealthCheck, ServiceFactory, View, Wanted
+from pegboard.context import (
+    Command,
+    ConsentSource,
+    FilterFunction,
+    Gate,
+    HealthCheck,
+    HostView,
+    ServiceFactory,
+    View,
+    Wanted,
+)
 from pegboard.errors import (
     DuplicateToolError,
     HookSignatureError,
@@ -31,7 +41,7 @@ from pegboard.errors import (
     SettingsError,
     UnknownHookError,
 )
-from pegboard.flags import Flag
+from pegboard.flags import Flag, FlagSource, LiveCheck, UnknownFlagError
 from pegboard.hookspecs import NO_OPTIONS, OPTIONS, POLICIES, PROJECT, ImplOptions
 from pegboard.records import Record
 from pegboard.requests import ModelInfo, Section, Stability
@@ -49,11 +59,15 @@ class Contribution:
 
     plugin: str
     view: SettingsView
+    host: HostView
     tools: list[Tool] = field(default_factory=list)
     models: list[ModelInfo] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
-    flag_sources: list[Callable[[], Mapping[str, Any]]] = field(default_factory=list)
+    flag_sources: list[FlagSource] = field(default_factory=list)
+    live_checks: list[LiveCheck] = field(default_factory=list)
+    gate_flag: str = ""
+    gate_ramp: str = ""
     services: dict[str, ServiceFactory] = field(default_factory=dict)
     views: list[View] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
@@ -63,6 +77,9 @@ class Contribution:
     has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False
     tables: dict[str, type[BaseModel]] = field(default_factory=dict)
     own_settings: BaseModel | None = None
+    gated: dict[str, str] = field(default_factory=dict)
+    """Keys of `own_settings` that count only where a flag is on."""
+    _flags_by_name: dict[str, Flag] = field(default_factory=dict)
 
     def add_tool(self, *tools: Tool) -> None:
         """See context.Registry."""
@@ -83,12 +100,21 @@ class Contribution:
     def add_flag(self, *flags: Flag) -> None:
         """See context.Registry."""
         for one in flags:
-            if one not in self.flags:
+            if not isinstance(one, Flag):
+                raise PluginError(self.plugin, f"add_flag takes what flag() makes, not {type(one).__name__}")
+            if self._flags_by_name.get(one.name) != one:  # one in the module and in `register` is one
+                self._flags_by_name[one.name] = one
                 self.flags.append(one)
 
-    def add_flag_source(self, source: Callable[[], Mapping[str, Any]]) -> None:
+    def add_flag_source(self, source: FlagSource, *, live: LiveCheck | None = None) -> None:
         """See context.Registry."""
         self.flag_sources.append(source)
+        if live is not None:
+            self.live_checks.append(live)
+
+    def gate(self, *, flag: str = "", ramp: str = "") -> None:
+        """See context.Registry."""
+        self.gate_flag, self.gate_ramp = flag, ramp
 
     def add_service(self, name: str, factory: ServiceFactory) -> None:
         """See context.Registry."""
@@ -126,6 +152,7 @@ class Contribution:
         name = table or self.plugin
         self.view.declare(name, model, tightening=tightening)
         self.tables[name] = model
+        self.gated = gated_settings(model)
         parsed = self.view.parse(name, model)
         self.own_settings = parsed
         return parsed
@@ -139,15 +166,21 @@ class Board:
     """Plugins in their places. `load` brings them up; afterwards only `disable` changes anything."""
 
     def __init__(
-        self, view: SettingsView, has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False
+        self,
+        view: SettingsView,
+        has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False,
+        host: HostView | None = None,
     ) -> None:
         self.view = view
         self._has_consent = has_consent
+        self._host = host
         self.manager = pluggy.PluginManager(PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.records: list[PluginRecord] = []
         self.contributions: dict[str, Contribution] = {}
         self.generation = 0
+        self._flags: tuple[tuple[int, int], dict[str, Flag]] | None = None
+        self._gates: tuple[tuple[int, int], list[Gate]] | None = None
 
     # bringing plugins up
 
@@ -158,6 +191,7 @@ class Board:
             if record.status is Status.FOUND:
                 self._load_one(record)
         self._settle_order()
+        self._settle_gates()
         self.manager.check_pending()
         self.generation += 1
 
@@ -187,7 +221,7 @@ class Board:
 
     def _register(self, record: PluginRecord) -> None:
         record.hooks = implementations_of(self.manager, record.name, record.plugin)
-        contribution = Contribution(record.name, self.view, has_consent=self._has_consent)
+        contribution = Contribution(record.name, self.view, self._host, has_consent=self._has_consent)  # type: ignore[arg-type]  # a board alone has no host
         for found in vars(record.plugin).values() if inspect.ismodule(record.plugin) else ():
             if isinstance(found, Tool):
                 contribution.add_tool(found)
@@ -204,8 +238,6 @@ class Board:
         self.contributions[record.name] = contribution
 
     def _named(self, plugin: str, one: Tool) -> Tool:
-        from dataclasses import replace
-
         alias = self.view.plugins.aliases.get(f"{plugin}.{one.name}")
         return replace(one, name=alias or one.name, owner=plugin)
 
@@ -225,6 +257,46 @@ class Board:
         for command in contribution.commands:
             if command.name in commands:
                 raise PluginError(plugin, f"adds the verb {command.name!r}, as {commands[command.name]!r} does")
+
+        self._refuse_taken_flags(plugin, contribution)
+
+    def _refuse_taken_flags(self, plugin: str, contribution: Contribution) -> None:
+        if not contribution.flags:
+            return
+        declared = {one.name: owner for owner, other in self.contributions.items() for one in other.flags}
+        variables = {one.variable: one.name for other in self.contributions.values() for one in other.flags}
+        for one in contribution.flags:
+            where = f" ({one.file}:{one.line})" if one.file else ""
+            if one.name in declared:
+                raise PluginError(plugin, f"declares the flag {one.name!r}{where}, as {declared[one.name]!r} does")
+            twin = variables.setdefault(one.variable, one.name)
+            if twin != one.name:
+                raise PluginError(
+                    plugin, f"the flags {one.name!r}{where} and {twin!r} are one variable, {one.variable}"
+                )
+            declared[one.name] = plugin
+
+    def _settle_gates(self) -> None:
+        """Take out the plugins that hang from a flag which nobody declares: nobody could ever switch them on."""
+        gates = self.gates
+        flags = self.flags if gates else {}
+        for gate in gates:
+            if gate.flag not in flags:
+                error = UnknownFlagError(gate.flag, flags, said=f", which gates the {gate.kind} {gate.name!r}")
+                self.disable(gate.plugin, str(error), status=Status.LOAD_ERROR)
+
+    @property
+    def gates(self) -> list[Gate]:
+        """What each flag gates, sorted."""
+        state = (self.generation, len(self.contributions))
+        if self._gates is None or self._gates[0] != state:
+            found: list[Gate] = []
+            for record in self.active:
+                contribution = self.contributions.get(record.name)
+                if contribution is not None:
+                    found += _gates_of(record, contribution)
+            self._gates = (state, sorted(found, key=lambda gate: (gate.flag, gate.kind, gate.plugin, gate.name)))
+        return self._gates[1]
 
     def _settle_order(self) -> None:
         """Take out the plugins of a circle, hook by hook, until everything has an order."""
@@ -304,12 +376,51 @@ class Board:
     @property
     def flags(self) -> dict[str, Flag]:
         """All declared flags, sorted."""
-        flags = [one for contribution in self.contributions.values() for one in contribution.flags]
-        return {one.name: one for one in sorted(flags, key=lambda one: one.name)}
+        state = (self.generation, len(self.contributions))  # while plugins load, there are more with each
+        if self._flags is None or self._flags[0] != state:
+            flags = [
+                one if one.owner else replace(one, owner=plugin)
+                for plugin, contribution in self.contributions.items()
+                for one in contribution.flags
+            ]
+            self._flags = (state, {one.name: one for one in sorted(flags, key=lambda one: one.name)})
+        return self._flags[1]
 
     def _in_order(self) -> list[str]:
         places = [Place(r.name, r.tier, r.distribution) for r in self.active if r.name in self.contributions]
         return [place.name for place in total_order(places)]
+
+
+def _gates_of(record: PluginRecord, contribution: Contribution) -> Iterator[Gate]:
+    plugin = record.name
+    for hook, options in record.hooks.items():
+        if options.flag:
+            yield Gate(options.flag, "hook", hook, plugin)
+        if options.ramp:
+            yield Gate(options.ramp, "hook", hook, plugin, "ramp")
+    if contribution.gate_flag:
+        yield Gate(contribution.gate_flag, "plugin", plugin, plugin)
+    if contribution.gate_ramp:
+        yield Gate(contribution.gate_ramp, "plugin", plugin, plugin, "ramp")
+    for tool in contribution.tools:
+        if tool.flag:
+            yield Gate(tool.flag, "tool", tool.name, plugin)
+    for section in contribution.sections:
+        if section.flag:
+            yield Gate(section.flag, "section", section.name, plugin)
+    for table, model in contribution.tables.items():
+        for key, flag in gated_settings(model).items():
+            yield Gate(flag, "setting", f"{table}.{key}", plugin)
+
+
+def gated_settings(model: type[BaseModel]) -> dict[str, str]:
+    """Return the keys that count only where a flag is on: `Field(json_schema_extra={"flag": NAME})`."""
+    found = {}
+    for name, one in model.model_fields.items():
+        extra = one.json_schema_extra
+        if isinstance(extra, dict) and isinstance(extra.get("flag"), str):
+            found[name] = str(extra["flag"])
+    return found
 
 
 # --- checks --------------------------------------------------------------------------------------------
@@ -348,6 +459,8 @@ def implementations_of(manager: pluggy.PluginManager, plugin_name: str, plugin: 
         function = getattr(plugin, name)
         _check_signature(plugin_name, hook, function)
         options: ImplOptions = getattr(function, OPTIONS, NO_OPTIONS)
+        if options.ramp and hook in ("model_call", "register"):
+            raise HookSignatureError(plugin_name, hook, "ramp= has no meaning here: it cannot be asked and not heeded")
         if options.blocking and inspect.iscoroutinefunction(function):
             raise HookSignatureError(plugin_name, hook, "blocking=True is for a plain def: an async def does not block")
         try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from pegboard._board.outcomes import Failure
+from pegboard._board.outcomes import Failure, in_words
 from pegboard._board.plan import Impl, Plan
-from pegboard.records import HookRecord, Record
+from pegboard.records import HookRecord, Record, ShadowRecord
 
 
 class Owner(Protocol):
@@ -64,6 +64,18 @@ class Sheet:
         effect = "refused in its name" if impl.options.guard else "left out"
         self.row(impl, error=failure.error, effect=effect)
         self._dispatcher.failed(impl, failure.error)
+
+    def hold(self, impl: Impl, answer: Any) -> str:
+        """Write down what one in shadow would have done; return what to tell the person where it is to warn."""
+        verdict, reason = in_words(answer, guard=impl.options.guard)
+        if not verdict:
+            return ""
+        facts = {"point": self.hook, "subject": self.subject, "by": impl.plugin, "flag": impl.ramp}
+        self._dispatcher.put(ShadowRecord, {**facts, "mode": impl.held, "verdict": verdict, "reason": reason})
+        if impl.held != "warn":
+            return ""
+        said = f": {reason}" if reason else ""
+        return f"{self.hook} would have said {verdict} to {self.subject or 'this'}{said} ({impl.ramp} is warn)"
 
     def close(self, outcome: str, winner: str, before: str = "", after: str = "") -> None:
         """Write the record."""

@@ -16,6 +16,7 @@ from pegboard.context import Wanted
 WATCHED = (
     ".pegboard/settings.toml",
     ".pegboard/settings.local.toml",
+    ".pegboard/flags.toml",
     "pyproject.toml",
     ".claude/settings.json",
     ".claude/settings.local.json",

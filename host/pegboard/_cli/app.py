@@ -8,11 +8,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pegboard.errors import PegboardError
+
+if TYPE_CHECKING:
+    from pegboard.context import HostView
 
 OPTION = "--no-plugins"
 
@@ -59,10 +62,9 @@ def run_command_line(given: list[str]) -> int:
     wanted = next((word for word in words if not word.startswith("-")), "")
     only = {verb.name: verb for verb in VERBS}.get(wanted)
     app = build_app([only]) if only is not None else build_app(VERBS)
-    if only is None or only.grows:
-        _add_plugin_commands(app, wanted)
+    host = _add_plugin_commands(app, wanted) if only is None or only.grows else None
     try:
-        app(words, prog_name="pegboard")
+        app(words, prog_name="pegboard", obj=host)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
@@ -124,9 +126,12 @@ def mount(app: typer.Typer, name: str, target: str, help: str = "") -> None:
     inner.command(last, help=help or None)(found)
 
 
-def _add_plugin_commands(app: typer.Typer, wanted: str) -> None:
-    """Add the verbs that plugins bring: the one that is asked for, or all for the help."""
-    from pegboard.host import Host
+def _add_plugin_commands(app: typer.Typer, wanted: str) -> HostView:
+    """Add the verbs that plugins bring: the one that is asked for, or all for the help.
+
+    Returns the host as those verbs get it, in `typer.Context.obj`.
+    """
+    from pegboard.host import Host, HostFace
 
     host = Host(no_plugins=no_plugins, strict=False).open()
     first_words = {name.partition(" ")[0] for name in host.board.commands}
@@ -138,6 +143,7 @@ def _add_plugin_commands(app: typer.Typer, wanted: str) -> None:
                 if command.name == wanted and wanted:
                     raise
                 print(f"warning: {error}", file=sys.stderr)
+    return HostFace(host)
 
 
 def _version(value: bool) -> None:

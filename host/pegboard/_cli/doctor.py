@@ -11,7 +11,7 @@ import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, open_host
-from pegboard._cli.output import print_json, say
+from pegboard.output import print_json, say
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard._cli.opening import JsonOption, open_host
-from pegboard._cli.output import print_json, say
 from pegboard.errors import PegboardError, did_you_mean
+from pegboard.output import print_json, say
 
 if TYPE_CHECKING:
     from pegboard._board.plan import Impl
@@ -63,7 +63,7 @@ def _facts(hook: str, policy: Policy, host: Host) -> dict[str, Any]:
 
 def _implementations(hook: str, host: Host) -> list[dict[str, Any]]:
     """Return who implements a hook, in order, those behind a flag included."""
-    from pegboard._board.dispatch import compile_plan
+    from pegboard._board.planning import compile_plan
 
     if hook == "register":  # called once per host and no part of a plan
         return [{"plugin": plugin, "marks": []} for plugin in host.board.ordered(hook)]
@@ -74,6 +74,7 @@ def _marks(impl: Impl) -> list[str]:
     options = impl.options
     said = [word for word in ("rewrites", "guard", "blocking") if getattr(options, word)]
     said += [f"flag={options.flag}"] if options.flag else []
+    said += [f"ramp={options.ramp}"] if options.ramp else []
     said += [f"matcher={options.matcher}"] if options.matcher else []
     if options.timeout is not None:
         said.append(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard._cli.opening import JsonOption, closed_host, open_host
-from pegboard._cli.output import print_json, print_table, say
 from pegboard.errors import PluginError, did_you_mean
+from pegboard.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from pegboard._board.discovery import PluginRecord

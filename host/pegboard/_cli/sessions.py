@@ -8,7 +8,7 @@ import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, local, open_store, project_folder
-from pegboard._cli.output import print_json, print_table, say
+from pegboard.output import print_json, print_table, say
 
 app = typer.Typer(help="The sessions of this folder, or of all.", no_args_is_help=True)
 

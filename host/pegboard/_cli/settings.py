@@ -10,8 +10,8 @@ import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, closed_host, host_of_built_ins, open_host
-from pegboard._cli.output import print_json, print_table, say
 from pegboard.errors import PegboardError, SettingsError
+from pegboard.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from pegboard._cli.settings_files import Tables
@@ -74,7 +74,8 @@ def edit(
     import subprocess
     import tempfile
 
-    from pegboard._cli.settings_files import checked_copy, target_of, text_of, write_whole
+    from pegboard._cli.settings_files import checked_copy, target_of
+    from pegboard.settings_writing import text_of, write_whole
 
     host = closed_host(cwd)
     target, layer = target_of(host, user=user, project=project, local=local)
@@ -105,19 +106,21 @@ def set_key(
     cwd: command_line.CwdOption = None,
 ) -> None:
     """Set one key in a settings file; comments and everything else in it stay."""
-    from pegboard._cli.settings_files import tables_for, target_of, text_of, with_key
+    from pegboard._cli.settings_files import tables_for, target_of
+    from pegboard.settings_writing import folder_locked, text_of, with_key
 
     path = _path(key)
     host = closed_host(cwd)
     target, layer = target_of(host, user=user, project=project, local=local)
-    before = text_of(target)
-    _parsed(before, target, layer)  # a file that is wrong already says so itself
     tables = tables_for({path[0]}, host.cwd)
-    texts = [with_key(before, path, candidate) for candidate in _candidates(value)]
-    wrong = [_first_problem(text, target, layer, path, tables) for text in texts]
-    if all(wrong):
-        raise SettingsError(f"{key} is as it was: {wrong[0].problem if wrong[0] else ''}")
-    _write(host, target, layer, texts[wrong.index(None)])
+    with folder_locked(target):
+        before = text_of(target)
+        _parsed(before, target, layer)  # a file that is wrong already says so itself
+        texts = [with_key(before, path, candidate) for candidate in _candidates(value)]
+        wrong = [_first_problem(text, target, layer, path, tables) for text in texts]
+        if all(wrong):
+            raise SettingsError(f"{key} is as it was: {wrong[0].problem if wrong[0] else ''}")
+        _write(host, target, layer, texts[wrong.index(None)])
 
 
 # --- show ----------------------------------------------------------------------------------------------
@@ -233,8 +236,8 @@ def _first_problem(
 
 
 def _write(host: Host, target: Path, layer: SettingsLayer, text: str) -> None:
-    from pegboard._cli.settings_files import write_whole
     from pegboard.settings import FROM_THE_FOLDER
+    from pegboard.settings_writing import write_whole
 
     trusted = layer not in FROM_THE_FOLDER or host.trust.trusts(host.cwd)
     write_whole(target, text)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
@@ -90,46 +88,3 @@ def checked_copy(copy: Path, target: Path, layer: SettingsLayer, cwd: Path) -> N
 def _refusal(error: SettingsError, copy: Path, target: Path) -> SettingsError:
     problem = f"{error.problem} Nothing was changed; what you wrote is in {copy}"
     return SettingsError(problem, file=target, line=error.line)
-
-
-def with_key(text: str, path: tuple[str, ...], value: Any) -> str:
-    """Return a TOML text with one key set and everything else, comments too, as it was. Raises SettingsError."""
-    import tomlkit
-
-    document = tomlkit.parse(text)
-    table: Any = document
-    for depth, name in enumerate(path[:-1], 1):
-        if name not in table:
-            table[name] = tomlkit.table(is_super_table=depth < len(path) - 1)
-        table = table[name]
-        if not isinstance(table, MutableMapping):
-            raise SettingsError(f"{'.'.join(path[:depth])} is no table in this file, so it can have no keys; edit it")
-    table[path[-1]] = value
-    return tomlkit.dumps(document)
-
-
-def write_whole(target: Path, text: str) -> None:
-    """Put a text in a file's place at once, through a link if it is one, with the mode that it had."""
-    target = target.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    fresh = Path(name)
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o600)
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def text_of(path: Path) -> str:
-    """Return a file's text, line ends untouched; empty if there is none. Raises SettingsError."""
-    try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise SettingsError(f"cannot be read: {wrong}", file=path) from None

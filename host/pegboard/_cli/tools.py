@@ -9,8 +9,8 @@ import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, open_host
-from pegboard._cli.output import print_json, print_table, visible
 from pegboard.errors import UnknownToolError
+from pegboard.output import print_json, print_table, visible
 
 if TYPE_CHECKING:
     from pegboard._agent.chokepoints import Done

@@ -9,7 +9,7 @@ import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, journal_of, local, milliseconds
-from pegboard._cli.output import print_json, print_table, say
+from pegboard.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from pegboard._agent.steps import Step

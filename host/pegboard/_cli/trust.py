@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard._cli.opening import JsonOption, host_of_built_ins
-from pegboard._cli.output import print_json, say
 from pegboard.errors import PegboardError
+from pegboard.output import print_json, say
 
 if TYPE_CHECKING:
     from pegboard.context import Wanted

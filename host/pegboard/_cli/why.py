@@ -8,8 +8,8 @@ import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, journal_of, milliseconds
-from pegboard._cli.output import print_json, print_table, say
 from pegboard._cli.trace import said
+from pegboard.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from pegboard._agent.explaining import Dispatch, Explanation

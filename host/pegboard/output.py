@@ -1,4 +1,4 @@
-"""How verbs print: JSON that is stable and sorted, tables on a terminal, plain aligned text in a pipe."""
+"""How verbs print: JSON that is stable and sorted, tables on a terminal, plain aligned text in a pipe. Plugins too."""
 
 from __future__ import annotations
 
