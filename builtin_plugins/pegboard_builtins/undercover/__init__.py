@@ -1,0 +1,1 @@
+"""Undercover: listed confidential names never leave, on any way out."""

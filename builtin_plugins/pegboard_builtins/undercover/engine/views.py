@@ -1,0 +1,286 @@
+"""Other readings of a text: escapes decoded, markup taken out; each with the way back to where it came from."""
+
+from __future__ import annotations
+
+import codecs
+import html
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from .letters import OTHER_READINGS
+
+
+@dataclass(slots=True)
+class View:
+    """A reading of a text.
+
+    Where it differs, `starts` and `ends` are the places in it, `froms` and `tos` those of what was replaced.
+    """
+
+    text: str
+    parent: View | None = None
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    froms: list[int] = field(default_factory=list)
+    tos: list[int] = field(default_factory=list)
+    depth: int = 0
+    runs: bool = True
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """Return where [start, end) came from in the first text of all; what was decoded counts as a whole."""
+        view: View | None = self
+        while view is not None and view.parent is not None:
+            start, end = view._back(start)[0], view._back(end - 1)[1] if end > start else view._back(start)[0]
+            view = view.parent
+        return start, end
+
+    def _back(self, at: int) -> tuple[int, int]:
+        number = bisect_right(self.starts, at) - 1
+        if number < 0:
+            return at, at + 1
+        if at < self.ends[number]:
+            return self.froms[number], self.tos[number]
+        there = at - self.ends[number] + self.tos[number]
+        return there, there + 1
+
+    def decoded_rows(self) -> list[tuple[int, int]]:
+        """Return the rows of letters in which something was decoded that may belong to a run.
+
+        What was taken out without a trace joins no rows: nobody can tell then where a run begins while it comes in.
+        """
+        if not self.runs:
+            return []
+        text = self.text
+        gaps = [start for start, end in zip(self.starts, self.ends, strict=True) if start == end]
+        found: list[tuple[int, int]] = []
+        reach = 0
+        for start, end in zip(self.starts, self.ends, strict=True):
+            if end <= reach or not text[start:end].strip(_NO_RUN):
+                continue
+            before, behind = text[max(0, start - ROW) : start], text[end : end + ROW]
+            first = start - len(before) + len(before.rstrip(_IN_RUNS))
+            reach = end + len(behind) - len(behind.lstrip(_IN_RUNS))
+            edges = [first, *(gap for gap in gaps if first < gap < reach), reach]
+            found += pairwise(edges)
+        return found
+
+
+ROW = 4_096
+"""Characters of a run that are looked at on either side of what was decoded in it."""
+_IN_RUNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-="
+_NO_RUN = " \t\r\n\"'<>(),.;:!?"
+
+Reader = Callable[[re.Match[str]], str | None]
+
+
+def _read(view: View, pattern: re.Pattern[str], reader: Reader) -> View | None:
+    """Return the view in which each match is replaced by what *reader* makes of it; None if nothing is."""
+    text = view.text
+    found: list[str] = []
+    made = View("", view, depth=view.depth + 1)
+    at = size = 0
+    for match in pattern.finditer(text):
+        new = reader(match)
+        if new is None:
+            continue
+        start, end = match.span()
+        found += (text[at:start], new)
+        size += start - at
+        made.starts.append(size)
+        size += len(new)
+        made.ends.append(size)
+        made.froms.append(start)
+        made.tos.append(end)
+        at = end
+    if not at:
+        return None
+    found.append(text[at:])
+    made.text = "".join(found)
+    return made
+
+
+# --- escapes -------------------------------------------------------------------------------------------
+
+ESCAPE = re.compile(
+    r"""%(?P<percent>[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*)
+      | %u(?P<wide>[0-9A-Fa-f]{4})
+      | &(?P<entity>\#[0-9]{1,7};?|\#[xX][0-9A-Fa-f]{1,6};?|[A-Za-z][A-Za-z0-9]{1,31};)
+      | \\u(?P<high>[dD][89abAB][0-9A-Fa-f]{2})\\u(?P<low>[dD][c-fC-F][0-9A-Fa-f]{2})
+      | \\(?:u(?P<four>[0-9A-Fa-f]{4})|U(?P<eight>[0-9A-Fa-f]{8})|[ux]\{(?P<braced>[0-9A-Fa-f]{1,6})\}
+          |x(?P<two>[0-9A-Fa-f]{2})|(?P<octal>[0-3]?[0-7]{2})|(?P<letter>[abefnrtv0]))
+      | \x1b(?P<ansi>\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])
+    """,
+    re.VERBOSE,
+)  # each way begins with a character of its own: that is what makes the search for them fast
+QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*|\r?\n)")
+
+
+def _escape(match: re.Match[str]) -> str | None:
+    kind = match.lastgroup
+    value = match[kind] if kind else ""
+    if kind == "letter":
+        return "\n"
+    if kind == "percent":
+        return _utf8(bytes.fromhex(value.replace("%", "")))
+    if kind == "entity":
+        source = f"&{value.rstrip(';')};"
+        read = html.unescape(source)
+        return None if read == source else read
+    if kind == "low":
+        return (bytes.fromhex(match["high"]) + bytes.fromhex(value)).decode("utf-16-be", "replace")
+    if kind == "octal":
+        return chr(int(value, 8))
+    if kind == "ansi":
+        return ""
+    code = int(value, 16)
+    return chr(code) if code < 0x110000 else None
+
+
+def _quoted(match: re.Match[str]) -> str | None:
+    text = match[0]
+    return "" if text[1] in "\r\n" else _utf8(bytes.fromhex(text.replace("=", "")))
+
+
+def _utf8(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def escapes(view: View) -> View | None:
+    """Read percent, entity, backslash and terminal escapes."""
+    return _read(view, ESCAPE, _escape)
+
+
+def quoted_printable(view: View) -> View | None:
+    """Read quoted-printable."""
+    return _read(view, QUOTED, _quoted)
+
+
+_OTHER = re.compile(f"[{''.join(OTHER_READINGS)}]")
+
+
+def other_letters(view: View) -> View | None:
+    """Read the few letters that look like another one than they decompose to."""
+    if view.text.isascii():
+        return None
+    return _read(view, _OTHER, lambda match: OTHER_READINGS[match[0]])
+
+
+# --- strict --------------------------------------------------------------------------------------------
+
+TAG = re.compile(r"<(?:/?[A-Za-z][^<>]{0,80}|!--[^<>]{0,80}--)>")
+_LEET = {"4": "a", "@": "a", "8": "b", "3": "e", "€": "e", "6": "g", "9": "g", "!": "i", "5": "s", "$": "s"}
+_LEET |= {"7": "t", "+": "t", "2": "z", "|": "l", "(": "c", "#": "h"}
+LEET = re.compile(f"[{re.escape(''.join(_LEET))}]")
+
+
+def tags(view: View) -> View | None:
+    """Read a text without its tags."""
+    return _read(view, TAG, lambda match: "")
+
+
+def leet(view: View) -> View | None:
+    """Read digits and signs as the letters that they resemble."""
+    made = _read(view, LEET, lambda match: _LEET[match[0]])
+    if made is not None:
+        made.runs = False  # whoever encodes has no need of it
+    return made
+
+
+NORMAL = (escapes, quoted_printable, other_letters)
+STRICT = (*NORMAL, tags, leet)
+
+
+def views_of(text: str, *, strict: bool, depth: int) -> Iterator[View]:
+    """Go through the text itself and its readings, and the readings of those, to *depth*."""
+    waiting = [View(text)]
+    seen = {text}
+    while waiting:
+        view = waiting.pop(0)
+        yield view
+        if view.depth >= depth:
+            continue
+        for read in STRICT if strict else NORMAL:
+            made = read(view)
+            if made is not None and made.text not in seen:
+                seen.add(made.text)
+                waiting.append(made)
+
+
+# --- runs ----------------------------------------------------------------------------------------------
+
+RUN = re.compile(r"([A-Za-z0-9+/_-]{5,})={0,6}")
+RUN_BYTES = re.compile(rb"[A-Za-z0-9+/_-]{5,}")
+PIECES = re.compile(rb"[A-Za-z0-9]{5,}")
+PAIRS = re.compile(
+    r"(?<![0-9A-Za-z])(?:0x)?[0-9A-Fa-f]{2}(?P<between>[ :,]|,[ ])(?:0x)?[0-9A-Fa-f]{2}"
+    r"(?:(?P=between)(?:0x)?[0-9A-Fa-f]{2})+(?![0-9A-Za-z])"
+)
+HEX_RUN = re.compile(rb"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{2}){3,})(?![0-9A-Za-z])")
+BASE32_RUN = re.compile(rb"(?<![0-9A-Za-z])[A-Z2-7]{5,}(?![0-9A-Za-z])")
+WRAPPED = re.compile(r"(?<![A-Za-z0-9+/_=-])(?:[A-Za-z0-9+/_-]{16,}\r?\n[ \t>]*)+[A-Za-z0-9+/_-]+={0,2}")
+_SPACE = re.compile(r"[ \t>\r\n]+")
+URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def run_readings(run: bytes) -> Iterator[bytes]:
+    """Go through what a run may mean: base64, which may begin at any of four places, hexadecimal, base32."""
+    pieces = PIECES.findall(run)
+    for part in [run, *pieces] if len(pieces) > 1 else [run]:
+        letters = part.translate(URL_SAFE)
+        for offset in range(4):
+            if len(letters) >= offset + 4:
+                yield decode_base64(letters[offset:])
+    yield from digit_readings(run)
+
+
+def digit_readings(runs: bytes) -> Iterator[bytes]:
+    """Go through the readings of runs in hexadecimal and in base32."""
+    for digits in HEX_RUN.findall(runs):
+        yield bytes.fromhex(digits.decode())
+    for digits in BASE32_RUN.findall(runs):
+        yield base32_reading(digits)
+
+
+def decode_base64(raw: bytes) -> bytes:
+    """Decode letters of the plain alphabet, whatever is missing at the end."""
+    import binascii
+
+    rest = len(raw) % 4
+    if rest == 1:
+        raw, rest = raw[:-1], 0
+    return binascii.a2b_base64(raw + b"=" * (-rest % 4))
+
+
+_BASE32 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHIJKLMNOPQRSTUV")
+
+
+def base32_reading(run: bytes) -> bytes:
+    """Decode a run of base32, whatever is missing at the end."""
+    digits = run.translate(_BASE32)
+    size = len(digits) * 5 // 8
+    return (int(digits, 32) >> (len(digits) * 5 - size * 8)).to_bytes(size, "big")
+
+
+def hex_reading(run: str) -> bytes:
+    """Decode pairs of hexadecimal digits, whatever stands between them."""
+    return bytes.fromhex(re.sub(r"0x|[ :,]", "", run))
+
+
+def wrapped_runs(text: str) -> Iterator[tuple[int, int, bytes]]:
+    """Go through runs of base64 that are wrapped into lines: where they are, and the run in one piece."""
+    for match in WRAPPED.finditer(text):
+        yield match.start(), match.end(), _SPACE.sub("", match[0]).rstrip("=").encode()
+
+
+def texts_of(raw: bytes) -> Iterator[str]:
+    """Go through what bytes may say: UTF-8, or UTF-16 in either order where there are zeros."""
+    yield raw.decode("utf-8", "replace")
+    if b"\0" in raw:
+        for codec in ("utf-16-le", "utf-16-be"):
+            yield codecs.decode(raw, codec, "replace")
