@@ -124,7 +124,7 @@ class Ctx:
     is; `cwd` follows the session; `project` is where the session started.
     """
 
-    __slots__ = ("_services", "log", "plugin", "state")
+    __slots__ = ("__weakref__", "_services", "log", "plugin", "state")
 
     def __init__(self, services: Services, plugin: str) -> None:
         self._services = services

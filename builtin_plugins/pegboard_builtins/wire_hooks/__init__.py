@@ -1,1 +1,210 @@
-"""Hooks that teams own already, on the field's wire contract: shell, HTTP, Python, prompt, agent and MCP tool."""
+"""Hooks that teams own already, on the field's wire contract: shell, HTTP, Python, prompt, agent and MCP tool.
+
+Everything but `presence` is imported when a project declares a hook: a session without one pays nothing for this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from pegboard.context import Ctx, Registry, Wanted
+from pegboard.decisions import (
+    Answer,
+    Decision,
+    PromptDecision,
+    Resolution,
+    ResultPatch,
+    Skip,
+    StepDecision,
+)
+from pegboard.errors import SettingsError
+from pegboard.hookspecs import Ask, State, hookimpl
+from pegboard.messages import Batch, Outcome, ToolCall
+from pegboard.records import Event
+from pegboard.requests import CompactionJob, CompactionResult
+from pegboard_builtins.wire_hooks.presence import Stamp, declares_anything, stamp
+from pegboard_builtins.wire_hooks.settings import TABLE, HookSettings
+
+if TYPE_CHECKING:
+    from pegboard_builtins.wire_hooks.session import HookSession
+
+LAST_RESORT = 24 * 3600.0
+"""Seconds: every handler has its own deadline, which is kept with the handler; this one is never reached."""
+
+COMMANDS = ("list", "events")
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is known of a session: its hooks, None where nothing is declared, and what the files were then."""
+
+    stamp: Stamp
+    session: HookSession | None
+
+
+_kept: WeakKeyDictionary[Ctx, _Kept] = WeakKeyDictionary()
+
+
+@hookimpl
+def register(registry: Registry) -> None:
+    """Declare `[hooks]`, say what wants consent, offer the runners and the verbs."""
+    try:
+        registry.settings(HookSettings, table=TABLE)
+    except SettingsError as error:
+        # Guards that are switched off by a typing error would be worse than one that leaves the typing error out.
+        wrong: str | None = str(error)
+    else:
+        wrong = None
+
+    def hooks_are_well_formed() -> str | None:
+        from pegboard_builtins.wire_hooks.health import problems_of
+
+        return problems_of(registry.all_settings(), Path.cwd(), wrong)
+
+    def wanted(project: Path) -> Iterable[Wanted]:
+        if not declares_anything(registry.all_settings(), project):
+            return []
+        from pegboard_builtins.wire_hooks import sources
+
+        return sources.wanted(registry.all_settings(), project)
+
+    def runners() -> AbstractAsyncContextManager[Any]:
+        from pegboard_builtins.wire_hooks.runners import open_runners
+
+        return open_runners()
+
+    registry.add_health_check("declared hooks", hooks_are_well_formed)
+    registry.add_consent(wanted)
+    registry.add_service("wire_hooks", runners)
+    for name in COMMANDS:
+        registry.add_command(f"hooks {name}", f"pegboard_builtins.wire_hooks.verbs.{name}:run")
+
+
+# --- who takes part ------------------------------------------------------------------------------------
+
+
+def _session(ctx: Ctx) -> HookSession | None:
+    """Return the hooks of a session, None if nothing is declared; they are read again when a file has changed."""
+    now = stamp(ctx.all_settings, ctx.project)
+    kept = _kept.get(ctx)
+    if kept is None:
+        kept = _kept[ctx] = _Kept((), None)
+    if kept.stamp == now:
+        return kept.session
+    if kept.session is not None:
+        if kept.session.reload():
+            kept.stamp = now
+    elif declares_anything(ctx.all_settings, ctx.project):
+        from pegboard_builtins.wire_hooks.session import HookSession
+
+        kept.session, kept.stamp = HookSession.open(ctx), now
+    else:
+        kept.stamp = now
+    return kept.session
+
+
+def _wants(*events: str) -> Callable[[Ctx], bool]:
+    """Return a `when` for these events."""
+
+    def when(ctx: Ctx) -> bool:
+        session = _session(ctx)
+        return session is not None and not session.events().isdisjoint(events)
+
+    return when
+
+
+def _wanted_lifecycle(ctx: Ctx) -> bool | str:
+    session = _session(ctx)
+    if session is None:
+        return False
+    from pegboard_builtins.wire_hooks.session import LIFECYCLE
+
+    # The first to begin a session and the last to end it.
+    return "|".join(sorted({"SessionStart", "SessionEnd"} | (session.events() & LIFECYCLE)))
+
+
+def _of(ctx: Ctx) -> HookSession:
+    session = _kept[ctx].session
+    assert session is not None  # `when` said so
+    return session
+
+
+# --- the eleven hooks that they hang from ----------------------------------------------------------------
+
+
+def _has_prompts(ctx: Ctx) -> bool:
+    session = _session(ctx)
+    return session is not None and ("UserPromptSubmit" in session.events() or session.declares_background)
+
+
+@hookimpl(rewrites=True, after="*", timeout=LAST_RESORT, when=_has_prompts)
+async def prompt_submit(prompt: str, ctx: Ctx) -> PromptDecision | None:
+    """UserPromptSubmit."""
+    from pegboard_builtins.wire_hooks import apply
+
+    return await apply.prompt_submit(_of(ctx), prompt)
+
+
+@hookimpl(rewrites=True, after="*", timeout=LAST_RESORT, when=_wants("PreToolUse"))
+async def pre_tool(call: ToolCall, batch: Batch, ctx: Ctx) -> Decision | None:
+    """PreToolUse: once per call, after every other rewriter."""
+    from pegboard_builtins.wire_hooks import apply
+
+    return await apply.pre_tool(_of(ctx), call)
+
+
+@hookimpl(timeout=LAST_RESORT, when=_wants("PermissionRequest"))
+async def resolve_ask(ask: Ask, ctx: Ctx) -> Resolution | None:
+    """PermissionRequest."""
+    from pegboard_builtins.wire_hooks import apply
+
+    return await apply.resolve_ask(_of(ctx), ask)
+
+
+@hookimpl(timeout=LAST_RESORT, when=_wants("PostToolUse", "PostToolUseFailure"))
+async def post_tool(call: ToolCall, outcome: Outcome, ctx: Ctx) -> ResultPatch | None:
+    """PostToolUse and PostToolUseFailure."""
+    from pegboard_builtins.wire_hooks import apply
+
+    return await apply.post_tool(_of(ctx), call, outcome)
+
+
+def _has_steps(ctx: Ctx) -> bool:
+    session = _session(ctx)
+    if session is None:
+        return False
+    return not session.events().isdisjoint(("Stop", "PostToolBatch")) or session.declares_background
+
+
+@hookimpl(timeout=LAST_RESORT, when=_has_steps)
+async def next_step(state: State, ctx: Ctx) -> StepDecision | None:
+    """PostToolBatch and Stop; and what background hooks want the model to know."""
+    from pegboard_builtins.wire_hooks import apply
+
+    return await apply.next_step(_of(ctx), state)
+
+
+@hookimpl(before="*", timeout=LAST_RESORT, when=_wants("PreCompact"))
+async def compact(job: CompactionJob, ctx: Ctx) -> CompactionResult | Skip | None:
+    """PreCompact: it may keep a compaction from happening, or add to what the summary must keep."""
+    from pegboard_builtins.wire_hooks import apply
+
+    return await apply.compact(_of(ctx), job)
+
+
+@hookimpl(timeout=LAST_RESORT, when=_wanted_lifecycle)
+async def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
+    """All events of the contract that are told and not decided."""
+    from pegboard_builtins.wire_hooks import apply
+
+    try:
+        return await apply.lifecycle(_of(ctx), event)
+    finally:
+        if event.name == "SessionEnd":
+            await _of(ctx).close()
+            del _kept[ctx]

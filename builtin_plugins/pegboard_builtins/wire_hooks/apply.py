@@ -1,0 +1,330 @@
+"""What declared hooks come to, in the host's words: one function per hook that they hang from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from pegboard.decisions import (
+    Answer,
+    Decision,
+    PromptDecision,
+    Resolution,
+    ResultPatch,
+    Skip,
+    StepDecision,
+    Verdict,
+)
+from pegboard.hookspecs import Ask, State
+from pegboard.messages import Outcome, OutcomeKind, ToolCall
+from pegboard.records import Event, SessionStart
+from pegboard.requests import CompactionJob, CompactionResult
+from pegboard_builtins.wire_hooks import payloads
+from pegboard_builtins.wire_hooks.events import EVENTS
+from pegboard_builtins.wire_hooks.firing import Fired
+from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
+from pegboard_builtins.wire_hooks.inputs import SessionEndInput
+from pegboard_builtins.wire_hooks.merge import Heard, first, last
+from pegboard_builtins.wire_hooks.rendering import as_model_text, same_shape
+from pegboard_builtins.wire_hooks.session import HookSession
+from pegboard_builtins.wire_hooks.watch import Watch
+
+END_BUDGET = "CLAUDE_CODE_SESSIONEND_HOOKS_TIMEOUT_MS"
+END_SECONDS_AT_MOST = 60.0
+PLUGIN = "wire_hooks"
+
+
+# --- prompts -------------------------------------------------------------------------------------------
+
+
+async def prompt_submit(session: HookSession, prompt: str) -> PromptDecision | None:
+    """UserPromptSubmit: refuse, replace, add context, name the session, or keep the prompt and stop."""
+    late = session.take_waiting()
+    if "UserPromptSubmit" not in session.events():
+        return PromptDecision(context=late) if late else None
+    fired = await session.fire(payloads.user_prompt_submit(prompt, session.ctx))
+    together = fired.together
+    if together.blocked:
+        session.waiting = [late, *session.waiting] if late else session.waiting
+        hide, _ = first(fired.heard, "suppressOriginalPrompt")
+        return PromptDecision.refuse(together.reason, hide_prompt=bool(hide))
+    title, _ = first(fired.heard, "sessionTitle")
+    updated, _ = last(fired.heard, "updatedPrompt")
+    answer = PromptDecision(
+        context=_joined([late, *_contexts(session, fired)]),
+        title=title or "",
+        updated_prompt=updated or None,
+        stop=together.stop,
+        reason=together.stop_reason if together.stop else "",
+    )
+    return answer if answer != PromptDecision() else None
+
+
+# --- tools ---------------------------------------------------------------------------------------------
+
+
+async def pre_tool(session: HookSession, call: ToolCall) -> Decision | None:
+    """PreToolUse. `continue: false` stops the tool, too, where the contract's program lets it run."""
+    fired = await session.fire(payloads.pre_tool_use(call, session.ctx), call.id)
+    together = fired.together
+    _tell_of_conflicts(session, fired)
+    context = _joined(_contexts(session, fired))
+    rule = together.winner.id if together.winner is not None else ""
+    if together.stop:
+        reason = together.stop_reason or together.reason or "a hook stopped the turn"
+        return Decision(verdict=Verdict.DENY, reason=reason, stop=True, context=context, rule=rule)
+    stops = together.verdict is Verdict.DENY and _ends_the_turn(fired, together.winner)
+    reason = together.reason
+    if together.verdict is Verdict.ASK and not reason:
+        reason = f"a hook ({rule}) wants this {call.name} call to be confirmed"
+    answer = Decision(
+        verdict=_bound(fired, together.verdict),
+        reason=reason,
+        updated_input=together.updated,
+        context=context,
+        stop=stops,
+        rule=rule,
+    )
+    return answer if answer != Decision() else None
+
+
+def _bound(fired: Fired, verdict: Verdict | None) -> Verdict | None:
+    """Drop an allow of somebody who saw another input than the one that will run."""
+    together = fired.together
+    if verdict is not Verdict.ALLOW or together.updated is None:
+        return verdict
+    allowing = [one.handler for one in fired.heard if one.said.verdict is Verdict.ALLOW]
+    return verdict if together.updated_by in allowing or any(one.sequential for one in allowing[-1:]) else None
+
+
+def _ends_the_turn(fired: Fired, winner: Handler | None) -> bool:
+    """Whether the one that refused is a prompt hook that says nothing of going on (hook-contract 2.10)."""
+    return (
+        winner is not None
+        and winner.type is HandlerType.PROMPT
+        and not winner.continue_on_block
+        and fired.row.name in ("PreToolUse", "PostToolUse")
+    )
+
+
+def _tell_of_conflicts(session: HookSession, fired: Fired) -> None:
+    rewriters = fired.together.rewriters
+    if len(rewriters) > 1:
+        names = ", ".join(one.id for one in rewriters)
+        session.tell(f"several hooks changed the input of one call ({names}); the last in order counts")
+
+
+async def resolve_ask(session: HookSession, ask: Ask) -> Resolution | None:
+    """PermissionRequest, decided by the lattice and not by who answers first.
+
+    A declared hook's own "ask" is for a person: where there is none it stays a refusal (hook-behaviour 2.1, 3).
+    """
+    if ask.by == PLUGIN and not session.ctx.interactive:
+        return None
+    fired = await session.fire(payloads.permission_request(ask, session.ctx), ask.call.id)
+    said = [(one, one.said.specific["decision"]) for one in fired.heard if "decision" in one.said.specific]
+    denied = [decision for _, decision in said if decision["behavior"] == "deny"]
+    if denied:
+        reason = denied[0].get("message") or "Permission denied by hook"
+        return Resolution(allow=False, reason=reason, interrupt=any(d.get("interrupt") for d in denied))
+    if not said:
+        return None
+    updated = next((d["updatedInput"] for _, d in reversed(said) if d.get("updatedInput")), None)
+    kept = any(_keeps(d.get("updatedPermissions", ())) for _, d in said)
+    return Resolution(
+        allow=True,
+        reason=f"allowed by the hook {said[0][0].handler.id}",
+        updated_input=updated,
+        remember="session" if kept else "once",
+    )
+
+
+def _keeps(changes: Iterable[dict[str, Any]]) -> bool:
+    """Whether a change of permissions lets such calls run from now on (hook-contract C69)."""
+    return any(
+        (change.get("type") == "addRules" and change.get("behavior") == "allow") or change.get("type") == "setMode"
+        for change in changes
+    )
+
+
+async def post_tool(session: HookSession, call: ToolCall, outcome: Outcome) -> ResultPatch | None:
+    """PostToolUse after success, PostToolUseFailure after a tool that started and failed; neither for the rest."""
+    if outcome.kind in (OutcomeKind.OK, OutcomeKind.SUBSTITUTED):
+        if "PostToolUse" not in session.events():
+            return None
+        event = payloads.post_tool_use(call, outcome, session.ctx)
+    elif outcome.started and outcome.kind in (OutcomeKind.ERROR, OutcomeKind.TIMEOUT):
+        if "PostToolUseFailure" not in session.events():
+            return None
+        event = payloads.post_tool_use_failure(call, outcome, session.ctx)
+    else:
+        return None
+    fired = await session.fire(event, call.id)
+    together = fired.together
+    name = f"{fired.row.name}:{call.name}"
+    texts = [f"{name} hook blocking error from {_source(one)}: {one.said.reason}" for one in together.blocks]
+    texts += _contexts(session, fired)
+    stops = together.stop or any(_ends_the_turn(fired, one.handler) for one in together.blocks)
+    answer = ResultPatch(
+        context=_joined(texts),
+        stop=stops,
+        reason=(together.stop_reason or together.reason) if stops else "",
+        **_updated_output(session, call, outcome, fired),
+    )
+    return answer if answer != ResultPatch() else None
+
+
+def _updated_output(session: HookSession, call: ToolCall, outcome: Outcome, fired: Fired) -> dict[str, Any]:
+    """Return the output that takes the tool's place; one of another shape does not count (hook-contract C70)."""
+    mcp = call.name.startswith("mcp__")
+    keys = ("updatedToolOutput", "updatedMCPToolOutput") if mcp else ("updatedToolOutput",)
+    updated, by = last(fired.heard, *keys)
+    if by is None:
+        return {}
+    if not mcp and not same_shape(payloads.response_of(outcome.result), updated):
+        session.tell(f"the output that the hook {by.id} gave for {call.name} has another shape; it does not count")
+        return {}
+    text = session.cut(as_model_text(updated))
+    return {"output": text, "data": updated} if isinstance(updated, dict) else {"output": text}
+
+
+# --- steps ---------------------------------------------------------------------------------------------
+
+
+async def next_step(session: HookSession, state: State) -> StepDecision | None:
+    """PostToolBatch after a batch, Stop when the model ends."""
+    late = session.take_waiting()
+    answer = await (_stop(session, state) if state.ending else _batch(session, state))
+    if not late:
+        return answer
+    if answer is None:
+        return StepDecision(inject=late)
+    return answer.model_copy(update={"inject": _joined([late, answer.inject])})
+
+
+async def _batch(session: HookSession, state: State) -> StepDecision | None:
+    if "PostToolBatch" not in session.events():
+        return None
+    fired = await session.fire(payloads.post_tool_batch(state, session.ctx))
+    together = fired.together
+    if together.stop or together.blocked:
+        return StepDecision.stop(together.stop_reason if together.stop else together.reason)
+    context = _joined(_contexts(session, fired))
+    return StepDecision(inject=context) if context else None
+
+
+async def _stop(session: HookSession, state: State) -> StepDecision | None:
+    if "Stop" not in session.events():
+        return None
+    fired = await session.fire(payloads.stop(state, session.ctx, []))
+    together = fired.together
+    if together.stop:
+        return StepDecision.stop(together.stop_reason or "a Stop hook ended the turn")
+    refusals = [one for one in together.blocks if not _is_impossible(one)]
+    texts = [f"Stop hook feedback:\n{one.said.reason}" for one in refusals] + _contexts(session, fired)
+    if not texts:
+        return None
+    return StepDecision.keep_going(_joined(texts), reason=together.reason)
+
+
+def _is_impossible(one: Heard) -> bool:
+    """Whether a prompt hook said that what it wants cannot be had, so that the turn may end (hook-contract C78)."""
+    return bool(one.said.specific.get("impossible"))
+
+
+# --- compaction ----------------------------------------------------------------------------------------
+
+
+async def compact(session: HookSession, job: CompactionJob) -> CompactionResult | Skip | None:
+    """PreCompact: keep it from happening, or tell the summary what to keep."""
+    fired = await session.fire(payloads.pre_compact(job, session.ctx))
+    together = fired.together
+    if together.blocked:
+        return Skip(reason=f"Compaction blocked by PreCompact hook: {together.reason}")
+    words = [text for _, text in [*together.texts, *together.contexts]]
+    if not words or job.default is None:
+        return None
+    answer: CompactionResult | Skip | None = await job.default(
+        replace(job, instructions=_joined([job.instructions, *words]))
+    )
+    return answer
+
+
+# --- lifecycle -----------------------------------------------------------------------------------------
+
+
+async def lifecycle(session: HookSession, event: Event) -> Answer | None:
+    """Fire what the contract has too; the rest is ours alone."""
+    if isinstance(event, SessionStart) and event.source != "compact":
+        session.tell_of_the_table()
+        if Watch.is_wanted(session):
+            session.watch = Watch(session)
+            session.watch.start()
+    if event.name not in session.events():
+        return None
+    told = payloads.lifecycle(event, session.ctx)
+    if told is None:
+        return None
+    if isinstance(told, SessionEndInput):
+        await _end(session, told)
+        return None
+    fired = await session.fire(told)
+    paths, _ = last(fired.heard, "watchPaths")
+    if paths is not None and session.watch is not None:
+        session.watch.watch(paths)
+    return _told(session, fired, event)
+
+
+def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:
+    together = fired.together
+    prompt, _ = first(fired.heard, "initialUserMessage")
+    title, _ = first(fired.heard, "sessionTitle")
+    display, _ = last(fired.heard, "displayContent")
+    name = f"SessionStart:{event.source}" if isinstance(event, SessionStart) else ""
+    answer = Answer(
+        context=_joined(_contexts(session, fired, name)),
+        block=together.blocked,
+        reason=together.reason,
+        display=display,
+        prompt=prompt or "",
+        title=title or "",
+    )
+    return answer if answer != Answer() else None
+
+
+async def _end(session: HookSession, told: SessionEndInput) -> None:
+    """Fire SessionEnd under one budget for all: 1.5 s, or what a settings file's hook asks for (hook-contract C59)."""
+    asked = [h.timeout for h in session.table.active if h.event == "SessionEnd" and h.timeout and h.plugin is None]
+    seconds = min(max([EVENTS["SessionEnd"].seconds, *asked]), END_SECONDS_AT_MOST)
+    override = os.environ.get(END_BUDGET, "")
+    if override.isdigit():
+        seconds = int(override) / 1000
+    session.table = replace(session.table, entries=tuple(_within(entry, seconds) for entry in session.table.entries))
+    await session.fire(told)
+
+
+def _within(entry: Any, seconds: float) -> Any:
+    if entry.handler.event != "SessionEnd":
+        return entry
+    limit = min(entry.handler.timeout or seconds, seconds)
+    return replace(entry, handler=replace(entry.handler, timeout=limit))
+
+
+# --- words ---------------------------------------------------------------------------------------------
+
+
+def _contexts(session: HookSession, fired: Fired, name: str = "") -> list[str]:
+    """Return what the model is to read, each text with the name of its event, cut where it is long (C51)."""
+    event = fired.row.name
+    plain = [f"{name or event} hook success: {session.cut(text)}" for _, text in fired.together.texts]
+    return plain + [f"{event} hook additional context: {session.cut(text)}" for _, text in fired.together.contexts]
+
+
+def _source(one: Heard) -> str:
+    return f'command: "{one.handler.label}"' if one.handler.type is HandlerType.COMMAND else f'"{one.handler.label}"'
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n".join(text for text in texts if text)

@@ -1,0 +1,74 @@
+"""Which handlers of a table an event is for, and of those that it is for, which run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pegboard_builtins.wire_hooks.conditions import holds
+from pegboard_builtins.wire_hooks.events import EventRow
+from pegboard_builtins.wire_hooks.handlers import Handler
+from pegboard_builtins.wire_hooks.load import Entry, Standing, folder_of, without_copies
+from pegboard_builtins.wire_hooks.match import mismatch
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One handler at one event.
+
+    `status` is "run", "no match", or why one that matches does not run; `why` tells more.
+    """
+
+    handler: Handler
+    status: str
+    why: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs."""
+        return self.status == "run"
+
+    @property
+    def matches(self) -> bool:
+        """Whether the event is for it."""
+        return self.status != "no match"
+
+
+def choose(
+    entries: Sequence[Entry],
+    row: EventRow,
+    facts: Mapping[str, Any],
+    flag_is_on: Callable[[str], bool] = lambda name: True,
+) -> list[Choice]:
+    """Judge every entry of an event, in configuration order. *facts* is the event's input as values."""
+    choices = [_judge(entry, row, facts, flag_is_on) for entry in entries]
+    copies = without_copies([choice.handler for choice in choices if choice.runs])
+    paired = iter(copies)
+    made = []
+    for choice in choices:
+        if choice.runs:
+            handler, copy_of = next(paired)
+            if copy_of:
+                choice = Choice(handler, "deduplicated", f"a copy of {copy_of}, which runs")
+            else:
+                choice = Choice(handler, "run")
+        made.append(choice)
+    return made
+
+
+def _judge(entry: Entry, row: EventRow, facts: Mapping[str, Any], flag_is_on: Callable[[str], bool]) -> Choice:
+    handler = entry.handler
+    why = mismatch(handler, facts)
+    if why:
+        return Choice(handler, "no match", why)
+    if handler.condition:
+        if not row.tool:
+            return Choice(handler, "no match", entry.why)
+        if not holds(handler.condition, facts, folder_of(handler)):
+            return Choice(handler, "no match", f"`if` does not hold: {handler.condition}")
+    if entry.standing is not Standing.ACTIVE:
+        return Choice(handler, str(entry.standing), entry.why)
+    if handler.flag and not flag_is_on(handler.flag):
+        return Choice(handler, "disabled", f"the flag {handler.flag} is off")
+    return Choice(handler, "run")

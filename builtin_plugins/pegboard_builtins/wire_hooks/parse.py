@@ -1,0 +1,232 @@
+"""What one handler said: a raw result becomes an answer in the event's terms (hook-contract 2.6)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from pegboard.decisions import Verdict
+from pegboard_builtins.wire_hooks.events import EventRow, Exit2
+from pegboard_builtins.wire_hooks.handlers import Handler, Posture
+from pegboard_builtins.wire_hooks.job import RawResult
+from pegboard_builtins.wire_hooks.outputs import Output, unknown_keys
+
+TEXT_LIMIT = 10_000
+"""Characters of context, of plain text and of a message to the user; reasons are not cut (hook-behaviour 2.1, 11)."""
+
+
+@dataclass(slots=True)
+class Said:
+    """One handler's answer.
+
+    `verdict` is about a call; `block` refuses what the event is about, `blocking` says that it did so with a decision
+    and not with an exit code. `specific` has the event's own fields as values. `problem` is a failure in words, and
+    `inert` what is wrong without being one: what the contract ignores silently.
+    """
+
+    status: str = "ran"
+    verdict: Verdict | None = None
+    block: bool = False
+    reason: str = ""
+    by_code: bool = False
+    context: str = ""
+    text: str = ""
+    stop: bool = False
+    stop_reason: str = ""
+    message: str = ""
+    specific: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    inert: tuple[str, ...] = ()
+    posture: Posture = Posture.OPEN
+
+
+def read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
+    """Return what a handler said at an event. Never raises: nonsense is a failure, and a failure has a posture."""
+    said = _read(row, handler, raw)
+    if said.problem and said.verdict is None and not said.block:
+        _take_posture(row, handler, raw, said)
+    if raw.broken and raw.broken not in said.problem:
+        said.problem = f"{said.problem}; {raw.broken}" if said.problem else raw.broken
+        said.status = "broken"
+    return said
+
+
+def _take_posture(row: EventRow, handler: Handler, raw: RawResult, said: Said) -> None:
+    """Let a failure mean what the entry says that it means; where nothing can be refused, it means nothing."""
+    posture = handler.on_error
+    if raw.timed_out and handler.on_timeout is not None:
+        posture = handler.on_timeout
+    said.posture = posture
+    if posture is Posture.OPEN or not row.can_block:
+        return
+    text = f"the hook {handler.id} failed, and its entry says that this refuses ({posture}): {said.problem}"
+    if row.name == "PreToolUse":
+        said.verdict = Verdict.DENY if posture is Posture.CLOSED else Verdict.ASK
+    else:
+        said.block = True
+    said.reason = text
+
+
+def _read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
+    if raw.timed_out:
+        return Said("timeout", problem="it was cut off at its deadline; what it had printed does not count")
+    if raw.error:
+        return Said("failed", problem=raw.error)
+    given, problem, inert = _json_of(row, raw)
+    said = Said(inert=tuple(inert))
+    if given is not None:
+        problem = _take_answer(row, given, said) or problem
+    if raw.exit == 2:
+        _exit_2(row, handler, raw, said)
+        return said
+    if problem:
+        said.status, said.problem = "failed", problem
+        return said
+    if given is None:
+        _plain(row, raw, said)
+    elif raw.exit == 0 and raw.stderr.strip():
+        said.inert += ("it wrote to stderr and exited with 0: nobody reads that",)
+    return said
+
+
+def _json_of(row: EventRow, raw: RawResult) -> tuple[dict[str, Any] | None, str, list[str]]:
+    """Return (the object that was answered, what is wrong with it, what to warn of)."""
+    if raw.answer is not None:
+        return raw.answer, "", []
+    text = raw.stdout.lstrip("\ufeff \t\r\n").rstrip()
+    if not text.startswith("{"):
+        if '"hookSpecificOutput"' in text or '"decision"' in text:
+            return None, "", ["it printed a decision after other text, which makes all of it plain text"]
+        return None, "", []
+    try:
+        value, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        if text.endswith("}"):
+            return None, "its output looks like a JSON object but is none", []
+        return None, "", []
+    if not text[end:].strip():
+        return value, "", []
+    if _refuses(value):
+        # The contract's program loses a deny that other text follows. A refusal that was meant is a refusal.
+        return value, "", ["text follows its JSON; the refusal counts all the same"]
+    if text.endswith("}"):
+        return None, "its output looks like a JSON object but is none (more follows the first)", []
+    return None, "", ["text follows its JSON, which makes all of it plain text"]
+
+
+def _refuses(value: dict[str, Any]) -> bool:
+    specific = value.get("hookSpecificOutput")
+    specific = specific if isinstance(specific, dict) else {}
+    behavior = specific.get("decision")
+    return (
+        value.get("decision") == "block"
+        or value.get("continue") is False
+        or specific.get("permissionDecision") == "deny"
+        or (isinstance(behavior, dict) and behavior.get("behavior") == "deny")
+    )
+
+
+def _take_answer(row: EventRow, given: dict[str, Any], said: Said) -> str:
+    """Read a JSON answer; return what is wrong with it: one wrong field voids all of it."""
+    try:
+        output = Output.model_validate(given)
+        specific = _specific(row, output.hookSpecificOutput, given)
+    except ValidationError as wrong:
+        error = wrong.errors()[0]
+        place = ".".join(str(part) for part in error["loc"])
+        return f"its answer does not count: {place}: {error['msg']} (it is {error['input']!r:.80})"
+    except ValueError as wrong:
+        return f"its answer does not count: {wrong}"
+    said.inert += tuple(f"nobody reads {key!r}" for key in unknown_keys(given, row.specific))
+    said.specific = specific
+    said.context = str(specific.get("additionalContext") or "").strip()
+    said.message = output.systemMessage.strip()
+    if output.continue_ is False and row.stops:
+        said.stop, said.stop_reason = True, output.stopReason
+    _decide(row, output, said)
+    return ""
+
+
+def _specific(row: EventRow, given: Any, whole: dict[str, Any]) -> dict[str, Any]:
+    if given is None:
+        if "hookSpecificOutput" in whole:
+            raise ValueError("hookSpecificOutput is null")
+        return {}
+    if not isinstance(given, dict):
+        raise ValueError(f"hookSpecificOutput is {type(given).__name__}, not an object")
+    name = given.get("hookEventName")
+    if name != row.name:
+        raise ValueError(f"hookEventName is {name!r}, and this is {row.name}")
+    if row.specific is None:
+        return {}
+    return row.specific.model_validate(given).model_dump(exclude_unset=True)
+
+
+def _decide(row: EventRow, output: Output, said: Said) -> None:
+    specific = said.specific
+    if row.name in ("PreToolUse", "PreModelSwitch"):
+        if output.decision is not None:  # the older words, which beat the newer ones in one object
+            said.verdict = Verdict.DENY if output.decision == "block" else Verdict.ALLOW
+            said.reason = output.reason
+        elif "permissionDecision" in specific:
+            said.verdict = Verdict(specific["permissionDecision"])
+            said.reason = specific.get("permissionDecisionReason", "")
+        if said.verdict is Verdict.DENY and not said.reason:
+            said.reason = "Blocked by hook"
+    elif row.decides and output.decision == "block":
+        said.block = True
+        said.reason = output.reason or "Blocked by hook"
+
+
+def _exit_2(row: EventRow, handler: Handler, raw: RawResult, said: Said) -> None:
+    """Exit code 2 blocks where the event can be blocked, whatever the answer says (hook-contract C38, C42)."""
+    stderr = raw.stderr.strip() or "No stderr output"
+    refused = said.block or said.verdict is Verdict.DENY
+    if row.exit_2 is Exit2.BLOCK:
+        if not refused:
+            said.reason, said.by_code = stderr, True
+        if row.name in ("PreToolUse", "PreModelSwitch"):
+            said.verdict = Verdict.DENY
+        else:
+            said.block = True
+    elif row.exit_2 is Exit2.FEEDBACK and not refused:
+        said.block, said.reason, said.by_code = True, stderr, True
+    elif row.exit_2 is Exit2.USER:
+        said.status, said.problem = "failed", f"exit code 2: {stderr}"
+
+
+def _plain(row: EventRow, raw: RawResult, said: Said) -> None:
+    text = raw.stdout.strip()
+    if raw.exit != 0:
+        first = raw.stderr.strip().partition("\n")[0]
+        said.status = "failed"
+        said.problem = f"Failed with non-blocking status code: {first or raw.exit}" + (
+            f" (exit code {raw.exit})" if first else ""
+        )
+        return
+    if raw.stderr.strip() and not text:
+        said.inert += ("it wrote to stderr and exited with 0: nobody reads that",)
+    if not text:
+        return
+    if not raw.is_text_context:
+        said.status, said.problem = "failed", "its answer is no JSON object"
+    elif row.text:
+        said.text = text
+
+
+def capped(text: str, spill: Any) -> str:
+    """Return a text as it may go on: whole up to the limit, else its beginning and where all of it is (C51).
+
+    *spill* takes the text and returns the path that it was saved to.
+    """
+    if len(text) <= TEXT_LIMIT:
+        return text
+    path = spill(text)
+    size = len(text.encode(errors="replace")) / 1024
+    return (
+        f"<persisted-output>\nOutput too large ({size:.1f}KB). Full output saved to: {path}\n\n"
+        f"Preview (first 2KB):\n{text[:2000]}\n...\n</persisted-output>"
+    )

@@ -1,0 +1,219 @@
+"""From a hook of the host to an event on the wire: one function per event, each giving its input model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pegboard.context import Ctx
+from pegboard.hookspecs import Ask, State
+from pegboard.messages import Outcome, TextBlock, ToolCall, ToolResult
+from pegboard.records import (
+    ConfigChange,
+    CwdChanged,
+    Event,
+    FileChanged,
+    InstructionsLoaded,
+    MessageDisplay,
+    Notification,
+    PostCompact,
+    SessionEnd,
+    SessionStart,
+    Setup,
+    StopFailure,
+)
+from pegboard.requests import CompactionJob, CompactionTrigger
+from pegboard_builtins.wire_hooks import inputs
+from pegboard_builtins.wire_hooks.commands import follow
+
+WITHOUT_PROMPT = frozenset({"startup", "resume", "fork"})
+ERROR_LIMIT = 10_000
+
+
+def common(ctx: Ctx, *, mode: bool = True, prompt: bool = True) -> dict[str, Any]:
+    """Return what every event has; *mode* and *prompt* say whether this one tells of those."""
+    return {
+        "session_id": ctx.session_id,
+        "transcript_path": str(ctx.journal.path),
+        "cwd": str(ctx.cwd),
+        "prompt_id": (ctx.prompt_id or None) if prompt else None,
+        "permission_mode": ctx.mode if mode else None,
+        "agent_id": ctx.agent_id or None,
+    }
+
+
+def user_prompt_submit(prompt: str, ctx: Ctx) -> inputs.Input:
+    """A prompt was sent."""
+    return inputs.UserPromptSubmitInput(**common(ctx), prompt=prompt)
+
+
+def pre_tool_use(call: ToolCall, ctx: Ctx) -> inputs.Input:
+    """A tool is about to run."""
+    return inputs.PreToolUseInput(
+        **common(ctx), tool_name=call.name, tool_input=call.input, tool_use_id=call.id, mcp_server=_server(call)
+    )
+
+
+def permission_request(ask: Ask, ctx: Ctx) -> inputs.Input:
+    """Somebody must be asked; there is no `tool_use_id` in it (hook-contract C72)."""
+    call = ask.call
+    return inputs.PermissionRequestInput(
+        **common(ctx), tool_name=call.name, tool_input=call.input, permission_suggestions=suggestions(call, ctx)
+    )
+
+
+def suggestions(call: ToolCall, ctx: Ctx) -> list[dict[str, Any]] | None:
+    """Return the changes of permissions that would let such calls run from now on (hook-behaviour 3)."""
+    if ctx.mode == "plan":
+        return None
+    if call.name in ("Write", "Edit", "NotebookEdit"):
+        return [{"type": "setMode", "mode": "acceptEdits", "destination": "session"}]
+    if call.name == "Bash":
+        followed = follow(str(call.input.get("command", "")))
+        rules = [{"toolName": "Bash", "ruleContent": f"{command} *"} for command in followed.commands]
+        if not rules or followed.unclear:
+            return None
+    else:
+        rules = [{"toolName": call.name}]
+    return [{"type": "addRules", "rules": rules, "behavior": "allow", "destination": "localSettings"}]
+
+
+def post_tool_use(call: ToolCall, outcome: Outcome, ctx: Ctx) -> inputs.Input:
+    """A tool has run."""
+    return inputs.PostToolUseInput(
+        **common(ctx),
+        tool_name=call.name,
+        tool_input=call.input,
+        tool_response=response_of(outcome.result),
+        tool_use_id=call.id,
+        duration_ms=round(outcome.duration_ms, 3),
+        mcp_server=_server(call),
+    )
+
+
+def post_tool_use_failure(call: ToolCall, outcome: Outcome, ctx: Ctx) -> inputs.Input:
+    """A tool has started and failed; a long error loses its middle."""
+    error = text_of(outcome.result)
+    if len(error) > ERROR_LIMIT:
+        half = ERROR_LIMIT // 2
+        error = f"{error[:half]}\n... [{len(error) - 2 * half} characters truncated] ...\n{error[-half:]}"
+    return inputs.PostToolUseFailureInput(
+        **common(ctx),
+        tool_name=call.name,
+        tool_input=call.input,
+        tool_use_id=call.id,
+        error=error,
+        is_interrupt=False,
+        duration_ms=round(outcome.duration_ms, 3),
+        mcp_server=_server(call),
+    )
+
+
+def post_tool_batch(state: State, ctx: Ctx) -> inputs.Input:
+    """All calls of a message are over. `tool_response` is what the model reads."""
+    calls = [
+        inputs.BatchCall(
+            tool_name=call.name, tool_input=call.input, tool_use_id=call.id, tool_response=wire_content(outcome.result)
+        )
+        for call, outcome in zip(state.calls, state.outcomes, strict=False)
+    ]
+    return inputs.PostToolBatchInput(**common(ctx), tool_calls=calls)
+
+
+def stop(state: State, ctx: Ctx, background: list[dict[str, Any]]) -> inputs.Input:
+    """The model wants to end."""
+    return inputs.StopInput(
+        **common(ctx),
+        stop_hook_active=state.continuations > 0,
+        last_assistant_message=state.text,
+        background_tasks=background,
+    )
+
+
+def pre_compact(job: CompactionJob, ctx: Ctx) -> inputs.Input:
+    """The conversation is about to be made shorter."""
+    manual = job.trigger is CompactionTrigger.MANUAL
+    return inputs.PreCompactInput(
+        **common(ctx, mode=False),
+        trigger="manual" if manual else "auto",
+        custom_instructions=job.instructions if manual else None,
+    )
+
+
+def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
+    """Return the input of a lifecycle event that the contract has, too; None for one that is ours alone."""
+    shared = common(ctx, mode=False)
+    match event:
+        case SessionStart():
+            first = event.source in WITHOUT_PROMPT
+            facts = common(ctx, mode=False, prompt=not first)
+            model = None if first else ctx.model_name
+            return inputs.SessionStartInput(**facts, source=event.source, model=model)
+        case SessionEnd():
+            known = event.reason in ("clear", "resume", "logout", "prompt_input_exit")
+            return inputs.SessionEndInput(**shared, reason=event.reason if known else "other")
+        case Setup():
+            facts = common(ctx, mode=False, prompt=False)
+            return inputs.SetupInput(**facts, trigger=event.trigger)
+        case StopFailure():
+            return inputs.StopFailureInput(
+                **shared, error=event.error, last_assistant_message=f"API Error: {event.error_details}"
+            )
+        case Notification():
+            return inputs.NotificationInput(
+                **shared,
+                message=event.message,
+                title=event.title or None,
+                notification_type=event.notification_type,
+            )
+        case InstructionsLoaded():
+            return inputs.InstructionsLoadedInput(
+                **shared,
+                file_path=event.file_path,
+                memory_type=event.memory_type,
+                load_reason=event.load_reason,
+                trigger_file_path=event.trigger_file_path or None,
+                parent_file_path=event.parent_file_path or None,
+            )
+        case MessageDisplay():
+            return inputs.MessageDisplayInput(
+                **shared, turn_id=ctx.prompt_id, message_id=event.message_id, index=0, final=True, delta=event.text
+            )
+        case CwdChanged():
+            return inputs.CwdChangedInput(**shared, old_cwd=event.old_cwd, new_cwd=event.new_cwd)
+        case ConfigChange():
+            return inputs.ConfigChangeInput(**shared, source=event.source, file_path=event.file_path)
+        case FileChanged():
+            return inputs.FileChangedInput(**shared, file_path=event.file_path, event=event.event)
+        case PostCompact():
+            trigger = "manual" if event.trigger == CompactionTrigger.MANUAL else "auto"
+            return inputs.PostCompactInput(**shared, trigger=trigger, compact_summary=event.compact_summary)
+        case _:
+            return None
+
+
+# --- results -------------------------------------------------------------------------------------------
+
+
+def response_of(result: ToolResult) -> Any:
+    """Return a tool's structured output; what the model reads where it has none."""
+    return wire_content(result) if result.data is None else result.data
+
+
+def wire_content(result: ToolResult) -> Any:
+    """Return what the model reads: a text, or content blocks."""
+    if isinstance(result.content, str):
+        return result.content
+    return [block.model_dump(mode="json", exclude_none=True) for block in result.content]
+
+
+def text_of(result: ToolResult) -> str:
+    """Return the text of a result."""
+    if isinstance(result.content, str):
+        return result.content
+    return "\n".join(block.text for block in result.content if isinstance(block, TextBlock))
+
+
+def _server(call: ToolCall) -> Any:
+    if not call.name.startswith("mcp__"):
+        return None
+    return {"name": call.name.split("__")[1], "source": "dynamic"}

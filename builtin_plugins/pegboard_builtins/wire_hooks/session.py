@@ -1,0 +1,188 @@
+"""The declared hooks of one session: its table, what runs in the background, and firing with all that belongs to it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pegboard.context import Ctx
+from pegboard.errors import PegboardError
+from pegboard_builtins.wire_hooks.events import EVENTS
+from pegboard_builtins.wire_hooks.firing import Fired, Place, fire, record_of, run_one
+from pegboard_builtins.wire_hooks.handlers import Handler
+from pegboard_builtins.wire_hooks.inputs import Input
+from pegboard_builtins.wire_hooks.job import Job
+from pegboard_builtins.wire_hooks.load import HookTable, Standing
+from pegboard_builtins.wire_hooks.parse import capped, read
+from pegboard_builtins.wire_hooks.sources import read_table
+
+if TYPE_CHECKING:
+    from pegboard_builtins.wire_hooks.watch import Watch
+
+WITH_ENV_FILE = frozenset({"SessionStart", "Setup", "CwdChanged", "FileChanged"})
+LIFECYCLE = frozenset(
+    {
+        "SessionStart",
+        "Setup",
+        "SessionEnd",
+        "StopFailure",
+        "Notification",
+        "InstructionsLoaded",
+        "MessageDisplay",
+        "ConfigChange",
+        "CwdChanged",
+        "FileChanged",
+        "PostCompact",
+    }
+)
+"""Events that hang from the host's `lifecycle`; the others have a hook of their own."""
+SERVICE = "wire_hooks"
+ENV_FILE = "env.sh"
+"""Its name in the session's folder; the shell tool sources the same file."""
+
+
+class HookSession:
+    """Fires declared hooks for one session. `waiting` holds what background hooks want the model to know."""
+
+    def __init__(self, ctx: Ctx, table: HookTable) -> None:
+        self.ctx = ctx
+        self.table = table
+        self.waiting: list[str] = []
+        self.watch: Watch | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        self._told: set[str] = set()
+
+    # --- the table -------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, ctx: Ctx) -> HookSession:
+        """Read what is declared for a session's project."""
+        return cls(ctx, read_table(ctx.all_settings, ctx.project, ctx.consented))
+
+    def reload(self) -> bool:
+        """Read it again, at the start of a turn; False where a ConfigChange hook refuses that, or is yet to be asked."""
+        if self.watch is not None and not self.watch.may_reload():
+            return False
+        self.table = read_table(self.ctx.all_settings, self.ctx.project, self.ctx.consented)
+        self.tell_of_the_table()
+        return True
+
+    @property
+    def declares_background(self) -> bool:
+        """Whether any hook runs on its own, so that something may come of it later."""
+        return any(handler.asynchronous for handler in self.table.active)
+
+    def events(self) -> frozenset[str]:
+        """Return the events for which anything is declared, whether it counts or not."""
+        return frozenset(entry.handler.event for entry in self.table.entries)
+
+    def tell_of_the_table(self) -> None:
+        """Tell once what is wrong with the files, and what waits for consent."""
+        for problem in self.table.problems:
+            self.tell(str(problem))
+        untrusted = [e.handler.id for e in self.table.entries if e.standing is Standing.UNTRUSTED]
+        if untrusted:
+            some = ", ".join(untrusted[:3]) + (" ..." if len(untrusted) > 3 else "")
+            self.tell(
+                f"{len(untrusted)} hook(s) of this project do not run, because nobody consented to them as they are "
+                f"now ({some}). `pegboard trust` shows them and asks."
+            )
+
+    def tell(self, text: str, level: str = "warning") -> None:
+        """Tell the person something; the same thing only once."""
+        if text not in self._told:
+            self._told.add(text)
+            self.ctx.notice(text, level=level)
+
+    # --- firing ----------------------------------------------------------------------------------------
+
+    async def fire(self, event: Input, subject: str = "") -> Fired:
+        """Fire an event, write its record, tell what went wrong."""
+        fired = await fire(self.table, event, self._place(event.hook_event_name), self._runners, self._start)
+        if not fired.ran:
+            return fired
+        self.ctx.record(record_of(fired, subject, lambda text: self.spill(subject or event.hook_event_name, text)))
+        for one in fired.ran:
+            if one.said is not None:
+                self._complain(fired, one.choice.handler, one.said.problem, one.said.inert)
+        for handler, text in fired.together.messages:
+            self.ctx.notice(f"{self._named(fired, handler)} says: {self.cut(text)}", level="info")
+        return fired
+
+    def _place(self, event: str) -> Place:
+        ctx = self.ctx
+        return Place(
+            cwd=ctx.cwd,
+            project=ctx.project,
+            session_id=ctx.session_id,
+            env_file=self._env_file() if event in WITH_ENV_FILE else None,
+            ctx=ctx,
+            switches=self.table.switches,
+            flag_is_on=lambda name: bool(ctx.flags.get(name, False)),
+        )
+
+    def _env_file(self) -> Path:
+        folder = self.ctx.folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder / ENV_FILE
+
+    async def _runners(self) -> Any:
+        return await self.ctx.service(SERVICE)
+
+    def _complain(self, fired: Fired, handler: Handler, problem: str, inert: tuple[str, ...]) -> None:
+        if problem:
+            self.tell(f"{fired.row.name} hook error: [{handler.label:.200}] {problem} ({handler.id})")
+        for text in inert:
+            self.tell(f"the hook {handler.id} may not do what it means to: {text}. `pegboard hooks check` tells more.")
+
+    def _named(self, fired: Fired, handler: Handler) -> str:
+        matched = fired.row.matches
+        return f"{fired.row.name}:{handler.matcher}" if matched and handler.matcher else fired.row.name
+
+    def spill(self, name: str, text: str) -> Path:
+        """Save a long text beside the journal."""
+        return self.ctx.spill(f"hook-{name}", text)
+
+    def cut(self, text: str) -> str:
+        """Return a text as it may go on: long ones lie in a file."""
+        return capped(text, lambda whole: self.spill("output", whole))
+
+    # --- in the background -----------------------------------------------------------------------------
+
+    def _start(self, handler: Handler, job: Job) -> None:
+        task = asyncio.get_running_loop().create_task(self._run_behind(handler, job), name=f"hook {handler.id}")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _run_behind(self, handler: Handler, job: Job) -> None:
+        """Run a hook that nobody waits for: its context and message reach the model later, nothing else counts."""
+        raw = await run_one(await self._runners(), handler, job)
+        said = read(EVENTS[handler.event], handler, raw)
+        for text in (said.context, said.message):
+            if text:
+                self.waiting.append(self.cut(text))
+        if handler.rewake and raw.exit == 2:
+            words = raw.stderr.strip() or raw.stdout.strip()
+            self.waiting.append(self.cut(f"{handler.rewake_message}\n{words}".strip()))
+        if said.problem and raw.exit != 2:
+            self.tell(f"{handler.event} hook error: [{handler.label:.200}] {said.problem} ({handler.id})")
+
+    def take_waiting(self) -> str:
+        """Return what background hooks left for the model since the last time."""
+        texts, self.waiting = self.waiting, []
+        return "\n".join(texts)
+
+    async def close(self) -> None:
+        """End what still runs: a hook in the background does not outlive its session."""
+        if self.watch is not None:
+            await self.watch.close()
+        tasks = list(self._background)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=3.0)
+            try:
+                self.ctx.notice(f"{len(tasks)} hook(s) in the background were ended with the session", level="info")
+            except PegboardError:
+                pass  # the journal is closed already

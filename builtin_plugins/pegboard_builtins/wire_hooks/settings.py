@@ -1,0 +1,42 @@
+"""The table `[hooks]`: what is not a list of hooks in it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TABLE = "hooks"
+
+
+class HookSettings(BaseModel):
+    """Switches and allow-lists; every other key is an event with its list of hooks, and is read by `load`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    claude: bool = Field(default=True, description="Whether hooks in .claude settings files and plugin folders count.")
+    disable_all: bool = Field(default=False, description="No declared hook runs but the managed ones.")
+    disabled: tuple[str, ...] = Field(default=(), description="Ids of hooks that do not run.")
+    managed_only: bool = Field(default=False, description="Only managed hooks run (counts in the managed layer).")
+    allowed_urls: tuple[str, ...] | None = Field(
+        default=None, description="URLs that HTTP hooks may call, `*` for anything; not given: all."
+    )
+    allowed_variables: tuple[str, ...] | None = Field(
+        default=None, description="Variables that headers of HTTP hooks may hold; not given: those the hook names."
+    )
+    plugin_folders: tuple[str, ...] = Field(default=(), description="Folders in the contract's plugin format.")
+    plugin_options: dict[str, dict[str, str]] = Field(
+        default={}, description="Options of plugin folders, by the name of the plugin."
+    )
+    scrub_environment: bool = Field(default=False, description="Take credentials out of the environment of hooks.")
+    trust_project: bool = Field(
+        default=False, description="Let this project's hooks run without consent, for machines that nobody sits at."
+    )
+
+
+KEYS = frozenset(HookSettings.model_fields)
+SPELLINGS = {
+    "disableAllHooks": "disable_all",
+    "allowManagedHooksOnly": "managed_only",
+    "allowedHttpHookUrls": "allowed_urls",
+    "httpHookAllowedEnvVars": "allowed_variables",
+}
+"""The contract's names of these keys, at the top of its settings files."""

@@ -1,0 +1,246 @@
+"""Where declared hooks are written: our settings, the contract's files, plugin folders; read into HookFiles."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pegboard.context import Wanted
+from pegboard.settings import LayerFile, SettingsLayer, SettingsView, Source, read_file, read_pyproject
+from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, PluginFolder
+from pegboard_builtins.wire_hooks.load import FROM_THE_FOLDER, HookFile, HookTable, Problem, load
+from pegboard_builtins.wire_hooks.placed import BrokenFileError, place_toml, read_json
+from pegboard_builtins.wire_hooks.presence import claude_files
+from pegboard_builtins.wire_hooks.settings import KEYS, SPELLINGS, TABLE
+
+ORDER = {layer: rank for rank, layer in enumerate(SettingsLayer)}
+SHOWN_OF_A_SCRIPT = 256 * 1024
+
+
+def read_table(view: SettingsView, project: Path, consented: Callable[[Wanted], bool]) -> HookTable:
+    """Read everything that declares hooks for a project, and return the table of it."""
+    files = [*hook_files(view, project)]
+    freely = any(file.switches.get("trust_project") for file in files if file.layer not in FROM_THE_FOLDER)
+    return load(files, lambda handler: freely or consented(wanted_of(handler, project)))
+
+
+def hook_files(view: SettingsView, project: Path) -> list[HookFile]:
+    """Return all files that say something of hooks, lowest layer first; within one layer the contract's before ours."""
+    ours = list(_of_settings(view))
+    claude = _last(ours, "claude", default=True)
+    theirs = list(_of_claude(view, project)) if claude else []
+    plugins = list(_of_plugins(ours, project)) if claude else []
+    return [*plugins, *sorted([*theirs, *ours], key=lambda file: ORDER[file.layer])]
+
+
+def _last(files: list[HookFile], key: str, *, default: Any) -> Any:
+    said = [file.switches[key] for file in files if file.trusted and key in file.switches]
+    return said[-1] if said else default
+
+
+# --- our own settings ----------------------------------------------------------------------------------
+
+
+def _of_settings(view: SettingsView) -> Iterator[HookFile]:
+    for file in map(_fresh, view.files):
+        hooks = file.values.get(TABLE)
+        if not isinstance(hooks, dict):
+            continue
+        yield HookFile(
+            layer=file.layer,
+            path=file.file,
+            hooks={key: value for key, value in place_toml(hooks, file.text).items() if key not in KEYS},
+            switches={key: value for key, value in hooks.items() if key in KEYS},
+            trusted=view.trusted or file.layer not in FROM_THE_FOLDER,
+        )
+
+
+def _fresh(file: LayerFile) -> LayerFile:
+    """Return a file as it is on disk now: hooks count from the next turn on, without a new start."""
+    path = Path(file.file)
+    if not file.text or not path.is_absolute():
+        return file
+    try:
+        return (read_pyproject(path) if path.name == "pyproject.toml" else read_file(path, file.layer)) or file
+    except Exception:  # half written, say: what was read last still holds
+        return file
+
+
+# --- the contract's files ------------------------------------------------------------------------------
+
+
+def _of_claude(view: SettingsView, project: Path) -> Iterator[HookFile]:
+    for path, layer in claude_files(project):
+        trusted = view.trusted or layer not in FROM_THE_FOLDER
+        value, problems = _json_file(path, layer)
+        if value is None:
+            if problems:
+                yield HookFile(layer, str(path), problems=problems)
+            continue
+        switches = {ours: value[theirs] for theirs, ours in SPELLINGS.items() if theirs in value}
+        yield HookFile(layer, str(path), value.get("hooks"), switches, trusted=trusted)
+
+
+def _json_file(path: Path, layer: SettingsLayer) -> tuple[dict[str, Any] | None, tuple[Problem, ...]]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None, ()
+    except OSError as wrong:
+        return None, (Problem(f"cannot be read: {wrong.strerror}; its hooks do not count", Source(layer, str(path))),)
+    try:
+        value = read_json(text)
+    except BrokenFileError as wrong:
+        mend = "Comments and trailing commas are no JSON."
+        return None, (Problem(f"{wrong}, so none of its hooks counts.", Source(layer, str(path), wrong.line), mend),)
+    if not isinstance(value, dict):
+        return None, (Problem("it is no JSON object, so none of its hooks counts", Source(layer, str(path), 1)),)
+    return value, ()
+
+
+# --- plugin folders ------------------------------------------------------------------------------------
+
+
+def _of_plugins(ours: list[HookFile], project: Path) -> Iterator[HookFile]:
+    options = _last(ours, "plugin_options", default={})
+    for file in ours:
+        if not file.trusted:
+            continue
+        for name in file.switches.get("plugin_folders", ()):
+            root = Path(os.path.expanduser(name))
+            base = Path(file.path).parent if Path(file.path).is_absolute() else project
+            yield from read_plugin(root if root.is_absolute() else base / root, file.layer, options)
+
+
+def read_plugin(root: Path, layer: SettingsLayer, options: Mapping[str, Mapping[str, str]] = {}) -> Iterator[HookFile]:
+    """Read a folder in the contract's plugin format (hook-contract 3): hooks/hooks.json, the manifest's `hooks`."""
+    root = root.resolve()
+    if not root.is_dir():
+        problem = Problem("there is no such plugin folder", Source(layer, str(root)))
+        yield HookFile(layer, str(root), problems=(problem,))
+        return
+    manifest, problems = _json_file(root / ".claude-plugin" / "plugin.json", layer)
+    manifest = manifest or {}
+    name = str(manifest.get("name") or root.name)
+    plugin = PluginFolder(name, root, _data_folder(name), _options(manifest, options.get(name, {})))
+    if problems:
+        yield HookFile(layer, str(root), problems=problems)
+    said = manifest.get("hooks", [])
+    paths = [root / "hooks" / "hooks.json"]
+    for one in said if isinstance(said, list) else [said]:
+        if isinstance(one, str):
+            paths.append((root / one).resolve())
+        elif isinstance(one, dict):
+            hooks = one["hooks"] if isinstance(one.get("hooks"), dict) else one
+            yield HookFile(layer, str(root / ".claude-plugin" / "plugin.json"), hooks, plugin=plugin)
+    for path in dict.fromkeys(paths):
+        yield from _plugin_file(path, layer, plugin)
+
+
+def _plugin_file(path: Path, layer: SettingsLayer, plugin: PluginFolder) -> Iterator[HookFile]:
+    if not path.resolve().is_relative_to(plugin.root):
+        text = f"it lies outside the plugin {plugin.name}, so it is not read"
+        yield HookFile(layer, str(path), problems=(Problem(text, Source(layer, str(path))),))
+        return
+    value, problems = _json_file(path, layer)
+    if value is not None and "hooks" not in value:
+        problem = Problem(
+            "it has no `hooks`, so none of its hooks counts",
+            Source(layer, str(path), 1),
+            'Write {"hooks": {EVENT: [ ... ]}}: the events of a plugin do not stand at the top.',
+        )
+        value, problems = None, (*problems, problem)
+    if value is not None or problems:
+        yield HookFile(layer, str(path), (value or {}).get("hooks"), plugin=plugin, problems=problems)
+
+
+def _data_folder(name: str) -> Path:
+    safe = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+    return Path.home() / ".claude" / "plugins" / "data" / f"{safe}-inline"
+
+
+def _options(manifest: Mapping[str, Any], said: Mapping[str, str]) -> dict[str, str]:
+    declared = manifest.get("userConfig")
+    found = {}
+    for key, facts in declared.items() if isinstance(declared, dict) else ():
+        value = said.get(key, facts.get("default") if isinstance(facts, dict) else None)
+        if value is not None:
+            found[str(key)] = value if isinstance(value, str) else json.dumps(value)
+    return found
+
+
+# --- consent -------------------------------------------------------------------------------------------
+
+
+def wanted_of(handler: Handler, project: Path) -> Wanted:
+    """Return what consent is given to: the entry, and each file of the project that it runs."""
+    said = [
+        f"{name}: {value}"
+        for name, value in (
+            ("event", handler.event),
+            ("matcher", handler.matcher),
+            ("if", handler.condition),
+            (str(handler.type), handler.label),
+            ("args", " ".join(handler.args) if handler.args is not None else None),
+            ("headers", ", ".join(f"{k}: {v}" for k, v in sorted(handler.headers.items()))),
+        )
+        if value
+    ]
+    said.append(f"entry: {handler.digest}")
+    for path in scripts_of(handler, project):
+        said += [f"--- {os.path.relpath(path, project)}", _content(path)]
+    return Wanted(key=f"hook {handler.id} ({os.path.relpath(handler.where.file, project)})", text="\n".join(said))
+
+
+def _content(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as wrong:
+        return f"(cannot be read: {wrong.strerror})"
+    if len(content) <= SHOWN_OF_A_SCRIPT and b"\0" not in content:
+        return content.decode(errors="backslashreplace")
+    import hashlib
+
+    return f"({len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()})"
+
+
+def scripts_of(handler: Handler, project: Path) -> list[Path]:
+    """Return the files of the project that a handler names and would run, as far as its words say so."""
+    if handler.type is HandlerType.FUNCTION:
+        words = [handler.function.rpartition(":")[0]]
+    elif handler.type is HandlerType.COMMAND:
+        words = [*_words(handler.command), *(handler.args or ())]
+    else:
+        return []
+    base = Path(handler.where.file).parent if handler.where.file else project
+    found: dict[Path, None] = {}
+    for word in words:
+        word = re.sub(r"\$\{?(?:CLAUDE|PEGBOARD)_PROJECT_DIR\}?", str(project), word).strip("\"'")
+        for folder in (project, base):
+            path = folder / word
+            if word and path.is_file() and path.resolve().is_relative_to(project.resolve()):
+                found.setdefault(path.resolve())
+    return list(found)
+
+
+def _words(command: str) -> list[str]:
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    try:
+        return list(lexer)
+    except ValueError:  # an open quote: the pieces between blanks are the best there is
+        return command.split()
+
+
+def wanted(view: SettingsView, project: Path) -> list[Wanted]:
+    """Return what of a project runs only with consent: every hook that its own files declare."""
+    table = load(hook_files(view, project), lambda handler: True)
+    return [
+        wanted_of(entry.handler, project) for entry in table.entries if entry.handler.where.layer in FROM_THE_FOLDER
+    ]
