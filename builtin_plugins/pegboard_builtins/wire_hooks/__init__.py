@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LAST_RESORT = 24 * 3600.0
 """Seconds: every handler has its own deadline, which is kept with the handler; this one is never reached."""
 
-COMMANDS = ("list", "events")
+COMMANDS: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from pegboard.decisions import Verdict
 from pegboard_builtins.wire_hooks.events import EventRow, Exit2
-from pegboard_builtins.wire_hooks.handlers import Handler, Posture
+from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, Posture
 from pegboard_builtins.wire_hooks.job import RawResult
 from pegboard_builtins.wire_hooks.outputs import Output, unknown_keys
 
+ASKING = frozenset({HandlerType.PROMPT, HandlerType.AGENT})
 TEXT_LIMIT = 10_000
 """Characters of context, of plain text and of a message to the user; reasons are not cut (hook-behaviour 2.1, 11)."""
 
@@ -75,6 +76,8 @@ def _read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
         return Said("timeout", problem="it was cut off at its deadline; what it had printed does not count")
     if raw.error:
         return Said("failed", problem=raw.error)
+    if handler.type in ASKING and raw.answer is not None:
+        return _verdict(row, raw.answer)
     given, problem, inert = _json_of(row, raw)
     said = Said(inert=tuple(inert))
     if given is not None:
@@ -89,6 +92,19 @@ def _read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
         _plain(row, raw, said)
     elif raw.exit == 0 and raw.stderr.strip():
         said.inert += ("it wrote to stderr and exited with 0: nobody reads that",)
+    return said
+
+
+def _verdict(row: EventRow, answer: dict[str, Any]) -> Said:
+    """Read what a model judged: `{ok, reason, impossible}` (hook-contract 2.10). It has no say in permissions."""
+    if answer.get("ok") or row.name in ("PermissionRequest", "PermissionDenied"):
+        return Said()
+    said = Said(reason=str(answer.get("reason") or "the condition of the hook is not met"))
+    if row.name == "PreToolUse":
+        said.verdict = Verdict.DENY
+    else:
+        said.block = row.decides
+    said.specific = {"impossible": bool(answer.get("impossible"))}
     return said
 
 

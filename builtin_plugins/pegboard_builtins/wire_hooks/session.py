@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pegboard.context import Ctx
 from pegboard.errors import PegboardError
@@ -16,9 +16,7 @@ from pegboard_builtins.wire_hooks.job import Job
 from pegboard_builtins.wire_hooks.load import HookTable, Standing
 from pegboard_builtins.wire_hooks.parse import capped, read
 from pegboard_builtins.wire_hooks.sources import read_table
-
-if TYPE_CHECKING:
-    from pegboard_builtins.wire_hooks.watch import Watch
+from pegboard_builtins.wire_hooks.watch import Watch
 
 WITH_ENV_FILE = frozenset({"SessionStart", "Setup", "CwdChanged", "FileChanged"})
 LIFECYCLE = frozenset(
@@ -50,6 +48,7 @@ class HookSession:
         self.table = table
         self.waiting: list[str] = []
         self.watch: Watch | None = None
+        self._runs: Any = None
         self._background: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
 
@@ -61,7 +60,7 @@ class HookSession:
         return cls(ctx, read_table(ctx.all_settings, ctx.project, ctx.consented))
 
     def reload(self) -> bool:
-        """Read it again, at the start of a turn; False where a ConfigChange hook refuses that, or is yet to be asked."""
+        """Read it again, at the start of a turn; False where a ConfigChange hook refuses or is yet to be asked."""
         if self.watch is not None and not self.watch.may_reload():
             return False
         self.table = read_table(self.ctx.all_settings, self.ctx.project, self.ctx.consented)
@@ -128,7 +127,9 @@ class HookSession:
         return folder / ENV_FILE
 
     async def _runners(self) -> Any:
-        return await self.ctx.service(SERVICE)
+        if self._runs is None:
+            self._runs = await self.ctx.service(SERVICE)
+        return self._runs
 
     def _complain(self, fired: Fired, handler: Handler, problem: str, inert: tuple[str, ...]) -> None:
         if problem:
@@ -177,6 +178,8 @@ class HookSession:
         """End what still runs: a hook in the background does not outlive its session."""
         if self.watch is not None:
             await self.watch.close()
+        if self._runs is not None:
+            await self._runs.end_session(self.ctx.session_id)
         tasks = list(self._background)
         for task in tasks:
             task.cancel()

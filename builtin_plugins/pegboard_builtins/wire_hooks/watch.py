@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pegboard.context import Ctx
 from pegboard.records import ConfigChange, FileChanged
 from pegboard.settings import SettingsLayer
-from pegboard_builtins.wire_hooks.load import Standing
+from pegboard_builtins.wire_hooks.load import HookTable
 from pegboard_builtins.wire_hooks.match import watched_names
-
-if TYPE_CHECKING:
-    from pegboard_builtins.wire_hooks.session import HookSession
 
 SOURCES = {
     SettingsLayer.USER: "user_settings",
@@ -24,11 +22,17 @@ STEADY_MS = 100
 """How long a file must be left alone before its change is told."""
 
 
+def is_wanted(table: HookTable) -> bool:
+    """Whether any hook that counts wants to be told of files."""
+    return any(handler.event in ("FileChanged", "ConfigChange") for handler in table.active)
+
+
 class Watch:
     """Watches for one session, from its start to its end."""
 
-    def __init__(self, session: HookSession) -> None:
-        self._session = session
+    def __init__(self, ctx: Ctx, table: Callable[[], HookTable]) -> None:
+        self._ctx = ctx
+        self._table = table
         self._paths: set[Path] = set()
         self._stop = asyncio.Event()
         self._again = asyncio.Event()
@@ -36,32 +40,24 @@ class Watch:
         self._vetoed: set[str] = set()
         self._judged: dict[str, int] = {path: _changed_at(path) for path in map(str, self._settings())}
 
-    @staticmethod
-    def is_wanted(session: HookSession) -> bool:
-        """Whether any hook that counts wants to be told of files."""
-        return any(
-            entry.standing is Standing.ACTIVE and entry.handler.event in ("FileChanged", "ConfigChange")
-            for entry in session.table.entries
-        )
-
     def start(self) -> None:
         """Begin to watch."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="watch files for hooks")
 
     def watch(self, paths: list[str]) -> None:
         """Watch these paths beside the names that matchers ask for; an empty list clears them (hook-contract 1.5)."""
-        self._paths = {self._session.ctx.cwd / path for path in paths}
+        self._paths = {self._ctx.cwd / path for path in paths}
         self._again.set()
 
     def _named(self) -> set[Path]:
-        cwd = self._session.ctx.cwd
-        handlers = [handler for handler in self._session.table.active if handler.event == "FileChanged"]
+        cwd = self._ctx.cwd
+        handlers = [handler for handler in self._table().active if handler.event == "FileChanged"]
         return {cwd / name for handler in handlers for name in watched_names(handler)} | self._paths
 
     def _settings(self) -> dict[Path, str]:
         found: dict[Path, str] = {}
-        if any(handler.event == "ConfigChange" for handler in self._session.table.active):
-            for entry in self._session.table.entries:
+        if any(handler.event == "ConfigChange" for handler in self._table().active):
+            for entry in self._table().entries:
                 source = SOURCES.get(entry.handler.where.layer)
                 if source is not None and entry.handler.where.file:
                     found[Path(entry.handler.where.file)] = source
@@ -92,7 +88,7 @@ class Watch:
         ended.set()
 
     async def _tell(self, kind: str, path: Path) -> None:
-        ctx = self._session.ctx
+        ctx = self._ctx
         source = self._settings().get(path)
         if source is not None:
             answers = await ctx.fire(ConfigChange(source=source, file_path=str(path)))

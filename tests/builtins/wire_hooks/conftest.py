@@ -1,0 +1,103 @@
+"""A project that declares hooks, and the session in which they run as real processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pegboard.testing import HostFixture
+
+ANSWERING = """
+import json, pathlib, sys, time
+here = pathlib.Path({folder!r})
+answer = json.loads((here / {name!r}).with_suffix(".json").read_text())
+raw = sys.stdin.buffer.read()
+with (here / "seen.jsonl").open("ab") as file:
+    file.write(json.dumps({{"hook": {name!r}, "raw": raw.decode()}}).encode() + b"\\n")
+time.sleep(answer.get("sleep", 0))
+stdout = answer.get("stdout", "")
+sys.stdout.write(stdout if isinstance(stdout, str) else json.dumps(stdout, separators=(",", ":")))
+sys.stderr.write(answer.get("stderr", ""))
+sys.exit(answer.get("exit", 0))
+"""
+
+
+class Project:
+    """A folder with hooks that answer as they are told, and a note of what each of them was sent."""
+
+    def __init__(self, root: Path) -> None:
+        self.outer = root
+        self.root = root / "project"
+        self.home = root / "home"
+        self.folder = root / "hooks"
+        for folder in (self.root, self.home, self.folder):
+            folder.mkdir()
+
+    def hook(self, name: str, **answer: Any) -> str:
+        """Return the command of a hook that answers with `stdout`, `stderr`, `exit`, after `sleep` seconds."""
+        (self.folder / f"{name}.json").write_text(json.dumps(answer))
+        script = self.folder / f"{name}.py"
+        script.write_text(ANSWERING.format(folder=str(self.folder), name=name))
+        return f"{sys.executable} -I -S {script}"
+
+    def declare(self, hooks: dict[str, Any], *, where: str = "project", **more: Any) -> Path:
+        """Write a settings file of the contract; a hook may be a command alone, or an entry, or a group."""
+        path = {
+            "user": self.home / ".claude" / "settings.json",
+            "project": self.root / ".claude" / "settings.json",
+            "local": self.root / ".claude" / "settings.local.json",
+        }[where]
+        path.parent.mkdir(exist_ok=True)
+        groups = {event: [_group(one) for one in listed] for event, listed in hooks.items()}
+        path.write_text(json.dumps({"hooks": groups, **more}, indent=1))
+        return path
+
+    @property
+    def seen(self) -> list[tuple[str, dict[str, Any]]]:
+        """What the hooks were sent, in the order in which they read it."""
+        try:
+            lines = (self.folder / "seen.jsonl").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [(one["hook"], json.loads(one["raw"])) for one in map(json.loads, lines)]
+
+    @property
+    def ran(self) -> list[str]:
+        """The names of the hooks that ran."""
+        return [name for name, _ in self.seen]
+
+
+def _group(one: Any) -> Any:
+    if isinstance(one, str):
+        return {"hooks": [{"type": "command", "command": one}]}
+    if isinstance(one, dict) and "hooks" not in one and ("type" in one or "command" in one):
+        matcher = {"matcher": one.pop("matcher")} if "matcher" in one else {}
+        return {**matcher, "hooks": [{"type": "command", **one}]}
+    return one
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    made = Project(tmp_path)
+    monkeypatch.setenv("HOME", str(made.home))
+    monkeypatch.delenv("CLAUDE_CONFIG_DIR", raising=False)
+    return made
+
+
+@pytest.fixture
+def host_of(project: Project) -> Callable[..., HostFixture]:
+    """Return a host of the project with wire_hooks, Bash, the file tools and permissions that let all of them run."""
+
+    def make(*, allow: tuple[str, ...] = ("Bash", "Write", "Edit"), trusted: bool = True, **facts: Any) -> HostFixture:
+        tables = {"hooks": {"trust_project": trusted}, "permissions": {"allow": list(allow)}}
+        settings = {**tables, **facts.pop("settings", {})}
+        host = HostFixture(folder=project.outer, settings=settings, **facts)
+        host.builtin("wire_hooks", "shell_tool", "file_tools", "permissions", "compaction")
+        return host
+
+    return make
