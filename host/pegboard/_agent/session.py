@@ -275,7 +275,8 @@ class Session:
                 f"Prefixes: {', '.join(self.known_models()) or 'none'}"
             )
         self.cancelled = False
-        self.dispatcher.begin_turn()
+        if self.dispatcher.begin_turn():
+            self.write(self.dispatcher.plan.record(self.flags.snapshot_id))
         if self._flagged.live:
             self._flagged.heed(self)
         if prompt is None:
@@ -451,7 +452,7 @@ class Session:
         )
 
     def _holds_text(self) -> bool:
-        """Whether text is shown only after MessageDisplay hooks had their say: whole messages, then, no deltas."""
+        """Whether text waits for MessageDisplay hooks: whole messages, then, no deltas."""
         self.screen.holds_text = self.dispatcher.listens("MessageDisplay", by_name=True)
         return self.screen.holds_text
 

@@ -89,18 +89,20 @@ class Dispatcher:
 
     def use(self, plan: Plan) -> None:
         """Take another plan; only between turns."""
-        self.plan = plan
-        self._choosy = any(impl.options.when is not None for impls in plan.hooks.values() for impl in impls)
+        self._whole = plan
+        self.plan = self._turnout.ask(plan)
         self._bind()
 
-    def begin_turn(self) -> None:
-        """Ask those that say when they take part."""
-        if self._choosy:
+    def begin_turn(self) -> bool:
+        """Ask those that say when they take part; whether the plan of this turn is another than that of the last."""
+        last = self.plan
+        self.plan = self._turnout.ask(self._whole)
+        if self.plan is not last:
             self._bind()
+        return self.plan.id != last.id
 
     def _bind(self) -> None:
-        self._turnout.ask(self.plan, self._is_left_out)
-        self.idle, self._bound = self._turnout.idle, self._turnout.bound
+        self._bound = self._turnout.bind(self.plan, self._is_left_out)
         self._deciders = {
             hook: tuple(b for b in bound if not b[0].options.rewrites) for hook, bound in self._bound.items()
         }
@@ -676,7 +678,7 @@ class Dispatcher:
         if count < FAILURES_IN_A_ROW or impl.plugin in self.muted:
             return
         self.muted.add(impl.plugin)
-        self.use(self.plan)
+        self._bind()
         self._around.notice(
             impl.plugin,
             f"event failed {count} times and is muted until the session ends; its other hooks go on. "
@@ -698,7 +700,7 @@ class Dispatcher:
             f"The last error: {error}. A new session tries it again; `pegboard plugins info {impl.plugin}` tells more.",
             "error",
         )
-        self.use(self.plan)
+        self._bind()
 
 
 class _Round:

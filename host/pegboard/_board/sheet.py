@@ -14,7 +14,6 @@ class Owner(Protocol):
     """The dispatcher, as far as its sheets need it."""
 
     plan: Plan
-    idle: dict[str, list[int]]
 
     def put(self, kind: type[Record], facts: dict[str, Any]) -> None: ...
     def failed(self, impl: Impl, error: str) -> None: ...
@@ -31,7 +30,7 @@ class Sheet:
         self.subject = subject
         self.ns: list[int] = []
         self.rows: dict[int, dict[str, Any]] = {}
-        self.skipped: list[int] = list(dispatcher.idle[hook])
+        self.skipped: list[int] = []
 
     def row(self, impl: Impl, **facts: str) -> None:
         """Say something of an implementation (fields of records.HookRow); what is said again replaces what was."""

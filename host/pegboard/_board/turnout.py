@@ -1,7 +1,8 @@
-"""Who takes part in a turn: the implementations of a plan, less those left out or, by their own word, not needed."""
+"""Who takes part in a turn: the implementations of a plan, less those that are not needed, by their own word."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -12,43 +13,59 @@ Bound = tuple[Impl, Ctx]
 
 
 class Turnout:
-    """Asks each implementation's `when`. `bound` has who takes part by hook, `idle` the places of who does not."""
+    """Asks each implementation's `when`, once a turn."""
 
     def __init__(self, ctx_of: Callable[[str], Ctx]) -> None:
         self._ctx_of = ctx_of
-        self._narrowed: dict[tuple[Impl, str], Impl] = {}
-        self.bound: Mapping[str, tuple[Bound, ...]] = {}
-        self.idle: dict[str, list[int]] = {}
+        self._made: dict[tuple[Impl, int, str], Impl] = {}
 
-    def ask(self, plan: Plan, left_out: Callable[[str, str], bool]) -> None:
-        """Ask again; *left_out* says of a plugin and a hook whether it is quarantined or muted."""
-        self.idle = {hook: [] for hook in plan.hooks}
-        self.bound = {hook: self._of(hook, impls, left_out) for hook, impls in plan.hooks.items()}
+    def ask(self, plan: Plan) -> Plan:
+        """Return the plan of a turn: the plan itself if all take part, else one of those that do, with its own id."""
+        if all(impl.options.when is None for impls in plan.hooks.values() for impl in impls):
+            return plan
+        idle: list[str] = []
+        hooks = {hook: self._of(impls, idle) for hook, impls in plan.hooks.items()}
+        if not idle:
+            return Plan(plan.id, hooks, plan.stamps)
+        digest = hashlib.sha256(f"{plan.id} without {', '.join(idle)}".encode())
+        return Plan(digest.hexdigest()[:12], hooks, plan.stamps)
 
-    def _of(self, hook: str, impls: tuple[Impl, ...], left_out: Callable[[str, str], bool]) -> tuple[Bound, ...]:
-        found = []
+    def bind(self, plan: Plan, is_left_out: Callable[[str, str], bool]) -> Mapping[str, tuple[Bound, ...]]:
+        """Pair who takes part with their Ctx; *is_left_out* says of a plugin and a hook whether it is quarantined."""
+        return {
+            hook: tuple((impl, self._ctx_of(impl.plugin)) for impl in impls if not is_left_out(impl.plugin, hook))
+            for hook, impls in plan.hooks.items()
+        }
+
+    def _of(self, impls: tuple[Impl, ...], idle: list[str]) -> tuple[Impl, ...]:
+        found: list[Impl] = []
         for impl in impls:
-            if left_out(impl.plugin, hook):
-                continue
-            ctx = self._ctx_of(impl.plugin)
-            wanted = self._wanted(impl, ctx)
-            if wanted is not None:
-                found.append((wanted, ctx))
+            said = self._said(impl)
+            if said is False:
+                idle.append(str(impl))
             else:
-                self.idle[hook].append(impl.index)
+                found.append(self._as(impl, len(found), said if isinstance(said, str) else ""))
         return tuple(found)
 
-    def _wanted(self, impl: Impl, ctx: Ctx) -> Impl | None:
-        """Return how an implementation takes part, None if it does not; one whose `when` fails had better say so."""
-        when = impl.options.when
-        if when is None:
-            return impl
+    def _said(self, impl: Impl) -> bool | str:
+        """Ask; one whose `when` fails takes part: it had better say so itself."""
+        if impl.options.when is None:
+            return True
         try:
-            said = when(ctx)
-            if not isinstance(said, str):
-                return impl if said else None
-            if (impl, said) not in self._narrowed:
-                self._narrowed[impl, said] = replace(impl, match=matcher(said))
-            return self._narrowed[impl, said]
+            said = impl.options.when(self._ctx_of(impl.plugin))
+            if isinstance(said, str):
+                matcher(said)
+                return said
+            return bool(said)
         except Exception:
+            return True
+
+    def _as(self, impl: Impl, index: int, narrowed: str) -> Impl:
+        """Return an implementation at its place in the turn's plan; always the same one, since failures are counted."""
+        if not narrowed and index == impl.index:
             return impl
+        key = (impl, index, narrowed)
+        if key not in self._made:
+            match = matcher(narrowed) if narrowed else impl.match
+            self._made[key] = replace(impl, index=index, match=match)
+        return self._made[key]

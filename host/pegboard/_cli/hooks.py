@@ -73,6 +73,7 @@ def _implementations(hook: str, host: Host) -> list[dict[str, Any]]:
 def _marks(impl: Impl) -> list[str]:
     options = impl.options
     said = [word for word in ("rewrites", "guard", "blocking") if getattr(options, word)]
+    said += ["when it has something to do"] if options.when is not None else []
     said += [f"flag={options.flag}"] if options.flag else []
     said += [f"ramp={options.ramp}"] if options.ramp else []
     said += [f"matcher={options.matcher}"] if options.matcher else []
