@@ -306,9 +306,13 @@ class FlagDetails:
 
 @dataclass(frozen=True, slots=True)
 class FlagRequest:
-    """What a flag source is asked: every declared flag, and for whom the session is."""
+    """What a flag source is asked: every declared flag, and for whom the session is.
+
+    `fresh` is a session whose flags nobody knows yet: it has no journal, and no session above it.
+    """
 
     flags: Mapping[str, Flag]
+    fresh: bool = True
     session_id: str = ""
     project: Path = Path()
     model: str = ""

@@ -29,8 +29,8 @@ from pegboard.records import FlagSnapshotRecord, Record
 
 SNAPSHOT_VARIABLE = "PEGBOARD_FLAGS_SNAPSHOT"
 FILE_VARIABLE = "PEGBOARD_FLAGS_FILE"
-SAID_AGAIN = (FlagLayer.COMMAND_LINE, FlagLayer.MANAGED)
-"""Layers that count even where a session's flags are known already: somebody said it for this very process."""
+SAID_AGAIN = (FlagLayer.SESSION, FlagLayer.COMMAND_LINE, FlagLayer.MANAGED)
+"""Layers that count even where a session's flags are known already: somebody said it for this very session."""
 
 
 class FlagOwner(Protocol):
@@ -93,6 +93,7 @@ class SessionFlags:
             base = self._of_the_process_above()
         request = FlagRequest(
             declared,
+            fresh=base is None,
             session_id=self._session.session_id,
             project=self._session.project,
             model=self._session.model_name,

@@ -53,6 +53,9 @@ def run(
     mode: Annotated[str, typer.Option(help=f"Permission mode: {', '.join(MODES)}.")] = "",
     allow: Annotated[list[str] | None, typer.Option(help="A permission rule that allows; may be repeated.")] = None,
     deny: Annotated[list[str] | None, typer.Option(help="A permission rule that denies; may be repeated.")] = None,
+    flag: Annotated[
+        list[str] | None, typer.Option("--flag", help="NAME=VALUE: a feature flag for this session; may be repeated.")
+    ] = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="What to print.")] = Output.TEXT,
     init: Annotated[bool, typer.Option("--init", help="Fire Setup (init) first; alone, do only that.")] = False,
     maintenance: Annotated[bool, typer.Option("--maintenance", help="Fire Setup (maintenance) first.")] = False,
@@ -74,6 +77,8 @@ def run(
     tables: dict[str, Any] = {}
     if allow or deny:
         tables["permissions"] = {"allow": allow or [], "deny": deny or []}
+    if flag:
+        tables["flags"] = {"values": dict(map(_flag_value, flag))}
     code = asyncio.run(
         _run(
             prompt or None,
@@ -94,6 +99,14 @@ def run(
         )
     )
     raise typer.Exit(code)
+
+
+def _flag_value(said: str) -> tuple[str, str]:
+    """Return name and value of `--flag`; a name alone switches it on."""
+    name, equals, value = said.partition("=")
+    if not name:
+        raise typer.BadParameter(f"{said!r} is no NAME=VALUE", param_hint="--flag")
+    return name.strip(), value if equals else "true"
 
 
 async def _run(
