@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError
 from pegboard.flags import Flag, FlagSnapshot, FlagSource, FlagView, LiveCheck, Ramp, Resolution
 from pegboard.messages import Message, ToolResult
@@ -325,10 +326,6 @@ ConsentSource = Callable[[Path], Iterable[Wanted]]
 """Takes a folder, returns what of it wants consent, in a stable order."""
 
 
-FilterFunction = Callable[[str, Any], Any]
-"""Takes a surface and a payload, returns what may leave; raising closes the surface."""
-
-
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
     """A question of `pegboard doctor`: *ask* returns None when all is well, else what is wrong and how to mend it."""
@@ -419,6 +416,14 @@ class HostView(Protocol):
         """Return every plugin by name: its status, and the module or object where it takes part."""
         ...
 
+    def surfaces(self) -> Mapping[str, tuple[str, Surface]]:
+        """Return every declared way out by name: who declares it ("host", or a plugin), and what it is."""
+        ...
+
+    def tools(self) -> Mapping[str, Tool]:
+        """Return every tool by name."""
+        ...
+
     def sessions(self, *, everywhere: bool = False) -> Sequence[Path]:
         """Return the journals of this folder's sessions, or of all; newest first."""
         ...
@@ -499,6 +504,10 @@ class Registry(Protocol):
 
     def add_filter(self, surface: str, function: FilterFunction) -> None:
         """Add a filter of a way out ("*" for all). They run in the plugins' order; one that raises closes it."""
+        ...
+
+    def add_surface(self, *surfaces: Surface) -> None:
+        """Declare ways out of this plugin's own, on which it calls `ctx.emit`."""
         ...
 
     def settings(self, model: type[Model], *, table: str = "", tightening: Sequence[str] = ()) -> Model:

@@ -155,7 +155,9 @@ class ToolInputError(ToolError):
 
 
 class EgressClosedError(PegboardError):
-    """A filter of a way out failed or refused, so nothing leaves there."""
+    """A filter of a way out failed or refused, so nothing leaves there. `refused` says that it was on purpose."""
+
+    refused = False
 
     def __init__(self, surface: str, by: str, reason: str) -> None:
         self.surface = surface

@@ -34,7 +34,8 @@ from pegboard._board.threads import Threads
 from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
 from pegboard._folders import config_folder, state_folder
-from pegboard.context import FilterFunction, Gate, NoServiceError, Wanted
+from pegboard.context import Gate, NoServiceError, Wanted
+from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, FlagVote, LiveCheck, Ramp, Resolution, resolve
 from pegboard.records import Record
@@ -458,6 +459,14 @@ class HostFace:
     def plugins(self) -> Mapping[str, tuple[str, Any]]:
         """See context.HostView."""
         return {record.name: (str(record.status), record.plugin) for record in self._host.board.records}
+
+    def surfaces(self) -> Mapping[str, tuple[str, Surface]]:
+        """See context.HostView."""
+        return self._host.board.surfaces
+
+    def tools(self) -> Mapping[str, Tool]:
+        """See context.HostView."""
+        return self._host.board.tools
 
     def sessions(self, *, everywhere: bool = False) -> Sequence[Path]:
         """See context.HostView."""

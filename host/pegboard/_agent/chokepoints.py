@@ -1,4 +1,4 @@
-"""The one way to run a tool, the one way to ask a model, and the one way out."""
+"""The one way to run a tool."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pegboard._board.outcomes import CallOutcome
 from pegboard._board.registry import describe
 from pegboard._board.threads import Threads
 from pegboard._board.waiting import LateError, within
-from pegboard.context import Ctx, FilterFunction
+from pegboard.context import Ctx
 from pegboard.decisions import Verdict
-from pegboard.errors import EgressClosedError, PegboardError, ToolError, UnknownToolError
+from pegboard.errors import ToolError, UnknownToolError
 from pegboard.hookspecs import Ask
 from pegboard.messages import (
     Batch,
@@ -38,7 +38,7 @@ from pegboard.messages import (
     trusted,
     whole,
 )
-from pegboard.records import AskRecord, EgressRecord, Record, Spilled, ToolAttempt, ToolStarted
+from pegboard.records import AskRecord, Record, Spilled, ToolAttempt, ToolStarted
 from pegboard.tools import Claims, Tool
 
 DEPTH = 4
@@ -461,37 +461,3 @@ def origins_of(call: ToolCall, result: ToolResult) -> tuple[Origin, ...]:
     if not mcp and not result.origins:
         return TOOL_ONLY
     return tuple(sorted({Origin.TOOL, *result.origins, *((Origin.MCP,) if mcp else ())}))
-
-
-# --- the way out ---------------------------------------------------------------------------------------
-
-
-class Egress:
-    """Everything that leaves passes here: filters in order, and one that fails closes the surface."""
-
-    def __init__(self, filters: tuple[tuple[str, str, FilterFunction], ...], write: Callable[[Record], None]) -> None:
-        self._filters = filters
-        self._write = write
-        self.open = not filters
-        """True while there is no filter at all, so that hot paths need not ask."""
-
-    def emit(self, surface: str, payload: Any) -> Any:
-        """Return what may leave on *surface*. Raises EgressClosedError."""
-        for plugin, pattern, function in self._filters:
-            if pattern not in ("*", surface) and not surface.startswith(pattern + "."):
-                continue
-            try:
-                passed = function(surface, payload)
-            except PegboardError as error:
-                self._close(surface, plugin, str(error))
-            except (Exception, SystemExit) as error:
-                self._close(surface, plugin, describe(error))
-            else:
-                if passed != payload:
-                    self._write(EgressRecord(surface=surface, by=plugin, action="changed"))
-                payload = passed
-        return payload
-
-    def _close(self, surface: str, plugin: str, reason: str) -> None:
-        self._write(EgressRecord(surface=surface, by=plugin, action="closed", reason=reason))
-        raise EgressClosedError(surface, plugin, reason) from None

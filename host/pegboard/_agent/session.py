@@ -14,15 +14,16 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from pegboard import __version__
-from pegboard._agent.chokepoints import DEPTH, Done, Egress, Invoker, depth, origins_of, sendable
+from pegboard._agent.chokepoints import DEPTH, Done, Invoker, depth, origins_of, sendable
 from pegboard._agent.compacting import as_json, cut_by_rule, objection
+from pegboard._agent.egress import Egress
 from pegboard._agent.flagging import SessionFlags
 from pegboard._agent.fold import Conversation, MessagesView, Replay
 from pegboard._agent.journal import Damage, Journal
 from pegboard._agent.loop import Answer, Finished, Limits, Port, TurnEnd, run_turn
 from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
-from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult
+from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult, window_of
 from pegboard._agent.showing import Screen, Shown
 from pegboard._agent.side import SessionJournal, collect, kind_of_failure, reminder
 from pegboard._board.dispatch import Dispatcher
@@ -140,13 +141,13 @@ class Session:
         self._usage = self._replay.usage
         self._turn = self._replay.turn
         self._last_tokens = self._replay.last_tokens
-        self._window = self._find_window()
+        self._window = window_of(host, self.model_name)
         self._counted_characters = self._replay.counted_characters
         self._ctxs: dict[str, Ctx] = {}
         self._flagged = SessionFlags(host, self, journal, recorded=self._replay.flags, given=options.flags)
         self.flags = self._flagged.view
         self.child_environment = self._flagged.child_environment
-        self._egress = Egress(host.filters(), self.write)
+        self._egress = Egress(host.filters(), self.write, self.ctx)
         self.screen = Screen(show, self._egress, stream=options.stream)
         self.dispatcher = Dispatcher(host.plan(self.flags), self, host.watchdog)
         self._tools = host.session_tools(self.flags)
@@ -248,6 +249,7 @@ class Session:
                 await asyncio.wait([self._observing], timeout=1.0)
         finally:
             self._host.watchdog.leave()
+            self._egress.close()
             self._journal.close()
 
     async def _fire_end(self, reason: str) -> None:
@@ -404,7 +406,8 @@ class Session:
         )
 
     def _result(self, end: TurnEnd) -> RunResult:
-        return RunResult(end.reason, end.text, end.detail, end.steps, end.usage, self.session_id)
+        text, detail = self._egress.text("text", end.text), self._egress.text("text", end.detail)
+        return RunResult(end.reason, text, detail, end.steps, end.usage, self.session_id)
 
     async def interrupt(self) -> None:
         """End the turn that runs: partial text is kept, running tools are cancelled, the session can go on."""
@@ -430,7 +433,7 @@ class Session:
     # --- what the loop needs ---------------------------------------------------------------------------
 
     def _port(self) -> Port:
-        self._window = self._find_window()
+        self._window = window_of(self._host, self.model_name)
         return Port(
             request=self._prompting.build,
             stream=self.dispatcher.model_call,
@@ -497,15 +500,6 @@ class Session:
         """Return (tokens of the conversation, tokens of the window): counted by the model, estimated since then."""
         since = max(0, self._conversation.characters - self._counted_characters)
         return self._last_tokens + since // 4, self._window
-
-    def _find_window(self) -> int:
-        """Return the model's context window in tokens."""
-        said = self._host.view.model.context_window
-        if said is not None:
-            return said
-        prefix, _, name = self.model_name.partition(":")
-        info = self._host.model_infos().get(prefix)
-        return info.windows.get(name, info.context_window) if info is not None else 200_000
 
     async def _run_batch(self, blocks: Sequence[ToolUseBlock]) -> list[Finished]:
         self.invoker.allowed = self._prompting.allowed
@@ -710,13 +704,15 @@ class Session:
         )
         self._prompting.thaw()
         self.notice(by, f"compacted by {result.strategy}: {tokens:,} to {self._last_tokens:,} tokens", "info")
-        await self.fire(PostCompact(trigger=trigger, compact_summary=result.summary))
+        await self.fire(PostCompact(trigger=trigger, compact_summary=self._egress.text("summary", result.summary)))
         await self.fire(SessionStart(source="compact", model=self.model_name))
 
     # --- showing ---------------------------------------------------------------------------------------
 
     def _show_event(self, event: StreamEvent) -> None:
         if type(event) is ModelNotice:
+            if event.restart:
+                self.screen.restart()
             self.notice("", event.text, "warning")
         elif self.screen.on:
             self.screen.event(event)
@@ -736,6 +732,7 @@ class Session:
         found = self._ctxs.get(plugin)
         if found is None:
             found = self._ctxs[plugin] = Ctx(self, plugin)
+            self._egress.watch(found.log)
         return found
 
     def problems(self, call: ToolCall) -> str:
@@ -793,7 +790,7 @@ class Session:
             model=model or self.model_name,
             system=(system,) if system else (),
             tools=tuple(sorted(tools, key=lambda spec: spec.name)),
-            messages=list(messages),
+            messages=list(self._egress.messages(f"model.{purpose}", messages)),
             max_tokens=max_tokens,
             session_id=self.session_id,
             request_id=self._prompting.next_id(),

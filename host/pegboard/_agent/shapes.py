@@ -11,7 +11,8 @@ from pegboard._agent.loop import Limits
 from pegboard._board.plan import Plan
 from pegboard._board.threads import Threads
 from pegboard._board.watchdog import Watchdog
-from pegboard.context import FilterFunction, Wanted
+from pegboard.context import Wanted
+from pegboard.egress import FilterFunction
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, LiveCheck, Resolution
 from pegboard.messages import EndReason, Usage
 from pegboard.requests import ModelInfo, Section
@@ -85,3 +86,13 @@ class RunResult:
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
     session_id: str = ""
+
+
+def window_of(host: HostServices, model: str) -> int:
+    """Return a model's context window in tokens."""
+    said = host.view.model.context_window
+    if said is not None:
+        return said
+    prefix, _, name = model.partition(":")
+    info = host.model_infos().get(prefix)
+    return info.windows.get(name, info.context_window) if info is not None else 200_000

@@ -6,17 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pegboard._agent.chokepoints import Done, Egress
+from pegboard._agent.chokepoints import Done
+from pegboard._agent.egress import WITHHELD, Egress, TextStream
 from pegboard.errors import EgressClosedError
-from pegboard.messages import TextBlock, ToolCall
-from pegboard.requests import BlockDone, StreamEvent, TextDelta
+from pegboard.messages import TextBlock, ThinkingBlock, ToolCall
+from pegboard.requests import BlockDone, ModelStarted, StreamEvent, TextDelta, ThinkingDelta
+
+SURFACE_OF_PIECES = {"delta": "text", "thinking_delta": "thinking"}
+PLAIN_FACTS = frozenset({"id", "outcome", "ms", "is_error", "level"})
+"""Facts that hold nobody's words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Something for a person to see: text, delta, thinking, tool, result, notice, context or question.
+    """Something for a person to see: text, thinking, tool, result, notice, context or question; `data` has facts.
 
-    `data` has facts by name; `final` is False for a piece of a longer text.
+    A `delta` is a piece of a text that follows as a whole, a `thinking_delta` one of what the model thinks.
     """
 
     kind: str
@@ -31,6 +36,7 @@ class Screen:
         self._show = show
         self._egress = egress
         self._stream = stream
+        self._pieces: dict[str, TextStream] = {}
         self.on = show is not None
         self.holds_text = False
         """Whether the model's text is shown by who holds it, once the message is whole."""
@@ -40,11 +46,15 @@ class Screen:
         if self._show is None:
             return
         if not self._egress.open:
-            try:
-                text = self._egress.emit("text", text)
-            except EgressClosedError as closed:
-                text = f"[{closed}]"
+            text = self._egress.text("thinking" if kind == "thinking" else "text", text)
+            data = self._facts(data)
         self._show(Shown(kind, text, data))
+
+    def _facts(self, data: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return dict(self._egress.emit("facts", data)) if data else data
+        except EgressClosedError:
+            return {name: value if name in PLAIN_FACTS else WITHHELD for name, value in data.items()}
 
     def event(self, event: StreamEvent) -> None:
         """Show what a model yields."""
@@ -52,9 +62,42 @@ class Screen:
         if kind is BlockDone:
             block = event.block  # type: ignore[union-attr]
             if type(block) is TextBlock and not self.holds_text:
+                self._last_piece("delta")
                 self.tell("text", block.text)
-        elif kind is TextDelta and self._stream and not self.holds_text:
-            self.tell("delta", event.text)  # type: ignore[union-attr]
+            elif type(block) is ThinkingBlock:
+                self._last_piece("thinking_delta")
+                self.tell("thinking", block.thinking)
+        elif kind is TextDelta:
+            if self._stream and not self.holds_text:
+                self._piece("delta", event.text)  # type: ignore[union-attr]
+        elif kind is ThinkingDelta:
+            if self._stream:
+                self._piece("thinking_delta", event.text)  # type: ignore[union-attr]
+        elif kind is ModelStarted:
+            self._pieces.clear()
+
+    def restart(self) -> None:
+        """Forget what came of an answer that begins again."""
+        self._pieces.clear()
+
+    def _piece(self, kind: str, text: str, *, last: bool = False) -> None:
+        """Show some more of a text; what may still become something that must not leave is held back."""
+        if self._show is None:
+            return
+        if not self._egress.open:
+            try:
+                if kind not in self._pieces:
+                    self._pieces[kind] = self._egress.stream(SURFACE_OF_PIECES[kind])
+                text = self._pieces[kind].end() if last else self._pieces[kind].take(text)
+            except EgressClosedError:
+                return  # the whole text, which follows, says so
+        if text:
+            self._show(Shown(kind, text))
+
+    def _last_piece(self, kind: str) -> None:
+        if kind in self._pieces:
+            self._piece(kind, "", last=True)
+            self._pieces.pop(kind, None)
 
     def call(self, call: ToolCall) -> None:
         """Show that a tool is about to be called."""

@@ -23,7 +23,6 @@ from pegboard._board.watchdog import raise_in
 from pegboard.context import (
     Command,
     ConsentSource,
-    FilterFunction,
     Gate,
     HealthCheck,
     HostView,
@@ -31,6 +30,7 @@ from pegboard.context import (
     View,
     Wanted,
 )
+from pegboard.egress import SURFACES, FilterFunction, Surface
 from pegboard.errors import (
     DuplicateToolError,
     HookSignatureError,
@@ -73,6 +73,7 @@ class Contribution:
     sections: list[Section] = field(default_factory=list)
     checks: list[HealthCheck] = field(default_factory=list)
     filters: list[tuple[str, FilterFunction]] = field(default_factory=list)
+    surfaces: list[Surface] = field(default_factory=list)
     consents: list[ConsentSource] = field(default_factory=list)
     has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False
     tables: dict[str, type[BaseModel]] = field(default_factory=dict)
@@ -146,6 +147,10 @@ class Contribution:
     def add_filter(self, surface: str, function: FilterFunction) -> None:
         """See context.Registry."""
         self.filters.append((surface, function))
+
+    def add_surface(self, *surfaces: Surface) -> None:
+        """See context.Registry."""
+        self.surfaces += surfaces
 
     def settings(self, model: type[Model], *, table: str = "", tightening: Sequence[str] = ()) -> Model:
         """See context.Registry."""
@@ -363,6 +368,15 @@ class Board:
     def sections(self) -> tuple[Section, ...]:
         """All static and session sections, in the plugins' order."""
         return tuple(section for name in self._in_order() for section in self.contributions[name].sections)
+
+    @property
+    def surfaces(self) -> dict[str, tuple[str, Surface]]:
+        """All declared ways out by name, with who declares them; the host's come first."""
+        found = {one.name: ("host", one) for one in SURFACES}
+        for name, contribution in sorted(self.contributions.items()):
+            for one in contribution.surfaces:
+                found.setdefault(one.name, (name, one))
+        return found
 
     @property
     def filters(self) -> tuple[tuple[str, str, FilterFunction], ...]:
