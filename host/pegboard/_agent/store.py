@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,8 @@ class Store:
             raise PegboardError(f"{wanted!r} is the beginning of {len(close)} sessions: {some}. Give more of it.")
         raise UnknownSessionError(wanted, [path.stem for path in paths])
 
-    def info(self, path: Path) -> SessionInfo:
-        """Read what a list shows of a session."""
+    def info(self, path: Path, passed: Callable[[Any], Any] = lambda raw: raw) -> SessionInfo:
+        """Read what a list shows of a session; *passed* returns what may be shown of a prompt."""
         started = changed = prompt = project = end = parent = ""
         turns = records = 0
         for _, _, _, raw in read_lines(path):
@@ -106,7 +106,7 @@ class Store:
             elif kind == "turn_end":
                 end = raw.get("reason", "")
             elif kind == "user" and not prompt and raw.get("kind") == "prompt":
-                prompt = _first_text(raw)
+                prompt = _first_text(passed(raw))
         return SessionInfo(path.stem, path, project, started, changed, prompt, turns, records, end, parent)
 
     def remove(self, path: Path) -> None:

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         return run_command_line(given)
     except PegboardError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(_passed(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -52,8 +52,15 @@ def _report(error: BaseException, given: list[str]) -> None:
         "pegboard has an internal error. Please report what stands between the lines:\n"
         "----------------------------------------------------------------------\n"
         f"pegboard {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
-        f"verb: {verb}\n"
-        f"{''.join(traceback.format_exception(error)).rstrip()}\n"
+        f"verb: {_passed(verb)}\n"
+        f"{_passed(''.join(traceback.format_exception(error)).rstrip())}\n"
         "----------------------------------------------------------------------",
         file=sys.stderr,
     )
+
+
+def _passed(text: str) -> str:
+    """Return what may leave of an error: it may quote what a session said."""
+    from pegboard._cli.way_out import said
+
+    return said(text)

@@ -8,6 +8,7 @@ import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, local, open_store, project_folder
+from pegboard._cli.way_out import passed, records_of
 from pegboard.output import print_json, print_table, say
 
 app = typer.Typer(help="The sessions of this folder, or of all.", no_args_is_help=True)
@@ -23,9 +24,10 @@ def list_sessions(
 ) -> None:
     """List sessions, the newest first."""
     store, folder = open_store(), project_folder(cwd)
-    found = [store.info(path) for path in store.paths(None if everywhere else folder)]
+    paths = store.paths(None if everywhere else folder)
+    found = [store.info(path, lambda raw: passed(raw, cwd)) for path in paths]
     if as_json:
-        print_json([info.as_dict() for info in found])
+        print_json(passed([info.as_dict() for info in found], cwd))
         return
     rows = [
         (info.id, local(info.changed), info.turns, info.end, *([info.project] if everywhere else []), info.prompt)
@@ -39,17 +41,16 @@ def list_sessions(
 @app.command()
 def show(session: IdArgument, as_json: JsonOption = False) -> None:
     """Show every record of a session in a line each; its number is what `fork --at` takes."""
-    from pegboard._agent.journal import read_records
     from pegboard._agent.views import describe
 
     store = open_store()
     path = store.find(session)
-    info = store.info(path)
-    records = list(read_records(path))
+    facts = passed(store.info(path, lambda raw: passed(raw, None)).as_dict(), None)
+    records = list(records_of(path, None))
     if as_json:
-        print_json({"session": info.as_dict(), "records": [record.model_dump(mode="json") for record in records]})
+        print_json({"session": facts, "records": [record.model_dump(mode="json") for record in records]})
         return
-    for name, value in info.as_dict().items():
+    for name, value in facts.items():
         if value != "":
             say(f"{name:<9}{value}")
     rows = [(record.seq, local(record.timestamp, "%H:%M:%S"), *describe(record)) for record in records]

@@ -25,11 +25,11 @@ def trace(
     """Show a session as a timeline: model calls, tools and hooks, with durations and decisions."""
     from dataclasses import asdict
 
-    from pegboard._agent.journal import read_records
     from pegboard._agent.views import timeline
+    from pegboard._cli.way_out import records_of
 
     path = journal_of(session, cwd)
-    rows = timeline(read_records(path))
+    rows = timeline(records_of(path, cwd))
     if as_json:
         print_json({"session": path.stem, "rows": [asdict(row) for row in rows]})
         return

@@ -29,10 +29,10 @@ def why(
     from dataclasses import asdict
 
     from pegboard._agent.explaining import explain
-    from pegboard._agent.journal import read_records
+    from pegboard._cli.way_out import records_of
 
     path = journal_of(session, cwd)
-    told = explain(read_records(path), call_id)
+    told = explain(records_of(path, cwd), call_id)
     if as_json:
         print_json({"session": path.stem, **asdict(told)})
         return
