@@ -43,7 +43,7 @@ COMMANDS: tuple[str, ...] = ()
 class _Kept:
     """What is known of a session: its hooks, None where nothing is declared, and what the files were then."""
 
-    stamp: Stamp
+    stamp: Stamp | None
     session: HookSession | None
 
 
@@ -93,7 +93,7 @@ def _session(ctx: Ctx) -> HookSession | None:
     now = stamp(ctx.all_settings, ctx.project)
     kept = _kept.get(ctx)
     if kept is None:
-        kept = _kept[ctx] = _Kept((), None)
+        kept = _kept[ctx] = _Kept(None, None)
     if kept.stamp == now:
         return kept.session
     if kept.session is not None:
