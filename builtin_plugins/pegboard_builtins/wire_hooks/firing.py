@@ -72,6 +72,8 @@ class Place:
     switches: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     flag_is_on: Callable[[str], bool] = lambda name: True
+    alone: bool = True
+    """Whether no person is there: a hook that would wake the model later is waited for then (hook-behaviour 2.1, 8)."""
 
 
 Background = Callable[[Handler, Job], None]
@@ -139,7 +141,8 @@ class _Firing:
 
     async def _one(self, one: Ran) -> None:
         handler = one.choice.handler
-        if handler.asynchronous and self._background is not None:
+        behind = handler.asynchronous and not (handler.rewake and self._place.alone)
+        if behind and self._background is not None:
             self._background(handler, self._job(handler))
             one.choice = replace(one.choice, status="background", why="it runs on its own; its decisions do not count")
             return

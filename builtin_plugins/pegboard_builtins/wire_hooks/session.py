@@ -119,6 +119,7 @@ class HookSession:
             ctx=ctx,
             switches=self.table.switches,
             flag_is_on=lambda name: bool(ctx.flags.get(name, False)),
+            alone=not ctx.interactive,
         )
 
     def _env_file(self) -> Path:

@@ -1,0 +1,179 @@
+"""Declared means fired: each event that the table says is fired is, exactly as often as its path should fire it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pegboard.records import Setup
+from pegboard.testing import call
+from pegboard_builtins.wire_hooks.events import EVENTS
+
+pytestmark = pytest.mark.anyio
+
+BASH = call("Bash", command="echo out")
+FAILS = call("Bash", command="false")
+LONG = call("Bash", command="seq 4000")
+
+
+class Path:
+    """One way through a session. `turns` are the model's, `counts` how often each event is fired on the way."""
+
+    def __init__(self, *turns, setup=None, after=None, allow=("Bash", "Write"), **counts):
+        self.turns = turns
+        self.setup = setup
+        self.after = after
+        self.allow = allow
+        self.counts = {"SessionStart": 1, "UserPromptSubmit": 1, "SessionEnd": 1, **counts}
+
+
+async def resume(host, project):
+    host._stale = True  # a new process
+    host.model.script("Done.")
+    await host.prompt("Go on.")
+
+
+async def compact(host, project):
+    assert await host.session.compact("focus")
+
+
+async def fork(host, project):
+    path = host.host.store.fork(host.session.path)
+    async with host.host.resume(path.stem):
+        pass
+
+
+async def set_up(host, project):
+    await host.session.fire(Setup(trigger="init"))
+
+
+async def interrupt(host, project):
+    host.model.script(call("Bash", command="sleep 60"))
+    running = asyncio.create_task(host.session.run("Wait."))
+    for _ in range(200):
+        if host.records("tool_start"):
+            break
+        await asyncio.sleep(0.02)
+    await host.session.interrupt()
+    await running
+
+
+async def change_file(host, project):
+    await asyncio.sleep(0.3)
+    (project.root / "watched.txt").write_text("new\n")
+    await until(lambda: "FileChanged" in project.ran)
+
+
+async def change_settings(host, project):
+    await asyncio.sleep(0.3)
+    path = project.root / ".claude" / "settings.json"
+    path.write_text(path.read_text() + "\n")
+    await until(lambda: "ConfigChange" in project.ran)
+
+
+async def until(true):
+    for _ in range(300):
+        if true():
+            return
+        await asyncio.sleep(0.05)
+
+
+def memory(project):
+    (project.root / "CLAUDE.md").write_text("Be kind.\n")
+
+
+PATHS = {
+    "a prompt and an answer": Path("Done.", Stop=1, MessageDisplay=1),
+    "a tool that runs": Path(BASH, "Done.", PreToolUse=1, PostToolUse=1, PostToolBatch=1, Stop=1, MessageDisplay=1),
+    "two tools of one message": Path(
+        [BASH, BASH], "Done.", PreToolUse=2, PostToolUse=2, PostToolBatch=1, Stop=1, MessageDisplay=1
+    ),
+    "a tool that fails": Path(
+        FAILS, "Done.", PreToolUse=1, PostToolUseFailure=1, PostToolBatch=1, Stop=1, MessageDisplay=1
+    ),
+    "a tool that nobody allows": Path(
+        call("Bash", command="touch x"),
+        "Done.",
+        allow=(),
+        PreToolUse=1,
+        PermissionRequest=1,
+        PostToolBatch=1,
+        Stop=1,
+        MessageDisplay=1,
+    ),
+    "a tool with an input that does not fit": Path(
+        call("Bash", wrong=1), "Done.", PostToolBatch=1, Stop=1, MessageDisplay=1
+    ),
+    "a tool that moves the folder": Path(
+        call("Bash", command="cd sub"),
+        "Done.",
+        setup=lambda project: (project.root / "sub").mkdir(),
+        PreToolUse=1,
+        PostToolUse=1,
+        CwdChanged=1,
+        PostToolBatch=1,
+        Stop=1,
+        MessageDisplay=1,
+    ),
+    "an error of the API": Path({"error": {"status": 401}}, StopFailure=1),
+    "a turn that is interrupted": Path(
+        "Done.", after=interrupt, UserPromptSubmit=2, Stop=1, MessageDisplay=1, PreToolUse=1
+    ),
+    "a memory file": Path("Done.", setup=memory, InstructionsLoaded=1, Stop=1, MessageDisplay=1),
+    "a session that is resumed": Path(
+        "Done.", after=resume, SessionStart=2, SessionEnd=2, UserPromptSubmit=2, Stop=2, MessageDisplay=2
+    ),
+    "a session that is forked": Path("Done.", after=fork, SessionStart=2, SessionEnd=2, Stop=1, MessageDisplay=1),
+    "a compaction": Path(
+        LONG,
+        "Done.",
+        after=compact,
+        PreToolUse=1,
+        PostToolUse=1,
+        PostToolBatch=1,
+        Stop=1,
+        MessageDisplay=1,
+        PreCompact=1,
+        PostCompact=1,
+        SessionStart=2,
+    ),
+    "a set-up": Path("Done.", after=set_up, Setup=1, Stop=1, MessageDisplay=1),
+    "a watched file": Path("Done.", after=change_file, FileChanged=1, Stop=1, MessageDisplay=1),
+    "settings that change": Path("Done.", after=change_settings, ConfigChange=1, Stop=1, MessageDisplay=1),
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+async def test_each_event_is_fired_as_often_as_its_path_says(project, host_of, name):
+    path = PATHS[name]
+    fired = [event for event, row in EVENTS.items() if row.fires]
+    groups = {event: [project.hook(event)] for event in fired if event != "FileChanged"}
+    project.declare({**groups, "FileChanged": [{"matcher": "watched.txt", "command": project.hook("FileChanged")}]})
+    (project.root / "watched.txt").write_text("old\n")
+    if path.setup is not None:
+        path.setup(project)
+    async with host_of(allow=path.allow) as host:
+        host.builtin("project_memory")
+        host.model.script(*path.turns)
+        await host.prompt("Go.")
+        if path.after is not None:
+            await path.after(host, project)
+    counts = {event: project.ran.count(event) for event in fired if event in project.ran}
+    assert counts == path.counts
+
+
+async def test_a_call_that_is_deferred_asks_for_attention(project, host_of):
+    defer = {"hookSpecificOutput": {"hookEventName": "PreToolUse", "permissionDecision": "defer"}}
+    project.declare({"PreToolUse": [project.hook("h", stdout=defer)], "Notification": [project.hook("Notification")]})
+    async with host_of() as host:
+        host.model.script(BASH)
+        await host.prompt("Go.")
+    assert project.ran == ["h", "Notification"]
+    assert project.seen[1][1]["notification_type"] == "agent_needs_input"
+
+
+def test_every_event_either_is_fired_on_some_path_or_says_what_is_missing():
+    shown = {event for path in PATHS.values() for event in path.counts} | {"Notification"}
+    assert shown == {event for event, row in EVENTS.items() if row.fires}
+    assert all(bool(row.fires) != bool(row.missing) for row in EVENTS.values())
