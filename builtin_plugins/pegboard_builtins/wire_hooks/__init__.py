@@ -5,6 +5,7 @@ Everything but `presence` is imported when a project declares a hook: a session 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -36,14 +37,18 @@ if TYPE_CHECKING:
 LAST_RESORT = 24 * 3600.0
 """Seconds: every handler has its own deadline, which is kept with the handler; this one is never reached."""
 
+SAME_MOMENT = 0.05
+"""Seconds in which the files are not looked at again: seven hooks ask at the start of one turn."""
+
 COMMANDS: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class _Kept:
-    """What is known of a session: its hooks, None where nothing is declared, and what the files were then."""
+    """What is known of a session: its hooks, None where nothing is declared; what the files were when it looked."""
 
     stamp: Stamp | None
+    looked: float
     session: HookSession | None
 
 
@@ -90,10 +95,14 @@ def register(registry: Registry) -> None:
 
 def _session(ctx: Ctx) -> HookSession | None:
     """Return the hooks of a session, None if nothing is declared; they are read again when a file has changed."""
-    now = stamp(ctx.all_settings, ctx.project)
     kept = _kept.get(ctx)
     if kept is None:
-        kept = _kept[ctx] = _Kept(None, None)
+        kept = _kept[ctx] = _Kept(None, 0.0, None)
+    clock = time.monotonic()
+    if kept.stamp is not None and clock - kept.looked < SAME_MOMENT:
+        return kept.session
+    kept.looked = clock
+    now = stamp(ctx.all_settings, ctx.project)
     if kept.stamp == now:
         return kept.session
     if kept.session is not None:

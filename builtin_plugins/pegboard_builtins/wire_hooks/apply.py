@@ -29,7 +29,6 @@ from pegboard_builtins.wire_hooks.inputs import SessionEndInput
 from pegboard_builtins.wire_hooks.merge import Heard, first, last
 from pegboard_builtins.wire_hooks.rendering import as_model_text, same_shape
 from pegboard_builtins.wire_hooks.session import HookSession
-from pegboard_builtins.wire_hooks.watch import Watch, is_wanted
 
 END_BUDGET = "CLAUDE_CODE_SESSIONEND_HOOKS_TIMEOUT_MS"
 END_SECONDS_AT_MOST = 60.0
@@ -259,9 +258,7 @@ async def lifecycle(session: HookSession, event: Event) -> Answer | None:
     """Fire what the contract has too; the rest is ours alone."""
     if isinstance(event, SessionStart) and event.source != "compact":
         session.tell_of_the_table()
-        if is_wanted(session.table):
-            session.watch = Watch(session.ctx, lambda: session.table)
-            session.watch.start()
+        session.watch_files()
     if event.name not in session.events():
         return None
     told = payloads.lifecycle(event, session.ctx)

@@ -61,14 +61,19 @@ class HookFile:
     plugin: PluginFolder | None = None
     trusted: bool = True
     problems: tuple[Problem, ...] = ()
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HookTable:
-    """All declared hooks of a project, in configuration order, and what was wrong on the way."""
+    """All declared hooks of a project, in configuration order, and what was wrong on the way.
+
+    `broken` says that a whole file could not be read, so that hooks may be missing.
+    """
 
     entries: tuple[Entry, ...] = ()
     problems: tuple[Problem, ...] = ()
+    broken: bool = False
     switches: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
 
@@ -101,6 +106,7 @@ def load(files: Sequence[HookFile], consented: Callable[[Handler], bool] = lambd
     return HookTable(
         entries=tuple(entries),
         problems=tuple(problems),
+        broken=any(file.broken for file in files),
         switches=switches,
         files=tuple(dict.fromkeys(file.path for file in files if file.path)),
     )

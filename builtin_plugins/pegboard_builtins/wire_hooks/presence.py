@@ -21,8 +21,9 @@ def claude_files(project: Path, environment: Mapping[str, str] = os.environ) -> 
     yield project / ".claude" / "settings.json", SettingsLayer.PROJECT
     yield project / ".claude" / "settings.local.json", SettingsLayer.LOCAL
     yield MANAGED, SettingsLayer.MANAGED
-    for part in sorted(MANAGED.with_suffix(".d").glob("*.json")):
-        yield part, SettingsLayer.MANAGED
+    if MANAGED.parent.is_dir():
+        for part in sorted(MANAGED.with_suffix(".d").glob("*.json")):
+            yield part, SettingsLayer.MANAGED
 
 
 def stamp(view: SettingsView, project: Path) -> Stamp:

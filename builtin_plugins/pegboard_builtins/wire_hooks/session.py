@@ -16,7 +16,7 @@ from pegboard_builtins.wire_hooks.job import Job
 from pegboard_builtins.wire_hooks.load import HookTable, Standing
 from pegboard_builtins.wire_hooks.parse import capped, read
 from pegboard_builtins.wire_hooks.sources import read_table
-from pegboard_builtins.wire_hooks.watch import Watch
+from pegboard_builtins.wire_hooks.watch import Watch, is_wanted
 
 WITH_ENV_FILE = frozenset({"SessionStart", "Setup", "CwdChanged", "FileChanged"})
 LIFECYCLE = frozenset(
@@ -63,9 +63,24 @@ class HookSession:
         """Read it again, at the start of a turn; False where a ConfigChange hook refuses or is yet to be asked."""
         if self.watch is not None and not self.watch.may_reload():
             return False
-        self.table = read_table(self.ctx.all_settings, self.ctx.project, self.ctx.consented)
+        table = read_table(self.ctx.all_settings, self.ctx.project, self.ctx.consented)
+        if table.broken and not self.table.broken:
+            # Half written, say. A guard must not be gone because somebody is about to save its file.
+            for problem in table.problems:
+                self.tell(f"{problem} The hooks of the last turn still hold.")
+            return True
+        self.table = table
         self.tell_of_the_table()
+        self.watch_files()
         return True
+
+    def watch_files(self) -> None:
+        """Begin to watch files, if a hook wants to be told of any; go on with those that are wanted now."""
+        if self.watch is not None:
+            self.watch.look_again()
+        elif is_wanted(self.table):
+            self.watch = Watch(self.ctx, lambda: self.table)
+            self.watch.start()
 
     @property
     def declares_background(self) -> bool:

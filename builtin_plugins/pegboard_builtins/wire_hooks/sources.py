@@ -80,7 +80,7 @@ def _of_claude(view: SettingsView, project: Path) -> Iterator[HookFile]:
         value, problems = _json_file(path, layer)
         if value is None:
             if problems:
-                yield HookFile(layer, str(path), problems=problems)
+                yield HookFile(layer, str(path), problems=problems, broken=True)
             continue
         switches = {ours: value[theirs] for theirs, ours in SPELLINGS.items() if theirs in value}
         yield HookFile(layer, str(path), value.get("hooks"), switches, trusted=trusted)

@@ -49,6 +49,10 @@ class Watch:
         self._paths = {self._ctx.cwd / path for path in paths}
         self._again.set()
 
+    def look_again(self) -> None:
+        """Take note of a table that has changed."""
+        self._again.set()
+
     def _named(self) -> set[Path]:
         cwd = self._ctx.cwd
         handlers = [handler for handler in self._table().active if handler.event == "FileChanged"]
