@@ -1,16 +1,18 @@
-"""A project that declares hooks, and the session in which they run as real processes."""
+"""A project that declares hooks and the session in which they run as real processes; a desk for runners alone."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from wire_run_desk import RunDesk
 
 from pegboard.testing import HostFixture
+from pegboard_builtins.wire_hooks.runners import open_runners
 
 ANSWERING = """
 import json, pathlib, sys, time
@@ -101,3 +103,14 @@ def host_of(project: Project) -> Callable[..., HostFixture]:
         return host
 
     return make
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[RunDesk]:
+    """Runners in a fresh folder; at the end nothing may run there any more."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    async with open_runners() as runners:
+        desk = RunDesk(folder, runners)
+        yield desk
+    assert desk.still_running() == []

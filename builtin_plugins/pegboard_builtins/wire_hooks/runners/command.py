@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import shlex
@@ -18,7 +19,7 @@ from pegboard_builtins.wire_hooks.runners.environment import (
     filled,
     folder_of,
 )
-from pegboard_builtins.wire_hooks.runners.process import HookProcess, start
+from pegboard_builtins.wire_hooks.runners.process import GRACE, HookProcess, start
 from pegboard_builtins.wire_hooks.runners.resolve import Resolution, find_program, resolve, shebang_problem
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -36,6 +37,9 @@ class CannotRunError(Exception):
 class CommandRunner:
     """Runs command handlers, one process per event."""
 
+    def __init__(self) -> None:
+        self._running: set[HookProcess] = set()
+
     async def run(self, handler: Handler, job: Job) -> RawResult:
         """Run it once, for `job.seconds` at most."""
         began = time.perf_counter()
@@ -44,13 +48,19 @@ class CommandRunner:
             process = launch.start()
         except CannotRunError as cannot:
             return _timed(cannot.result, began)
+        self._running.add(process)
         try:
             in_time = await process.wait(job.seconds)
             if in_time:
                 await process.drain()
         finally:
+            self._running.discard(process)
             await process.end()
         return _timed(launch.result(process, in_time=in_time), began)
+
+    async def close(self) -> None:
+        """End what still runs: whoever waits for it gets the exit code of a program that was ended."""
+        await asyncio.gather(*(process.tree.end(GRACE) for process in self._running))
 
 
 class Launch:
@@ -126,7 +136,7 @@ class Launch:
             result.broken = self._broken(process.status)
         problem = out.problem or err.problem
         if problem:
-            result.error = result.error or f"its output was too long to keep, and {problem}"
+            result.note = f"its output was too long to be kept whole, and {problem}"
         return result
 
     def _broken(self, status: int) -> str:

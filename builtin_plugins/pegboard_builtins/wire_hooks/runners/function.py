@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
+import types
+from collections.abc import Awaitable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +82,7 @@ class FunctionRunner:
         except OverrunError:
             known.quick = 0
             return _late(began, "it was ended")
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # it must not end the host
             return _failed(began, f"{handler.function} raised {_said(error)}", _trace(error))
         result.milliseconds = (clock() - began) * 1e3
         return result
@@ -132,18 +134,56 @@ class _LateError(Exception):
 
 async def _awaited(function: Any, event: Any, seconds: float) -> Any:
     """Await a coroutine function in a task of its own, so that one which eats its cancellation can be left behind."""
-    task: asyncio.Task[Any] = asyncio.ensure_future(function(event))
+    task = asyncio.create_task(_without_exit(function, event))
     try:
         done, _ = await asyncio.wait([task], timeout=seconds)
     except asyncio.CancelledError:
         task.cancel()
-        await asyncio.wait([task], timeout=GRACE)
+        if not (await asyncio.wait([task], timeout=GRACE))[0]:
+            task.cancel()
         raise
     if done:
         return task.result()
     task.cancel()
     ended, _ = await asyncio.wait([task], timeout=GRACE)
+    if not ended:
+        task.cancel()
+        await asyncio.wait([task], timeout=GRACE)
     raise _LateError("it was cancelled" if ended else "it ignored its cancellation and was left behind")
+
+
+async def _without_exit(function: Any, event: Any) -> Any:
+    """Await it; a SystemExit would leave the task and end the loop."""
+    try:
+        return await _cancelled_once(function(event))
+    except SystemExit as leaving:
+        raise RuntimeError(f"SystemExit: {leaving}") from leaving
+
+
+@types.coroutine
+def _cancelled_once(work: Awaitable[Any]) -> Generator[Any, Any, Any]:
+    """Await *work*, which is told of the first cancellation; after a second it is not stepped any more.
+
+    A task that eats its cancellations would otherwise keep the loop from closing, and the host from ending.
+    """
+    steps: Any = work.__await__()
+    told = False
+    try:
+        waits_for = next(steps)
+        while True:
+            try:
+                sent = yield waits_for
+            except asyncio.CancelledError as cancelled:
+                if told:
+                    raise
+                told = True
+                waits_for = steps.throw(cancelled)
+            except BaseException as error:
+                waits_for = steps.throw(error)
+            else:
+                waits_for = steps.send(sent)
+    except StopIteration as end:
+        return end.value
 
 
 def wire(answer: Any, event: str) -> dict[str, Any] | None:

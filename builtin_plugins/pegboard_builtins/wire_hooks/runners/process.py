@@ -8,7 +8,6 @@ import fcntl
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -188,7 +187,7 @@ def spawn(
             (os.POSIX_SPAWN_DUP2, stdin, 0),
             (os.POSIX_SPAWN_DUP2, stdout, 1),
             (os.POSIX_SPAWN_DUP2, stderr, 2),
-            *_CLOSED,
+            *_not_handed_on(),
         ]
         try:
             return os.posix_spawn(
@@ -264,19 +263,25 @@ def open_pipe() -> tuple[int, int]:
     return ours, theirs
 
 
-_CLOSED: list[tuple[int, int]] = []
-"""What the host itself was started with beside stdin, stdout and stderr: no business of a hook."""
+@cache
+def _not_handed_on() -> list[tuple[int, int]]:
+    """Return the moves that close what this process itself was started with, beside stdin, stdout and stderr.
+
+    Files that Python opens are closed in programs anyway; these are no business of a hook, and one that lives on
+    would hold a pipe of whoever started us.
+    """
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return []
+    return [(os.POSIX_SPAWN_CLOSE, fd) for fd in sorted(numbers) if fd > 2 and _is_handed_on(fd)]
 
 
-def close_inherited() -> None:
-    """Note which files this process was handed by whoever started it, so that hooks do not get them too."""
-    if _CLOSED or not sys.platform.startswith("linux"):
-        return
-    for name in os.listdir("/proc/self/fd"):
-        fd = int(name)
-        with suppress(OSError):
-            if fd > 2 and os.get_inheritable(fd):
-                _CLOSED.append((os.POSIX_SPAWN_CLOSE, fd))
+def _is_handed_on(fd: int) -> bool:
+    try:
+        return os.get_inheritable(fd)
+    except OSError:
+        return False
 
 
 # --- waiting --------------------------------------------------------------------------------------------

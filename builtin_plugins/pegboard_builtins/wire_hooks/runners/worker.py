@@ -142,7 +142,7 @@ class WorkerRunner:
     async def close(self) -> None:
         """End all workers."""
         places, self._places = list(self._places.values()), {}
-        await self._end(places)
+        await asyncio.gather(self._end(places), self._cold.close())
 
     async def _end(self, places: list[Place]) -> None:
         workers = [place.worker for place in places if place.worker is not None]
