@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
-from wire_run_desk import RunDesk, command_handler
+from wire_run_desk import RunDesk, command_handler, in_a_host_of_its_own
 
 pytestmark = pytest.mark.anyio
 
@@ -160,10 +161,6 @@ async def test_closing_the_runners_while_one_runs_leaves_nothing(desk: RunDesk):
 
 async def test_nothing_is_left_when_the_host_itself_is_torn_down_in_the_middle(desk: RunDesk):
     """The loop of this host is closed without a word; at exit the hooks are ended."""
-    import subprocess
-    import sys
-    from pathlib import Path
-
     script = f"""
 import asyncio, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -178,8 +175,8 @@ async def main():
 loop = asyncio.new_event_loop()
 loop.run_until_complete(main())
 """
-    done = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, check=False)
-    assert (desk.folder / "started").exists(), done.stderr
+    _, said = await in_a_host_of_its_own(script)
+    assert (desk.folder / "started").exists(), said
     assert desk.still_running() == []
 
 
@@ -194,7 +191,7 @@ def _dead_children() -> list[str]:
     for name in os.listdir("/proc"):
         try:
             if name.isdigit():
-                facts = open(f"/proc/{name}/stat").read().rpartition(")")[2].split()
+                facts = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
                 if facts[0] == "Z" and int(facts[1]) == os.getpid():
                     found.append(name)
         except OSError:

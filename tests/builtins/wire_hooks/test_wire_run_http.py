@@ -7,12 +7,13 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_run_desk import RunDesk, handler
+from wire_run_desk import RunDesk, handler, in_a_host_of_its_own
 from wire_run_server import CERTIFICATE, WireServer, response
 
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
@@ -255,11 +256,6 @@ async def test_a_certificate_that_nobody_trusts_is_told_with_the_mend(desk: RunD
 @anyio
 async def test_the_authority_that_ssl_cert_file_names_is_trusted(tmp_path: Any):
     """In a process of its own: the library makes its TLS context once."""
-    import os
-    import subprocess
-    import sys
-    from pathlib import Path
-
     script = f"""
 import asyncio, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -274,9 +270,8 @@ async def main():
         assert result.answer == {{"a": 1}}, result
 asyncio.run(main())
 """
-    environment = {**os.environ, "SSL_CERT_FILE": str(CERTIFICATE)}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    status, said = await in_a_host_of_its_own(script, SSL_CERT_FILE=str(CERTIFICATE))
+    assert status == 0, said
 
 
 @anyio

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +103,15 @@ class RunDesk:
             except OSError:
                 continue
         return found
+
+
+async def in_a_host_of_its_own(script: str, **variables: str) -> tuple[int | None, str]:
+    """Run a script in another interpreter; return its exit status and what it said on stderr."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stderr=asyncio.subprocess.PIPE, env={**os.environ, **variables}
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, said.decode()
 
 
 WHERE = Source(SettingsLayer.PROJECT, ".pegboard/settings.toml", 3)
