@@ -17,6 +17,7 @@ SUBJECTS = {
     "cli": "the command line with 0 and 50 installed packs",
     "ready": "`pegboard run` until its first request",
     "resume": "a journal of 100,000 records",
+    "hooks": "declared hooks: a command, ten at once, a warm worker, HTTP, a function",
     "memory": "1,000 sessions in one process",
 }
 """The subjects in the order of the report; each is the module `bench.NAME` with a function `measure`."""

@@ -152,7 +152,10 @@ class Bench:
         place = self.folder / f"host-{self._hosts}"
         place.mkdir()
         named = [(f"noop_{number:03d}", plugin) for number, plugin in enumerate(plugins)]
-        host = bare_host(place, named, look=look, model=model, entry_points=entry_points)
+        return self.enter(bare_host(place, named, look=look, model=model, entry_points=entry_points))
+
+    def enter(self, host: Host) -> Host:
+        """Enter a host; it is left with the bench."""
         self.run(self._stack.enter_async_context(host))
         return host
 
