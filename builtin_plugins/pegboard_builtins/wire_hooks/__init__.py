@@ -148,7 +148,7 @@ def _of(ctx: Ctx) -> HookSession:
 
 def _has_prompts(ctx: Ctx) -> bool:
     session = _session(ctx)
-    return session is not None and ("UserPromptSubmit" in session.events() or session.declares_background)
+    return session is not None and session.has_anything
 
 
 @hookimpl(rewrites=True, after="*", timeout=LAST_RESORT, when=_has_prompts)
@@ -187,7 +187,7 @@ def _has_steps(ctx: Ctx) -> bool:
     session = _session(ctx)
     if session is None:
         return False
-    return not session.events().isdisjoint(("Stop", "PostToolBatch")) or session.declares_background
+    return session.has_anything
 
 
 @hookimpl(timeout=LAST_RESORT, when=_has_steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -60,6 +60,10 @@ class Fired:
         return [Heard(one.choice.handler, one.said) for one in self.ran if one.said is not None]
 
 
+Detach = Callable[[Handler, Coroutine[Any, Any, RawResult]], None]
+"""Takes what is left of a program that goes on by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where and for whom an event is fired: what all jobs of a session share."""
@@ -72,6 +76,7 @@ class Place:
     switches: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     flag_is_on: Callable[[str], bool] = lambda name: True
+    detach: Detach | None = None
     alone: bool = True
     """Whether no person is there: a hook that would wake the model later is waited for then (hook-behaviour 2.1, 8)."""
 
@@ -149,6 +154,9 @@ class _Firing:
         if handler.sequential:
             self._show(merge(self._fired.row, self._fired.heard).updated)
         one.raw = await run_one(self._runners, handler, self._job(handler))
+        if one.raw.detached:
+            one.choice, one.raw = replace(one.choice, status="background", why=one.raw.note), None
+            return
         one.said = read(self._fired.row, handler, one.raw)
 
     def _job(self, handler: Handler) -> Job:
@@ -168,6 +176,7 @@ class _Firing:
             scrub=bool(switches.get("scrub_environment")),
             allowed_urls=switches.get("allowed_urls"),
             allowed_variables=switches.get("allowed_variables"),
+            detach=place.detach,
         )
 
     def _show(self, updated: dict[str, Any] | None) -> None:

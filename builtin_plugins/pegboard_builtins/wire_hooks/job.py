@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,6 +35,8 @@ class Job:
     """Whether credentials are taken out of a hook's environment."""
     allowed_urls: tuple[str, ...] | None = None
     allowed_variables: tuple[str, ...] | None = None
+    detach: Callable[[Handler, Coroutine[Any, Any, RawResult]], None] | None = None
+    """Takes what is left of a program whose first line says `{"async": true}`: it goes on while nobody waits for it."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class RawResult:
     that answer in values instead of text; else `stdout` is read. Of a prompt or an agent it is their verdict:
     `{"ok": bool, "reason": str, "impossible": bool}`. `is_text_context` is False where plain text is never context
     (HTTP). `cut` names the files in which what was cut off from an output is kept. `note` is for the trace: what
-    happened on the way and changes nothing.
+    happened on the way and changes nothing. `detached` says that the program goes on and `Job.detach` has the rest.
     """
 
     exit: int | None = 0
@@ -61,6 +63,7 @@ class RawResult:
     is_text_context: bool = True
     cut: tuple[Path, ...] = ()
     note: str = ""
+    detached: bool = False
     milliseconds: float = 0.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.firing import Fired, Place, fire, record_of, run_one
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.inputs import Input
-from pegboard_builtins.wire_hooks.job import Job
+from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.load import HookTable, Standing
 from pegboard_builtins.wire_hooks.parse import capped, read
 from pegboard_builtins.wire_hooks.sources import read_table
@@ -83,9 +84,9 @@ class HookSession:
             self.watch.start()
 
     @property
-    def declares_background(self) -> bool:
-        """Whether any hook runs on its own, so that something may come of it later."""
-        return any(handler.asynchronous for handler in self.table.active)
+    def has_anything(self) -> bool:
+        """Whether any hook counts: each may go on by itself, and what comes of it later must reach the model."""
+        return bool(self.table.active)
 
     def events(self) -> frozenset[str]:
         """Return the events for which anything is declared, whether it counts or not."""
@@ -135,6 +136,7 @@ class HookSession:
             switches=self.table.switches,
             flag_is_on=lambda name: bool(ctx.flags.get(name, False)),
             alone=not ctx.interactive,
+            detach=self._detach,
         )
 
     def _env_file(self) -> Path:
@@ -168,13 +170,19 @@ class HookSession:
     # --- in the background -----------------------------------------------------------------------------
 
     def _start(self, handler: Handler, job: Job) -> None:
-        task = asyncio.get_running_loop().create_task(self._run_behind(handler, job), name=f"hook {handler.id}")
+        self._detach(handler, self._run_behind(handler, job))
+
+    def _detach(self, handler: Handler, work: Coroutine[Any, Any, RawResult]) -> None:
+        task = asyncio.get_running_loop().create_task(self._take_late(handler, work), name=f"hook {handler.id}")
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _run_behind(self, handler: Handler, job: Job) -> None:
-        """Run a hook that nobody waits for: its context and message reach the model later, nothing else counts."""
-        raw = await run_one(await self._runners(), handler, job)
+    async def _run_behind(self, handler: Handler, job: Job) -> RawResult:
+        return await run_one(await self._runners(), handler, job)
+
+    async def _take_late(self, handler: Handler, work: Coroutine[Any, Any, RawResult]) -> None:
+        """Take what a hook said that nobody waited for: context and message reach the model, nothing else counts."""
+        raw = await work
         said = read(EVENTS[handler.event], handler, raw)
         for text in (said.context, said.message):
             if text:
@@ -196,6 +204,7 @@ class HookSession:
             await self.watch.close()
         if self._runs is not None:
             await self._runs.end_session(self.ctx.session_id)
+        await asyncio.sleep(0)  # a task that is cancelled before its first step would not end its process
         tasks = list(self._background)
         for task in tasks:
             task.cancel()

@@ -298,3 +298,16 @@ async def test_c88_every_hook_that_an_event_is_for_has_a_row_that_says_what_beca
         assert (record.outcome, record.winner, record.subject) == ("deny", decided.id, "toolu_1_1")
         assert decided.where.startswith(str(project.root / ".claude" / "settings.json"))
         assert json.loads(record.payload)["tool_name"] == "Bash"
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.6], ids=["which ends at once", "which goes on"])
+async def test_a_hook_may_say_on_its_first_line_that_nobody_should_wait(project, host_of, wait):
+    """hook-behaviour, f38: a published plugin installs what it needs this way."""
+    late = json.dumps(specific("PreToolUse", additionalContext="LATE-WORDS", permissionDecision="deny"))
+    first = '{"async":true,"asyncTimeout":60000}'
+    project.declare({"PreToolUse": [{"command": f"echo '{first}'; sleep {wait}; echo '{late}'", "timeout": 30}]})
+    async with host_of() as host:
+        await run(host, BASH, call("Bash", command="sleep 1.5"), "Done.")
+        assert outcomes(host) == ["ok", "ok"]
+        assert "LATE-WORDS" in told(host)
+        assert [row.status for record in host.records("declared") for row in record.rows] == ["background"] * 2

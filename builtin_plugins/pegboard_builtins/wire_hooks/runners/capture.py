@@ -89,6 +89,14 @@ class Capture:
         """Return what is kept in memory; bytes that are no UTF-8 become U+FFFD."""
         return b"".join(self._kept).decode("utf-8", errors="replace")
 
+    def first_line(self) -> bytes | None:
+        """Return the first line without its end, None while there is none."""
+        head = self._kept[0] if self._kept else b""
+        if b"\n" not in head and len(self._kept) > 1:
+            head = b"".join(self._kept)
+        line, found, _ = head.partition(b"\n")
+        return line if found else None
+
     def close(self) -> None:
         """Let go of the pipe and of the file."""
         if self.fd >= 0:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pydantic_core import from_json
+
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.runners.capture import NewFile, new_file
@@ -49,18 +51,51 @@ class CommandRunner:
         except CannotRunError as cannot:
             return _timed(cannot.result, began)
         self._running.add(process)
+        process.wakes = (lambda: process.status is None and goes_on(process)) if job.detach is not None else None
+        handed_on = False
         try:
             in_time = await process.wait(job.seconds)
+            if in_time:
+                await process.drain()
+            if job.detach is not None and goes_on(process):
+                handed_on = True
+                job.detach(handler, self._rest(launch, process, began))
+                return _timed(RawResult(detached=True, note="its first line says that it goes on by itself"), began)
+        finally:
+            if not handed_on:
+                self._running.discard(process)
+                await process.end()
+        return _timed(launch.result(process, in_time=in_time), began)
+
+    async def _rest(self, launch: Launch, process: HookProcess, began: float) -> RawResult:
+        """Wait for a program that goes on by itself, and return what it said after its first line."""
+        process.wakes = None
+        try:
+            in_time = await process.wait(launch.job.seconds)
             if in_time:
                 await process.drain()
         finally:
             self._running.discard(process)
             await process.end()
-        return _timed(launch.result(process, in_time=in_time), began)
+        result = launch.result(process, in_time=in_time)
+        result.stdout = result.stdout.partition("\n")[2]
+        return _timed(result, began)
 
     async def close(self) -> None:
         """End what still runs: whoever waits for it gets the exit code of a program that was ended."""
         await asyncio.gather(*(process.tree.end(GRACE) for process in self._running))
+
+
+def goes_on(process: HookProcess) -> bool:
+    """Whether a program's first line is `{"async": true}`: nobody should wait for it (hook-contract 1.6)."""
+    line = process.stdout.first_line()
+    if line is None or b'"async"' not in line:
+        return False
+    try:
+        said = from_json(line)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("async") is True
 
 
 class Launch:

@@ -46,6 +46,8 @@ class HookProcess:
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[None] = self._loop.create_future()
         self._watching = False
+        self.wakes: Callable[[], bool] | None = None
+        """Asked when something was printed: whether `wait` shall come back though the program goes on."""
         self._change: asyncio.Future[None] | None = None
         self._pidfd = watch_exit(pid, self._loop, self._reap)
         RUNNING[pid] = self.tree
@@ -136,6 +138,8 @@ class HookProcess:
             self._unwatch(capture)
             if capture.endless or self.status is not None:
                 self._wake()
+        if self.wakes is not None and self.wakes():
+            self._wake()
 
     def _unwatch(self, capture: Capture) -> None:
         if self._watching and capture.fd >= 0:
