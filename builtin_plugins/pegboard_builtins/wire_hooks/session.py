@@ -37,6 +37,8 @@ LIFECYCLE = frozenset(
 )
 """Events that hang from the host's `lifecycle`; the others have a hook of their own."""
 SERVICE = "wire_hooks"
+BACKGROUND_GRACE = 1.0
+"""Seconds that hooks in the background have at a session's end: what tells somebody that it is over must come to it."""
 ENV_FILE = "env.sh"
 """Its name in the session's folder; the shell tool sources the same file."""
 
@@ -202,6 +204,8 @@ class HookSession:
         """End what still runs: a hook in the background does not outlive its session."""
         if self.watch is not None:
             await self.watch.close()
+        if self._background:
+            await asyncio.wait(self._background, timeout=BACKGROUND_GRACE)
         if self._runs is not None:
             await self._runs.end_session(self.ctx.session_id)
         await asyncio.sleep(0)  # a task that is cancelled before its first step would not end its process

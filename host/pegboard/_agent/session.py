@@ -25,7 +25,7 @@ from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
 from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult, window_of
 from pegboard._agent.showing import Screen, Shown
-from pegboard._agent.side import SessionJournal, collect, kind_of_failure, reminder
+from pegboard._agent.side import SessionJournal, collect, kind_of_failure, reminder, saved_text
 from pegboard._board.dispatch import Dispatcher
 from pegboard.context import Ctx, Wanted
 from pegboard.decisions import Answer as LifecycleAnswer
@@ -424,6 +424,7 @@ class Session:
 
     async def compact(self, instructions: str = "") -> bool:
         """Make the conversation shorter now (`/compact`); False if nobody could."""
+        self.prompt_id = str(uuid.uuid4())  # what a person types is a prompt, too
         return await self._compact(CompactionTrigger.MANUAL, instructions)
 
     async def call_user_tool(self, name: str, given: dict[str, Any]) -> Done:
@@ -919,18 +920,7 @@ class Session:
 
     def spill(self, call_id: str, text: str) -> Path:
         """Save a long text beside the journal."""
-        folder = self.folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        safe = "".join(character if character.isalnum() or character in "-_" else "_" for character in call_id)
-        path = folder / f"{safe}.txt"
-        number = 1
-        while path.exists():
-            number += 1
-            path = folder / f"{safe}.{number}.txt"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
-        return path
+        return saved_text(self.folder, call_id, text)
 
     def tools(self) -> Mapping[str, Tool]:
         """Return all tools by name."""

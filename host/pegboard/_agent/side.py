@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,21 @@ def reminder(text: str) -> str:
     """Mark words that are neither the user's nor a tool's, so that they cannot pose as either."""
     safe = whole(text).replace("</system-reminder>", "<\\/system-reminder>")
     return f"<system-reminder>\n{safe}\n</system-reminder>"
+
+
+def saved_text(folder: Path, name: str, text: str) -> Path:
+    """Save a text in a session's folder under a name that is free, for the user's eyes only; return where."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    safe = "".join(character if character.isalnum() or character in "-_" else "_" for character in name)
+    path = folder / f"{safe}.txt"
+    number = 1
+    while path.exists():
+        number += 1
+        path = folder / f"{safe}.{number}.txt"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+    return path
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""Plays many cases at once and holds each against its recording and the list of deviations."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hook_meaning import Meaning, differences, happened, recorded, wrong_payload
+from hook_play import CASES, HERE, SUPPLEMENTS, NoSubjectError, Played, Stage, play
+
+LIST: dict[str, Any] = json.loads((HERE / "deviations.json").read_text(encoding="utf-8"))
+REASONS: dict[str, str] = LIST["reasons"]
+DEVIATING: dict[str, dict[str, Any]] = LIST["deviating"]
+MISSING: dict[str, str] = {case: subject for subject, cases in LIST["missing"].items() for case in cases}
+AT_ONCE = 6
+SEEN_BY_ALL = frozenset({"IS_SANDBOX", "CLAUDE_CODE_MAX_RETRIES", "GIT_TERMINAL_PROMPT"})
+"""Variables that mean nothing to others: a case with any other one is played alone."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """What became of a case: `passed`, `deviating`, `missing`, or `wrong` with the reasons in `problems`."""
+
+    case: str
+    wanted: Meaning = field(default_factory=dict)
+    found: Meaning = field(default_factory=dict)
+    differs: Meaning = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    played: Played | None = None
+
+    @property
+    def kind(self) -> str:
+        """In a word."""
+        if self.problems:
+            return "wrong"
+        return "missing" if self.case in MISSING else "deviating" if self.case in DEVIATING else "passed"
+
+
+def play_all(ids: Iterable[str], folder: Path) -> dict[str, Judged]:
+    """Play cases, as many at once as do not disturb each other, each in a folder of its own."""
+    wanted = list(ids)
+    alone = [case for case in wanted if _needs_variables(case) or "user" in SUPPLEMENTS.get(case, {})]
+    together = [case for case in wanted if case not in alone]
+    home = folder / "home"
+    home.mkdir()
+    with _environment({"HOME": str(home), "CLAUDE_CONFIG_DIR": None}):
+        judged = asyncio.run(_side_by_side(together, folder))
+        for case in alone:
+            variables = {"HOME": str(folder / case / "home"), **(CASES[case].get("env") or {})}
+            with _environment(variables):
+                judged += asyncio.run(_side_by_side([case], folder))
+    return {one.case: one for one in judged}
+
+
+def _needs_variables(case: str) -> bool:
+    return bool((CASES[case].get("env") or {}).keys() - SEEN_BY_ALL)
+
+
+@contextmanager
+def _environment(variables: dict[str, str | None]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    _set(variables)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+async def _side_by_side(ids: list[str], folder: Path) -> list[Judged]:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(case: str) -> Judged:
+        async with places:
+            return await judge(case, folder / case)
+
+    return list(await asyncio.gather(*map(one, ids)))
+
+
+async def judge(case: str, root: Path) -> Judged:
+    """Play one case and compare. Never raises for what the case does: that is a problem of the case."""
+    judged = Judged(case)
+    root.mkdir()
+    stage = Stage(CASES[case], root)
+    try:
+        judged.played = await play(CASES[case], root)
+        judged.wanted, judged.found = recorded(stage), happened(stage, judged.played)
+    except NoSubjectError as missing:
+        if MISSING.get(case) != str(missing):
+            judged.problems.append(f"{missing} is missing, and the list does not say so")
+        return judged
+    except Exception:
+        judged.problems.append(traceback.format_exc())
+        return judged
+    judged.differs = differences(judged.wanted, judged.found)
+    judged.problems += _against_the_list(judged)
+    judged.problems += sorted({wrong for run in judged.played.runs if (wrong := wrong_payload(run))})
+    return judged
+
+
+def _against_the_list(judged: Judged) -> list[str]:
+    case, differs = judged.case, judged.differs
+    if case in MISSING:
+        return [] if differs else [f"it passes, but the list says that its subject is missing: {MISSING[case]}"]
+    listed = DEVIATING.get(case)
+    if listed is None:
+        return [_told(part, judged.wanted[part], found) for part, found in differs.items()]
+    if not differs:
+        return [f"it passes, but the list says that it deviates: {listed['reason']}"]
+    instead = listed["instead"]
+    return [
+        _told(part, instead.get(part, judged.wanted[part]), judged.found[part])
+        for part in judged.found
+        if judged.found[part] != instead.get(part, judged.found[part]) or (part in differs) != (part in instead)
+    ]
+
+
+def _told(part: str, wanted: Any, found: Any) -> str:
+    return (
+        f"{part}:\n  wanted {json.dumps(wanted, ensure_ascii=False)}\n  found  {json.dumps(found, ensure_ascii=False)}"
+    )
+
+
+def table(judged: Iterable[Judged]) -> str:
+    """Return the outcomes in numbers: passed, deviating by reason, missing by subject, wrong."""
+    judged = list(judged)
+    kinds = {
+        kind: [one.case for one in judged if one.kind == kind] for kind in ("passed", "deviating", "missing", "wrong")
+    }
+    lines = [f"{len(judged)} cases: " + ", ".join(f"{len(cases)} {kind}" for kind, cases in kinds.items())]
+    for kind, label in (("deviating", lambda case: DEVIATING[case]["reason"]), ("missing", MISSING.__getitem__)):
+        by_label: dict[str, int] = {}
+        for case in kinds[kind]:
+            by_label[label(case)] = by_label.get(label(case), 0) + 1
+        lines += [
+            f"  {kind}: {number:3} {name}" for name, number in sorted(by_label.items(), key=lambda pair: -pair[1])
+        ]
+    return "\n".join(lines)
