@@ -6,23 +6,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pegboard.flags import Ramp
 from pegboard_builtins.wire_hooks.conditions import holds
 from pegboard_builtins.wire_hooks.events import EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.load import Entry, Standing, folder_of, without_copies
 from pegboard_builtins.wire_hooks.match import mismatch
 
+RampOf = Callable[[Handler], Ramp]
+
+
+def in_full(handler: Handler) -> Ramp:
+    """Let every handler count in full: for where no session's flags are known."""
+    return Ramp.ENFORCE
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One handler at one event.
 
-    `status` is "run", "no match", or why one that matches does not run; `why` tells more.
+    `status` is "run", "no match", or why one that matches does not run; `why` tells more. What is `held` in shadow or
+    as a warning runs, and decides nothing.
     """
 
     handler: Handler
     status: str
     why: str = ""
+    held: Ramp = Ramp.ENFORCE
 
     @property
     def runs(self) -> bool:
@@ -39,10 +49,10 @@ def choose(
     entries: Sequence[Entry],
     row: EventRow,
     facts: Mapping[str, Any],
-    flag_is_on: Callable[[str], bool] = lambda name: True,
+    ramp: RampOf = in_full,
 ) -> list[Choice]:
     """Judge every entry of an event, in configuration order. *facts* is the event's input as values."""
-    choices = [_judge(entry, row, facts, flag_is_on) for entry in entries]
+    choices = [_judge(entry, row, facts, ramp) for entry in entries]
     copies = without_copies([choice.handler for choice in choices if choice.runs])
     paired = iter(copies)
     made = []
@@ -52,12 +62,12 @@ def choose(
             if copy_of:
                 choice = Choice(handler, "deduplicated", f"a copy of {copy_of}, which runs")
             else:
-                choice = Choice(handler, "run")
+                choice = Choice(handler, "run", choice.why, choice.held)
         made.append(choice)
     return made
 
 
-def _judge(entry: Entry, row: EventRow, facts: Mapping[str, Any], flag_is_on: Callable[[str], bool]) -> Choice:
+def _judge(entry: Entry, row: EventRow, facts: Mapping[str, Any], ramp: RampOf) -> Choice:
     handler = entry.handler
     why = mismatch(handler, facts)
     if why:
@@ -69,6 +79,8 @@ def _judge(entry: Entry, row: EventRow, facts: Mapping[str, Any], flag_is_on: Ca
             return Choice(handler, "no match", f"`if` does not hold: {handler.condition}")
     if entry.standing is not Standing.ACTIVE:
         return Choice(handler, str(entry.standing), entry.why)
-    if handler.flag and not flag_is_on(handler.flag):
-        return Choice(handler, "disabled", f"the flag {handler.flag} is off")
-    return Choice(handler, "run")
+    held = ramp(handler)
+    if held is Ramp.OFF:
+        return Choice(handler, "disabled", f"the flag {handler.flag or handler.ramp} is off")
+    why = "" if held is Ramp.ENFORCE else f"the flag {handler.ramp} says {held}: it decides nothing"
+    return Choice(handler, "run", why, held)

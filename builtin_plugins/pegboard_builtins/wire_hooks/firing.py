@@ -14,8 +14,9 @@ from pydantic_core import from_json, to_json
 from pegboard.context import Ctx
 from pegboard.decisions import Verdict
 from pegboard.errors import PegboardError
+from pegboard.flags import Ramp
 from pegboard.records import DeclaredHooks, DeclaredRow
-from pegboard_builtins.wire_hooks.choose import Choice, choose
+from pegboard_builtins.wire_hooks.choose import Choice, RampOf, choose, in_full
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.inputs import Input
@@ -44,6 +45,11 @@ class Ran:
     raw: RawResult | None = None
     said: Said | None = None
 
+    @property
+    def counts(self) -> bool:
+        """Whether its answer counts: not where a ramp holds it."""
+        return self.choice.held is Ramp.ENFORCE
+
 
 @dataclass(slots=True)
 class Fired:
@@ -56,8 +62,8 @@ class Fired:
 
     @property
     def heard(self) -> list[Heard]:
-        """Those that answered, in order."""
-        return [Heard(one.choice.handler, one.said) for one in self.ran if one.said is not None]
+        """Those that answered and count, in order."""
+        return [Heard(one.choice.handler, one.said) for one in self.ran if one.said is not None and one.counts]
 
 
 Detach = Callable[[Handler, Coroutine[Any, Any, RawResult]], None]
@@ -75,8 +81,10 @@ class Place:
     ctx: Ctx | None = None
     switches: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    flag_is_on: Callable[[str], bool] = lambda name: True
+    ramp: RampOf = in_full
     detach: Detach | None = None
+    starting: Callable[[Handler], None] | None = None
+    """Told of each handler that is about to run."""
     alone: bool = True
     """Whether no person is there: a hook that would wake the model later is waited for then (hook-behaviour 2.1, 8)."""
 
@@ -96,7 +104,7 @@ async def fire(
     row = EVENTS[event.hook_event_name]
     fired = Fired(row, payload=event.line())
     facts = from_json(fired.payload)
-    choices = choose(table.of(row.name), row, facts, place.flag_is_on)
+    choices = choose(table.of(row.name), row, facts, place.ramp)
     fired.ran = [Ran(choice) for choice in choices if choice.matches]
     running = [one for one in fired.ran if one.choice.runs]
     if running:
@@ -146,6 +154,8 @@ class _Firing:
 
     async def _one(self, one: Ran) -> None:
         handler = one.choice.handler
+        if self._place.starting is not None:
+            self._place.starting(handler)
         behind = handler.asynchronous and not (handler.rewake and self._place.alone)
         if behind and self._background is not None:
             self._background(handler, self._job(handler))
@@ -285,7 +295,7 @@ def _row(one: Ran, together: Together, spill: Callable[[str], Path]) -> Declared
         exit=raw.exit if handler.type in PROCESS_LIKE and not raw.timed_out and not raw.error else None,
         verdict=str(said.verdict or ("block" if said.block else "stop" if said.stop else "")),
         reason=said.reason or said.stop_reason,
-        effect=_effect(handler, said, together),
+        effect=_effect(handler, said, together) if one.counts else f"held: {one.choice.held}",
         problem="; ".join(filter(None, [said.problem, *said.inert])),
         cut=tuple(cut),
     )

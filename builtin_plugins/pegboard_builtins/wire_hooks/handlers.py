@@ -86,6 +86,7 @@ class Handler:
     sequential: bool = False
     recheck: bool = False
     flag: str = ""
+    ramp: str = ""
     enabled: bool = True
 
     plugin: PluginFolder | None = None
@@ -131,6 +132,13 @@ class Handler:
             "model": self.model,
             "input": dict(self.input),
             "continue": self.continue_on_block,
-            "posture": [str(self.on_error), str(self.on_timeout or ""), self.sequential, self.recheck, self.flag],
+            "posture": [
+                str(self.on_error),
+                str(self.on_timeout or ""),
+                self.sequential,
+                self.recheck,
+                self.flag,
+                self.ramp,
+            ],
         }
         return hashlib.sha256(canonical(facts)).hexdigest()

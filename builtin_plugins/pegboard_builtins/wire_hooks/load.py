@@ -116,7 +116,7 @@ def load(files: Sequence[HookFile], consented: Callable[[Handler], bool] = lambd
 
 GROUP_KEYS = frozenset({"matcher", "hooks"})
 COMMON_KEYS = frozenset({"type", "if", "timeout", "statusMessage", "once"})
-OUR_KEYS = frozenset({"id", "on_error", "on_timeout", "sequential", "recheck", "flag", "enabled"})
+OUR_KEYS = frozenset({"id", "on_error", "on_timeout", "sequential", "recheck", "flag", "ramp", "enabled"})
 KEYS_OF = {
     HandlerType.COMMAND: frozenset(
         {"command", "args", "shell", "async", "asyncRewake", "rewakeMessage", "rewakeSummary", "worker"}
@@ -221,6 +221,7 @@ class _Reading:
             "sequential": _flag(entry, "sequential"),
             "recheck": _flag(entry, "recheck"),
             "flag": _text(entry.get("flag", ""), "flag"),
+            "ramp": _text(entry.get("ramp", ""), "ramp"),
             "enabled": entry.get("enabled", True) is not False,
             "plugin": self._file.plugin,
             "unknown": tuple(sorted(key for key in entry if key not in known)),

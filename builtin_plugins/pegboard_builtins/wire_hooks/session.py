@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pegboard.context import Ctx
-from pegboard.errors import PegboardError
+from pegboard.errors import PegboardError, SettingsError
+from pegboard.flags import Ramp, ramp_of
 from pegboard_builtins.wire_hooks.events import EVENTS
-from pegboard_builtins.wire_hooks.firing import Fired, Place, fire, record_of, run_one
+from pegboard_builtins.wire_hooks.firing import Fired, Place, Ran, fire, record_of, run_one
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.inputs import Input
 from pegboard_builtins.wire_hooks.job import Job, RawResult
@@ -123,6 +124,8 @@ class HookSession:
         for one in fired.ran:
             if one.said is not None:
                 self._complain(fired, one.choice.handler, one.said.problem, one.said.inert)
+            if one.said is not None and not one.counts:
+                self._keep_in_shadow(fired, one, subject)
         for handler, text in fired.together.messages:
             self.ctx.notice(f"{self._named(fired, handler)} says: {self.cut(text)}", level="info")
         return fired
@@ -136,10 +139,25 @@ class HookSession:
             env_file=self._env_file() if event in WITH_ENV_FILE else None,
             ctx=ctx,
             switches=self.table.switches,
-            flag_is_on=lambda name: bool(ctx.flags.get(name, False)),
+            ramp=self._ramp,
+            starting=self._starting,
             alone=not ctx.interactive,
             detach=self._detach,
         )
+
+    def _ramp(self, handler: Handler) -> Ramp:
+        """Return how far a handler counts; one that hangs from a flag that nobody declared counts in full, loudly."""
+        try:
+            if handler.flag and not self.ctx.flags.boolean(handler.flag):
+                return Ramp.OFF
+            return ramp_of(self.ctx.flags, handler.ramp) if handler.ramp else Ramp.ENFORCE
+        except SettingsError as error:
+            self.tell(f"the hook {handler.id} hangs from a flag that is wrong, so it counts in full: {error}")
+            return Ramp.ENFORCE
+
+    def _starting(self, handler: Handler) -> None:
+        if handler.status_message:
+            self.ctx.notice(handler.status_message, level="info")
 
     def _env_file(self) -> Path:
         folder = self.ctx.folder
@@ -156,6 +174,16 @@ class HookSession:
             self.tell(f"{fired.row.name} hook error: [{handler.label:.200}] {problem} ({handler.id})")
         for text in inert:
             self.tell(f"the hook {handler.id} may not do what it means to: {text}. `pegboard hooks check` tells more.")
+
+    def _keep_in_shadow(self, fired: Fired, one: Ran, subject: str) -> None:
+        """Journal what a held hook would have decided."""
+        said, handler = one.said, one.choice.handler
+        assert said is not None
+        verdict = str(said.verdict or ("block" if said.block else "stop" if said.stop else ""))
+        if verdict:
+            warn = one.choice.held is Ramp.WARN
+            point, by = fired.row.name, handler.id
+            self.ctx.shadow(point, subject, verdict, said.reason, flag=handler.ramp, by=by, warn=warn)
 
     def _named(self, fired: Fired, handler: Handler) -> str:
         matched = fired.row.matches
