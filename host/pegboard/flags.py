@@ -25,7 +25,7 @@ TYPES: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str:
 VARIABLE_PREFIX = "PEGBOARD_FLAG_"
 """`tools.parallel_limit` is `PEGBOARD_FLAG_TOOLS_PARALLEL_LIMIT` in the environment."""
 
-NAME = r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*"
+NAME = r"[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*"
 
 
 class FlagLayer(StrEnum):
@@ -129,7 +129,7 @@ class Flag:
     `choices` the values of any other. `locked` flags are changed by the managed layer alone; `remote` flags may be
     set by a remote source. `live` flags are kill switches: they may change during a session, and only to `safe`.
     `variants` name values; `targeting` is flagd's JSON-logic and answers the name of a variant. A `disabled` flag
-    has its default, whoever votes.
+    has its default, whoever votes; an `undecided` one too, but who asks through OpenFeature gets the fallback he gave.
     """
 
     name: str
@@ -147,6 +147,7 @@ class Flag:
     safe: FlagValue | None = None
     remote: bool = False
     disabled: bool = False
+    undecided: bool = False
     variants: Mapping[str, FlagValue] = field(default_factory=dict)
     default_variant: str = ""
     targeting: Any = None
@@ -156,7 +157,7 @@ class Flag:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(NAME, self.name):
-            raise self._wrong("the name must be small letters and digits, in words joined by one of . _ -")
+            raise self._wrong("the name must be letters and digits, in words joined by one of . _ -")
         if type(self.default) not in TYPES:
             raise self._wrong(f"a default is {', '.join(TYPES.values())}; not {type(self.default).__name__}")
         if type(self.kind) is not FlagKind:

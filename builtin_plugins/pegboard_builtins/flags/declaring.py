@@ -14,7 +14,7 @@ from pegboard.settings import SettingsLayer, find_line, read_file
 
 FILE = "flags.toml"
 TEXTS = frozenset({"help", "owner", "kind", "stage", "default_variant"})
-SWITCHES = frozenset({"locked", "live", "remote", "disabled"})
+SWITCHES = frozenset({"locked", "live", "remote", "disabled", "undecided"})
 KEYS = TEXTS | SWITCHES | {"default", "safe", "min", "max", "choices", "expires", "variants", "metadata", "targeting"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pegboard.context import HostView
 from pegboard.errors import SettingsError
@@ -11,6 +11,9 @@ from pegboard.flags import Flag, FlagLayer, FlagRequest, FlagVote
 from pegboard_builtins.flags.settings import FlagsTable
 from pegboard_builtins.flags.state import NEXT, FlagState
 from pegboard_builtins.flags.voting import UNTRUSTED, from_environment, from_settings
+
+if TYPE_CHECKING:
+    from pegboard_builtins.flags.targeting import Decisions
 
 
 class Desk:
@@ -35,12 +38,47 @@ class Desk:
         flags = request.flags
         votes = list(from_settings(self.host.settings, flags, self._excuse))
         votes += from_environment(self.host.environment, flags)
+        votes += self._rules(request)
         if self.state.root.exists():
             if request.session_id and request.fresh:
                 self.state.take_next(request.session_id, request.project)
             votes += self.state.session_votes(request.session_id or NEXT, request.project)
             votes += self._thrown(flags)
         return votes
+
+    def _rules(self, request: FlagRequest) -> list[FlagVote]:
+        """Return what targeting rules say: those of the flags' own declarations stand lowest."""
+        flags = request.flags
+        rules = [
+            (flag, flag.targeting, FlagLayer.DEFAULT, flag.file, flag.line)
+            for flag in flags.values()
+            if flag.targeting is not None and not flag.disabled
+        ]
+        unknown = []
+        for rule in self.rules:
+            if rule.flag in flags:
+                rules.append((flags[rule.flag], rule.logic, rule.layer, rule.file, rule.line))
+            else:
+                excuse = self._excuse(rule.flag)
+                unknown.append(FlagVote(rule.flag, rule.layer, None, rule.file, rule.line, ignored=excuse))
+        if not rules:
+            return unknown
+        from pegboard_builtins.flags.targeting import context_of, votes_of_rules
+
+        context = context_of(request, self.key(), self.host.environment)
+        return [*unknown, *votes_of_rules(rules, context, self.decisions())]
+
+    def key(self) -> str:
+        """Return the hash by which rules know this user."""
+        from pegboard_builtins.flags.targeting import hashed_key
+
+        return hashed_key(self.settings.key, self.state.root / "key")
+
+    def decisions(self) -> Decisions:
+        """Return what rules decided before."""
+        from pegboard_builtins.flags.targeting import Decisions
+
+        return Decisions(self.state.root / "decisions.sqlite3")
 
     def _thrown(self, flags: Mapping[str, Flag]) -> Iterator[FlagVote]:
         for name, value in self.live().items():

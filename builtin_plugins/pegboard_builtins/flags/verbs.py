@@ -268,6 +268,34 @@ def doctor(ctx: typer.Context, as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def export(
+    ctx: typer.Context,
+    form: Annotated[str, typer.Option("--format", help="flagd, ofrep or json.")] = "json",
+) -> None:
+    """Print every flag: as a flagd definition, as an OFREP answer, or as our own JSON."""
+    from pegboard_builtins.flags.exchanging import exported
+
+    print_json(exported(host_of(ctx), form))
+
+
+@app.command("import")
+def import_flags(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A flagd definition, an OFREP answer, or what `export` printed.")],
+    user: UserOption = False,
+    project: ProjectOption = False,
+    local: LocalOption = False,
+) -> None:
+    """Take over flags: definitions go to flags.toml, values to the settings. Nothing that is there is replaced."""
+    from pegboard_builtins.flags.changing import Target
+    from pegboard_builtins.flags.exchanging import imported
+
+    target = Target.of(host_of(ctx), user=user, project=project, local=local, session="", live=False)
+    for line in imported(host_of(ctx), file, target):
+        say(line)
+
+
 def text_of(value: Any) -> str:
     """Return a value for a person: texts as they are, everything else as JSON."""
     import json

@@ -39,8 +39,8 @@ votes = st.lists(st.tuples(st.sampled_from(LAYERS), st.integers(0, 5)), max_size
 @pytest.mark.parametrize(
     ("facts", "why"),
     [
-        pytest.param({"name": "Bad Name"}, "small letters", id="a name with a blank"),
-        pytest.param({"name": "a__b"}, "small letters", id="two underscores, which a variable could not tell"),
+        pytest.param({"name": "Bad Name"}, "letters and digits", id="a name with a blank"),
+        pytest.param({"name": "a__b"}, "letters and digits", id="two underscores, which a variable could not tell"),
         pytest.param({"default": [1]}, "list", id="a type that is none of the five"),
         pytest.param({"kind": "experiment"}, "expires", id="an experiment without an end"),
         pytest.param({"kind": "trial"}, "kind is one of", id="an unknown kind"),
