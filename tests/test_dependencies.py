@@ -14,7 +14,9 @@ import tomli
 ROOT = Path(__file__).parent.parent
 SOURCES = [*ROOT.glob("host/**/*.py"), *ROOT.glob("builtin_plugins/**/*.py")]
 PROJECT = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DEPENDENCIES = [re.split(r"[<>=!~ \[]", line)[0].replace("-", "_") for line in PROJECT["dependencies"]]
+IMPORTED_AS = {"openfeature_sdk": "openfeature"}
+NAMES = [re.split(r"[<>=!~ \[]", line)[0].replace("-", "_") for line in PROJECT["dependencies"]]
+DEPENDENCIES = [IMPORTED_AS.get(name, name) for name in NAMES]
 
 
 def imported_modules() -> set[str]:

@@ -396,6 +396,10 @@ class HostView(Protocol):
         """Every setting with its origin."""
         ...
 
+    def secret(self, name: str) -> str | None:
+        """Return a secret by name: from the environment, or the keyring; None if nobody has it."""
+        ...
+
     def flags(self) -> Mapping[str, Flag]:
         """Return every declared flag by name."""
         ...
@@ -434,6 +438,20 @@ class HostView(Protocol):
 
     def records(self, path: Path) -> Iterator[Record]:
         """Go through the records of a journal."""
+        ...
+
+    def recorded_verdict(self, path: Path, call: str) -> str:
+        """Return what the `pre_tool` hooks said of a call. Raises PegboardError."""
+        ...
+
+    def replay(
+        self, path: Path, call: str, *, flags: Mapping[str, Any] | None = None, without: Sequence[str] = ()
+    ) -> str:
+        """Ask the `pre_tool` hooks of a recorded call once more, and return their verdict.
+
+        *flags* have other values than the session had, the plugins in *without* take no part. Neither models nor tools
+        are asked, and nothing is kept; declared hooks run again. Not for inside an event loop. Raises PegboardError.
+        """
         ...
 
 

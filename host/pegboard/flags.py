@@ -378,7 +378,7 @@ def resolve(flags: Mapping[str, Flag], votes: Iterable[FlagVote]) -> Resolution:
     """Let the highest layer that counts decide each flag; of one layer, the last vote.
 
     A remote source serves many programs: what it says of flags that nobody declared here is left out without a word,
-    and a value that does not fit is a problem that costs only itself.
+    and a value that does not fit costs only itself.
     """
     by_flag: dict[str, list[FlagVote]] = {}
     problems: list[SettingsError] = []
@@ -389,7 +389,9 @@ def resolve(flags: Mapping[str, Flag], votes: Iterable[FlagVote]) -> Resolution:
             good = vote if vote.ignored and vote.flag in flags else checked(flags, vote)
             by_flag.setdefault(good.flag, []).append(good)
         except SettingsError as wrong:
-            if not vote.ignored:
+            if vote.layer is FlagLayer.REMOTE:
+                by_flag.setdefault(vote.flag, []).append(replace(vote, ignored=str(wrong)))
+            elif not vote.ignored:
                 problems.append(wrong)
     details = {
         name: decided(flag, by_flag[name]) if name in by_flag else at_default(flag) for name, flag in flags.items()

@@ -440,6 +440,10 @@ class HostFace:
         """See context.HostView."""
         return self._host.view
 
+    def secret(self, name: str) -> str | None:
+        """See context.HostView."""
+        return self._host.secret("", name)
+
     def flags(self) -> Mapping[str, Flag]:
         """See context.HostView."""
         return self._host.board.flags
@@ -479,3 +483,21 @@ class HostFace:
     def records(self, path: Path) -> Iterator[Record]:
         """See context.HostView."""
         return read_records(path)
+
+    def recorded_verdict(self, path: Path, call: str) -> str:
+        """See context.HostView."""
+        from pegboard._agent.replaying import read_call
+
+        return read_call(path, call).verdict
+
+    def replay(
+        self, path: Path, call: str, *, flags: Mapping[str, Any] | None = None, without: Sequence[str] = ()
+    ) -> str:
+        """See context.HostView."""
+        from pegboard._agent.replaying import read_call, replay_call
+
+        async def replayed() -> str:
+            async with self._host as host:
+                return await replay_call(host, read_call(path, call), self.flags(), flags or {}, without)
+
+        return asyncio.run(replayed())

@@ -16,7 +16,6 @@ class RemoteTable(BaseModel):
     url: str = Field(default="", description="Where an OFREP or Unleash server is.")
     path: str = Field(default="", description="The file, for flagd-file, or for unleash instead of a server.")
     header_secret: str = Field(default="", description="The secret that goes into the header Authorization.")
-    max_age: float = Field(default=86_400.0, gt=0, description="Seconds after which what was fetched is stale.")
     start_budget_ms: int = Field(default=150, ge=1, description="How long a session's start may wait for it.")
 
 

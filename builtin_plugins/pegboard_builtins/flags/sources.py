@@ -38,6 +38,7 @@ class Desk:
         flags = request.flags
         votes = list(from_settings(self.host.settings, flags, self._excuse))
         votes += from_environment(self.host.environment, flags)
+        votes += self._remote(request)
         votes += self._rules(request)
         if self.state.root.exists():
             if request.session_id and request.fresh:
@@ -67,6 +68,18 @@ class Desk:
 
         context = context_of(request, self.key(), self.host.environment)
         return [*unknown, *votes_of_rules(rules, context, self.decisions())]
+
+    def _remote(self, request: FlagRequest) -> list[FlagVote]:
+        table = self.settings.remote
+        if table is None or table.kind == "none":
+            return []
+        from pegboard_builtins.flags.remote import Remote
+        from pegboard_builtins.flags.targeting import context_of
+
+        authorization = self.host.secret(table.header_secret) if table.header_secret else None
+        cache = self.state.root / "cache"
+        remote = Remote(table, cache, self.decisions(), authorization or "", self.host.project)
+        return remote.votes(request, context_of(request, self.key(), self.host.environment))
 
     def key(self) -> str:
         """Return the hash by which rules know this user."""

@@ -296,6 +296,27 @@ def import_flags(
         say(line)
 
 
+@app.command()
+def bisect(
+    ctx: typer.Context,
+    expect: Annotated[
+        str, typer.Option(help="'VERDICT on CALL': what should have come of a call, e.g. 'allow on toolu_1'.")
+    ],
+    session: Annotated[str, typer.Option(help="A session's id; the newest of this folder by default.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Find the smallest set of flags and packs that flips a recorded decision, by asking its hooks again."""
+    from pegboard_builtins.flags.bisecting import bisected, print_bisected
+
+    found = bisected(host_of(ctx), session or None, expect)
+    if as_json:
+        print_json(found)
+    else:
+        print_bisected(found)
+    if not found["flips"]:
+        raise typer.Exit(1)
+
+
 def text_of(value: Any) -> str:
     """Return a value for a person: texts as they are, everything else as JSON."""
     import json

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from pegboard import Decision, Section, flag, hookimpl, tool
+from pegboard.errors import PegboardError
 from pegboard.flags import FlagLayer, UnknownFlagError, ramp
 from pegboard.host import Host, Options
 from pegboard.records import FlagReads, FlagSnapshotRecord, PlanRecord, ShadowRecord
@@ -591,3 +592,116 @@ async def test_allowed_stays_allowed_with_a_decider_in_shadow():
         host.load(pack("Allows", pre_tool=staticmethod(hookimpl(lambda call: Decision.allow("fine")))), "allows")
         host.load(word)
         assert_allowed(await host.fire("pre_tool", tool="word", input={"text": "a"}))
+
+
+# --- bisecting -----------------------------------------------------------------------------------------
+
+
+class Careful:
+    """Refuses what its two switches say together; another pack always allows."""
+
+    @hookimpl
+    def register(self, registry):
+        registry.add_flag(flag("t.a", True), flag("t.b", True), flag("t.c", True))
+
+    @hookimpl
+    def pre_tool(self, call, ctx):
+        if ctx.flags["t.a"] or ctx.flags["t.b"]:
+            return Decision.deny("one of them is on")
+        return None
+
+
+async def a_session_with(place, plugins):
+    from pegboard_builtins.scripted_model import play
+
+    name = play("bisect", [{"call": [{"name": "word", "input": {"text": "a"}}]}, {"text": "Done."}])
+    host = Host(
+        place.project,
+        state_dir=place.state,
+        config_dir=place.config,
+        environment=place.environment,
+        plugins=plugins,
+    )
+    async with host, host.session(Options(model=name)) as session:
+        result = await session.run("Say it.")
+        assert result.reason == "completed", result
+        return host, session
+
+
+async def test_bisect_finds_the_smallest_set_that_flips_a_decision(place):
+    import asyncio
+
+    from pegboard.host import HostFace
+    from pegboard_builtins.flags.bisecting import bisected
+
+    allows = pack("Allows", pre_tool=staticmethod(hookimpl(lambda call: Decision.allow("fine"))))
+    plugins = [("careful", Careful()), ("allows", allows), ("words", pack("Words", word=word))]
+
+    class Words:
+        @hookimpl
+        def register(self, registry):
+            registry.add_tool(word)
+
+    plugins[2] = ("words", Words())
+    host, session = await a_session_with(place, plugins)
+    before = session.path.read_bytes()
+    face = HostFace(host)
+    (call_id,) = [
+        block["id"]
+        for record in session.journal
+        if record.type == "assistant"
+        for block in record.message["content"]
+        if block["type"] == "tool_use"
+    ]
+    found = await asyncio.to_thread(bisected, face, session.session_id, f"allow on {call_id}")
+    assert (found["recorded"], found["replayed"]) == ("deny", "deny")
+    assert found["flips"] == [["without careful"]]
+    none = await asyncio.to_thread(bisected, face, session.session_id, f"none on {call_id}")
+    assert ["without careful", "without allows"] in none["flips"]
+    both = await asyncio.to_thread(face.replay, session.path, call_id, flags={"t.a": False, "t.b": False})
+    one = await asyncio.to_thread(face.replay, session.path, call_id, flags={"t.a": False})
+    assert (both, one) == ("allow", "deny")
+    same = await asyncio.to_thread(bisected, face, session.session_id, f"deny on {call_id}")
+    assert same["flips"] == []
+    assert session.path.read_bytes() == before
+    for text, why in (("maybe", "no expectation"), ("allow on nothing", "no call 'nothing'")):
+        with pytest.raises(PegboardError, match=why):
+            await asyncio.to_thread(bisected, face, session.session_id, text)
+
+
+async def test_a_replay_asks_no_model_and_runs_no_tool(place):
+    import asyncio
+
+    from pegboard.host import HostFace
+
+    ran: list[str] = []
+
+    @tool(read_only=True)
+    def loud(text: str) -> str:
+        """Make a noise."""
+        ran.append(text)
+        return text
+
+    class Asks:
+        @hookimpl
+        def register(self, registry):
+            registry.add_tool(word, loud)
+
+        @hookimpl
+        async def pre_tool(self, call, ctx):
+            if call.name != "word":
+                return None
+            await ctx.invoke("loud", {"text": "x"})
+            return Decision.deny("after asking")
+
+    host, session = await a_session_with(place, [("asks", Asks())])
+    (call_id,) = [
+        block["id"]
+        for record in session.journal
+        if record.type == "assistant"
+        for block in record.message["content"]
+        if block["type"] == "tool_use"
+    ]
+    assert ran == ["x"]
+    assert await asyncio.to_thread(HostFace(host).replay, session.path, call_id) == "none"
+    assert ran == ["x"]
