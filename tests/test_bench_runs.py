@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,3 +45,21 @@ def test_an_unknown_subject_is_wrong_usage_and_names_the_known_ones():
     assert done.returncode == 2
     assert "'lop'" in done.stderr
     assert "growth" in done.stderr
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="the floor of hooks is a C program")
+def test_the_bench_runs_hooks_of_every_kind_beside_their_floors():
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--quick", "hooks"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for row in ("ten at once", "cat of 1 MB", "a warm worker in Python", "HTTP, keep-alive", "a function, def"):
+        lines = [line for line in done.stdout.splitlines() if line.startswith(f"{row} ")]
+        assert lines, f"there is no row {row!r} in\n{done.stdout}"
+        assert all("µs" in line for line in lines)
+    assert "journal on" in done.stdout

@@ -96,7 +96,11 @@ class RunDesk:
         found = []
         for name in os.listdir("/proc"):
             try:
-                if name.isdigit() and os.readlink(f"/proc/{name}/cwd").startswith(str(self.folder)):
+                if (
+                    name.isdigit()
+                    and int(name) != os.getpid()
+                    and os.readlink(f"/proc/{name}/cwd").startswith(str(self.folder))
+                ):
                     state = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[0]
                     if state not in "ZX":
                         found.append(Path(f"/proc/{name}/cmdline").read_text().replace("\0", " "))

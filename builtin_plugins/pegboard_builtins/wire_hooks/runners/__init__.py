@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,9 @@ RUNNERS: Mapping[HandlerType, Callable[[], Runner]] = {
 """What makes the runner of each type; it is imported when the first handler of its type is run."""
 
 
+LARGEST_BLOCK = 4 << 20
+
+
 class Runners:
     """Runs handlers of every type. Made by `open_runners`, which closes it."""
 
@@ -76,12 +79,6 @@ class Runners:
         if runner is None:
             runner = self._opened[handler.type] = RUNNERS[handler.type]()
         return await runner.run(handler, job)
-
-    async def prepare(self, handlers: Iterable[Handler]) -> None:
-        """Import what these handlers will need, in a thread: an event then does not wait for it."""
-        kinds = {handler.type for handler in handlers}
-        if HandlerType.HTTP in kinds:
-            await asyncio.to_thread(__import__, "aiohttp")
 
     async def end_session(self, session_id: str) -> None:
         """End what is kept for one session: its workers."""
@@ -107,6 +104,9 @@ class Runners:
 @asynccontextmanager
 async def open_runners() -> AsyncIterator[Runners]:
     """Open the runners; on the way out nothing of theirs is left running."""
+    # Reads ask for 256 KB and more. While malloc's threshold for mmap is at its default, each such block is mapped and
+    # unmapped; having freed a larger one once raises it, and takes a third off a round trip over a socket.
+    bytearray(LARGEST_BLOCK)
     runners = Runners()
     try:
         yield runners

@@ -50,7 +50,7 @@ class Capture:
         before = self.size
         while not self.ended and self.size - before < AT_ONCE:
             try:
-                data = os.read(self.fd, CHUNK)
+                data = os.read(self.fd, AT_ONCE if self.size > CHUNK else CHUNK)
             except BlockingIOError:
                 break
             except OSError:

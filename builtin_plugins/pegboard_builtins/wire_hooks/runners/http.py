@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ class HttpRunner:
         headers = _headers(handler, job)
         try:
             async with asyncio.timeout(job.seconds):
+                if "aiohttp" not in sys.modules:
+                    await asyncio.to_thread(__import__, "aiohttp")  # a sixth of a second, in which others go on
                 return await self._post(handler.url, job.line, headers)
         except TimeoutError:
             return RawResult(exit=None, timed_out=True)
@@ -105,9 +108,6 @@ class _Trace:
 def _new_session() -> ClientSession:
     import aiohttp
 
-    # asyncio asks for 256 KB per read. While malloc's threshold for mmap is at its default, each of those is mapped
-    # and unmapped; having freed one larger block once raises it, and takes a third off a round trip.
-    bytearray(1 << 20)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE),
         cookie_jar=aiohttp.DummyCookieJar(),

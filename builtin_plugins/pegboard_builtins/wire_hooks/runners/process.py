@@ -161,7 +161,7 @@ def start(
     stdin = stdin_of(given)
     ends = [stdin]
     try:
-        out, theirs_out = open_pipe()
+        out, theirs_out = open_pipe(large=len(given) > PIPE)  # what is given is long: so may the answer be
         ends += [out, theirs_out]
         err, theirs_err = open_pipe()
         ends += [err, theirs_err]
@@ -174,7 +174,7 @@ def start(
         os.close(fd)
     process = HookProcess(pid, Capture(out, new_file("stdout")), Capture(err, new_file("stderr")))
     if len(given) > PIPE // 2:
-        process.watch()  # what is given is long: so may the answer be
+        process.watch()
     return process
 
 
@@ -260,9 +260,12 @@ def _stdin_pipe(given: bytes) -> int:
     return -1
 
 
-def open_pipe() -> tuple[int, int]:
+def open_pipe(*, large: bool = False) -> tuple[int, int]:
     """Return a pipe's two ends: ours, which never waits, and theirs."""
     ours, theirs = os.pipe()
+    if large:
+        with suppress(OSError, AttributeError):
+            fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, LARGEST_PIPE)
     os.set_blocking(ours, False)
     return ours, theirs
 
