@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reference_pages.command_line import cli_page
+from reference_pages.flags import flags_page
 from reference_pages.hooks import decisions_page, handed_page, hooks_page
 from reference_pages.records import events_page, records_page
 from reference_pages.settings import settings_page
@@ -48,6 +49,7 @@ def pages() -> dict[str, str]:
         "records.md": records_page(),
         "settings.md": settings_page(),
         "cli.md": cli_page(),
+        "flags.md": flags_page(),
     }
 
 

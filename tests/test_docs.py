@@ -305,8 +305,8 @@ def command_words(text: str) -> Iterator[list[str]]:
 
 
 def verbs() -> dict[str, set[str]]:
-    """Return the options of each verb, as the reference page has them."""
-    text = (REFERENCE / "cli.md").read_text(encoding="utf-8")
+    """Return the options of each verb, as the reference pages have them: ours, and those of the built-in flags."""
+    text = "".join((REFERENCE / name).read_text(encoding="utf-8") for name in ("cli.md", "flags.md"))
     parts = re.split(r"(?m)^## pegboard (.+)$", text)
     return {
         name: {*re.findall(r"`(--?[\w-]+)`", part), "--help", "-h", "--no-plugins"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
@@ -36,20 +36,23 @@ def commands() -> list[Command]:
     """Return all verbs of the command line, in their order."""
     from pegboard._cli.app import VERBS, build_app
 
-    return list(_commands(build_app(VERBS), ""))
+    return list(commands_of(build_app(VERBS), ""))
 
 
-def _commands(app: Any, prefix: str) -> Iterator[Command]:
+def commands_of(app: Any, prefix: str) -> Iterator[Command]:
+    """Go through the verbs of an app, and of the apps within it."""
     for info in app.registered_commands:
         name = info.name or info.callback.__name__.replace("_", "-")
         yield Command(f"{prefix}{name}", info.help or prose(info.callback), tuple(_parameters(info.callback)))
     for group in app.registered_groups:
-        yield from _commands(group.typer_instance, f"{prefix}{group.name} ")
+        yield from commands_of(group.typer_instance, f"{prefix}{group.name} ")
 
 
 def _parameters(function: Callable[..., Any]) -> Iterator[Parameter]:
     hints = get_type_hints(function, include_extras=True)
     for name, parameter in inspect.signature(function).parameters.items():
+        if not get_args(hints[name]):
+            continue  # typer's own Context, which nobody types
         kind, facts = get_args(hints[name])[:2]
         option = type(facts).__name__ == "OptionInfo"
         # In Annotated, typer takes the first name for a default; a real default is the parameter's own.
@@ -96,25 +99,28 @@ def cli_page() -> str:
     parts = [
         table(("verb", "what it does"), [(f"[{one.name}](#{_anchor(one.name)})", _first(one.help)) for one in found])
     ]
-    for one in found:
-        words = [_usage(parameter) for parameter in one.parameters if not parameter.names]
-        options = ["[OPTIONS]"] if any(parameter.names for parameter in one.parameters) else []
-        parts += [
-            f"## pegboard {one.name}",
-            f"```text\n{' '.join(['pegboard', one.name, *options, *words])}\n```",
-            one.help,
-        ]
-        rows = [
-            (", ".join(map(code, parameter.names)) or code(parameter.name), _type_of(parameter), parameter.help)
-            for parameter in one.parameters
-        ]
-        parts.append(table(("argument or option", "value", "what it says"), rows))
+    parts += command_sections(found)
     parts += ["## Exit codes", "Of `pegboard run`, by how the turn ended:", _exit_codes(EXIT_CODES)]
     parts.append(
         "2 is wrong usage, and 3 an error of our own, with a report to paste. All other verbs end with 0 when all is\n"
         "well and 1 when something is wrong."
     )
     return page("The command line", "`pegboard._cli`", intro, parts)
+
+
+def command_sections(found: Sequence[Command]) -> Iterator[str]:
+    """Go through verbs: how each is called, what it does, its arguments and options."""
+    for one in found:
+        words = [_usage(parameter) for parameter in one.parameters if not parameter.names]
+        options = ["[OPTIONS]"] if any(parameter.names for parameter in one.parameters) else []
+        yield f"## pegboard {one.name}"
+        yield f"```text\n{' '.join(['pegboard', one.name, *options, *words])}\n```"
+        yield one.help
+        rows = [
+            (", ".join(map(code, parameter.names)) or code(parameter.name), _type_of(parameter), parameter.help)
+            for parameter in one.parameters
+        ]
+        yield table(("argument or option", "value", "what it says"), rows)
 
 
 def _usage(parameter: Parameter) -> str:

@@ -64,7 +64,7 @@ def _number(count: int) -> str:
 
 def handed_page() -> str:
     """Return the page of Ctx, Registry, the tool decorator, and the words that hooks get as arguments."""
-    from pegboard import context, flags, hookspecs, messages, requests, tools
+    from pegboard import context, hookspecs, messages, requests, tools
 
     intro = (
         "What a plugin gets from the host: a `Ctx` beside each event, a `Registry` when it registers, and the words\n"
@@ -74,7 +74,7 @@ def handed_page() -> str:
     parts += ["### ctx.state", prose(context.State)]
     parts += ["## Registry", prose(context.Registry), table(("method", "what it does"), members(context.Registry))]
     parts += ["## @tool", prose(tools.tool), *described(tools.Tool, level=3, without=("function", "owner"))]
-    parts += [*described(tools.Claims, level=3), "## Flags", *described(flags.Flag, level=3, without=("owner",))]
+    parts += [*described(tools.Claims, level=3), "## Flags", "[Flags](flags.md) has a page of its own."]
     words: list[tuple[str, Sequence[type]]] = [
         (
             "Tool calls",

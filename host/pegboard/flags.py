@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -25,6 +25,7 @@ TYPES: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str:
 VARIABLE_PREFIX = "PEGBOARD_FLAG_"
 """`tools.parallel_limit` is `PEGBOARD_FLAG_TOOLS_PARALLEL_LIMIT` in the environment."""
 
+JOINED = str.maketrans(".-", "__")
 NAME = r"[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*"
 
 
@@ -164,9 +165,11 @@ class Flag:
             object.__setattr__(self, "kind", self._kind(self.kind))
         if self.kind is FlagKind.EXPERIMENT and self.expires is None:
             raise self._wrong("an experiment must say when it ends: expires = 2027-01-31")
-        if self.choices:
+        if type(self.choices) is not tuple:
             object.__setattr__(self, "choices", tuple(self.choices))
-        self._check_bounds()
+        bounded = self.min is not None or self.max is not None or self.choices
+        if bounded or self.variants or self.default_variant:
+            self._check_bounds()
         if self.live and self.safe is None:
             raise self._wrong("a live flag is a kill switch: say which value is safe")
         if self.safe is not None:
@@ -200,6 +203,14 @@ class Flag:
     def variable(self) -> str:
         """The flag's name in the environment."""
         return variable_of(self.name)
+
+    def owned_by(self, plugin: str) -> Flag:
+        """Return the flag with *plugin* as its owner, if it names none itself."""
+        if self.owner:
+            return self
+        copied = copy(self)  # not `replace`: what was checked need not be checked again
+        object.__setattr__(copied, "owner", plugin)
+        return copied
 
     def check(self, value: Any) -> FlagValue:
         """Return *value* as a value of this flag: a whole number will do for a number. Raises FlagError."""
@@ -257,7 +268,7 @@ def ramp(name: str, default: Ramp | str = Ramp.SHADOW, *, help: str = "", **fact
 
 def variable_of(name: str) -> str:
     """Return a flag's name in the environment."""
-    return VARIABLE_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
+    return VARIABLE_PREFIX + name.upper().translate(JOINED)
 
 
 # --- votes ---------------------------------------------------------------------------------------------

@@ -452,5 +452,21 @@ def find_line(text: str, path: tuple[str, ...]) -> int | None:
     return best[1] if best is not None else None
 
 
+def lines_under(text: str, table: tuple[str, ...]) -> dict[tuple[str, ...], int]:
+    """Return the line (from 1) of each key under *table*, in one pass: for tables with very many of them."""
+    found: dict[tuple[str, ...], int] = {}
+    here: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.fullmatch(_HEADER, line) if line.lstrip().startswith("[") else None
+        if header is not None:
+            here = _parts(header["name"])
+            continue
+        key = re.match(_KEY, line) if "=" in line else None
+        path = here + _parts(key["name"]) if key is not None else ()
+        if path[: len(table)] == table and len(path) > len(table):
+            found.setdefault(path[len(table) :], number)
+    return found
+
+
 def _parts(name: str) -> tuple[str, ...]:
     return tuple(a or b or c for a, b, c in re.findall(_PART, name))

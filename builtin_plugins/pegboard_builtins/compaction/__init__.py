@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pegboard.context import Ctx, Registry
 from pegboard.errors import PegboardError
+from pegboard.flags import flag
 from pegboard.hookspecs import hookimpl
 from pegboard.requests import CompactionJob, CompactionResult, estimate_tokens
 from pegboard_builtins.compaction.settings import CompactionSettings
 
+SUMMARIES = flag(
+    "compaction.summarise",
+    True,
+    live=True,
+    safe=False,
+    kind="ops",
+    help="A model is asked for a summary where clearing is not enough; it costs a request.",
+)
 CLEAR = "clear_results"
 SUMMARISE = "summarise"
 
@@ -34,6 +43,8 @@ async def compact(job: CompactionJob, ctx: Ctx) -> CompactionResult | None:
         cleared = cleared_result(job, settings)
         if cleared is not None:
             return cleared
+    if not ctx.flags["compaction.summarise"]:
+        return None
     return await summarised_result(job, settings, ctx)
 
 

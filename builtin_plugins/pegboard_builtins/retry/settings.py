@@ -28,4 +28,5 @@ class RetrySettings(BaseModel):
         default=(),
         max_length=MAX_FALLBACKS,
         description="Models, as prefix:NAME, to ask when the first one stays out of reach.",
+        json_schema_extra={"flag": "retry.fallback"},
     )

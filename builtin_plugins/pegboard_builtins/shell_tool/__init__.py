@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pegboard.context import Ctx, Registry
+from pegboard.flags import flag
 from pegboard.hookspecs import hookimpl
 from pegboard.records import Event, SessionEnd
 from pegboard_builtins.shell_tool import bash, shells
 from pegboard_builtins.shell_tool.background import SHELLS
+
+BACKGROUND = flag(
+    "shell.background", True, live=True, safe=False, kind="ops", help="Commands may run in the background."
+)
 
 
 @hookimpl

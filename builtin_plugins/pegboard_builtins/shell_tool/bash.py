@@ -49,6 +49,8 @@ async def bash(
     """
     folder, note = _folder(ctx)
     if run_in_background:
+        if not ctx.flags["shell.background"]:
+            raise ToolError("commands may not run in the background here (shell.background is off); run it and wait")
         process = _started(command, ctx, folder, report=None)
         shell = SHELLS.add(ctx.session_id, command, process)
         text = f"Command running in background with ID: {shell.id}. BashOutput shows what it prints, KillShell ends it."

@@ -42,7 +42,8 @@ def environment(ctx: Ctx, folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     kept.pop("OLDPWD", None)
     # A shell believes PWD if it is the folder it stands in: so a folder that was reached by a link keeps its name.
-    return {**kept, "PWD": str(folder), "CLAUDECODE": "1", "PEGBOARD_SESSION_ID": ctx.session_id}
+    ours = {"PWD": str(folder), "CLAUDECODE": "1", "PEGBOARD_SESSION_ID": ctx.session_id}
+    return {**kept, **ours, **ctx.child_environment()}
 
 
 def reported_folder(report: Path) -> Path | None:

@@ -139,6 +139,7 @@ class HookSession:
             env_file=self._env_file() if event in WITH_ENV_FILE else None,
             ctx=ctx,
             switches=self.table.switches,
+            environment=ctx.child_environment(),
             ramp=self._ramp,
             starting=self._starting,
             alone=not ctx.interactive,

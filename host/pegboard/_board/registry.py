@@ -393,7 +393,7 @@ class Board:
         state = (self.generation, len(self.contributions))  # while plugins load, there are more with each
         if self._flags is None or self._flags[0] != state:
             flags = [
-                one if one.owner else replace(one, owner=plugin)
+                one.owned_by(plugin)
                 for plugin, contribution in self.contributions.items()
                 for one in contribution.flags
             ]

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies
 
 from pegboard.context import Ctx
+from pegboard.flags import FlagView
 from pegboard.messages import Message, TextBlock, ToolResultBlock, ToolUseBlock, Usage
 from pegboard.records import CompactionDone, Notice
 from pegboard.requests import CompactionJob, CompactionTrigger, ModelAnswer, estimate_tokens
@@ -26,6 +27,7 @@ class Services:
         self.settings = CompactionSettings(**settings)
         self.journal: list[Any] = []
         self.asked: list[dict[str, Any]] = []
+        self.flags = FlagView({"compaction.summarise": True})
 
     @property
     def ctx(self) -> Ctx:

@@ -705,3 +705,42 @@ async def test_a_replay_asks_no_model_and_runs_no_tool(place):
     assert ran == ["x"]
     assert await asyncio.to_thread(HostFace(host).replay, session.path, call_id) == "none"
     assert ran == ["x"]
+
+
+# --- what the built-ins declare ------------------------------------------------------------------------
+
+
+async def test_tool_processes_and_declared_hooks_have_the_sessions_flags():
+    async with HostFixture(settings={"permissions": {"allow": ["Bash"]}}) as host:
+        host.file("hook.sh", 'echo "{\\"systemMessage\\": \\"$PEGBOARD_FLAGS_SNAPSHOT\\"}"')
+        host.settings["hooks"] = {
+            "PreToolUse": [{"hooks": [{"type": "command", "command": f"sh {host.project}/hook.sh"}]}]
+        }
+        host.builtin("flags", "shell_tool", "permissions", "wire_hooks")
+        outcome = await host.invoke("Bash", command="echo $PEGBOARD_FLAGS_SNAPSHOT; cat $PEGBOARD_FLAGS_FILE")
+        said = str(outcome.result.content)
+        snapshot = host.session.flags.snapshot_id
+        assert said.splitlines()[0] == snapshot
+        assert json.loads(said.partition("\n")[2])["values"]["shell.background"] is True
+        assert any(snapshot in text for text in host.notices)
+
+
+async def test_the_kill_switch_of_background_commands_refuses_them():
+    async with HostFixture(settings={"flags": {"values": {"shell.background": "off"}}}) as host:
+        host.builtin("flags", "shell_tool")
+        outcome = await host.invoke("Bash", command="sleep 9", run_in_background=True)
+        assert outcome.result.is_error
+        assert "shell.background is off" in str(outcome.result.content)
+        assert "hi" in str((await host.invoke("Bash", command="echo hi")).result.content)
+
+
+async def test_fallback_models_count_only_where_their_flag_is_on():
+    async with HostFixture(settings={"retry": {"fallback": ["a:b"]}}) as host:
+        host.builtin("flags", "retry")
+        session = await host.open()
+        assert session.ctx("retry").settings.fallback == ("a:b",)
+    off = {"retry": {"fallback": ["a:b"]}, "flags": {"values": {"retry.fallback": "false"}}}
+    async with HostFixture(settings=off) as host:
+        host.builtin("flags", "retry")
+        session = await host.open()
+        assert session.ctx("retry").settings.fallback == ()

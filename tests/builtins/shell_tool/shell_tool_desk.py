@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from pegboard.context import Ctx, Services
+from pegboard.flags import FlagView
 from pegboard.messages import ToolResult
 from pegboard.tools import Tool
 
@@ -26,6 +27,10 @@ class ShellServices:
         self.project = folder
         self.journal = SimpleNamespace(path=folder.parent / "state" / "journal.jsonl")
         self.moves: list[Path] = []
+        self.flags = FlagView({"shell.background": True})
+
+    def child_environment(self) -> dict[str, str]:
+        return {"PEGBOARD_FLAGS_SNAPSHOT": "abc"}
 
     def change_folder(self, new: Path) -> None:
         self.moves.append(new)
