@@ -17,6 +17,7 @@ from wire_run_desk import RunDesk, handler, in_a_host_of_its_own
 from wire_run_server import CERTIFICATE, WireServer, response
 
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
+from pegboard_builtins.wire_hooks.runners.http import proxy_for
 from pegboard_builtins.wire_hooks.runners.urls import BadUrlError, header, is_allowed
 
 DENY = b'{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny"}}'
@@ -96,6 +97,48 @@ async def test_c75_only_urls_of_the_list_are_asked(
     result = await desk.run(http(server.url()), desk.job(allowed_urls=patterns))
     assert len(server.received) == sent
     assert ("allowedHttpHookUrls" in result.error) == (not sent)
+
+
+@anyio
+async def test_a_proxy_of_the_environment_is_used_but_not_for_this_machine(
+    desk: RunDesk, server: WireServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "internal.example")
+    (desk.folder / ".netrc").write_text("machine hooks.example login me password secret\n")
+    monkeypatch.setenv("NETRC", str(desk.folder / ".netrc"))
+    async with WireServer() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url(""))
+        assert (await desk.run(http("http://hooks.example/x"))).error == ""
+        assert (await desk.run(http(server.url()))).error == ""
+        assert [one.path for one in proxy.received] == ["http://hooks.example/x"]
+        assert "authorization" not in proxy.received[0].headers
+        assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("http://hooks.example/", "http://p:1"),
+        ("https://hooks.example/", "http://p:2"),
+        ("http://localhost:99/", None),
+        ("http://127.0.0.1/", None),
+        ("http://[::1]:8/", None),
+        ("http://127.0.0.1.evil.example/", "http://p:1"),
+        ("https://a.internal.example:8443/", None),
+        ("https://internal.example/", None),
+        ("https://notinternal.example/", "http://p:2"),
+        ("http://ported.example:81/", None),
+        ("http://ported.example:82/", "http://p:1"),
+    ],
+)
+def test_a_proxy_is_chosen_by_scheme_and_host(monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://p:1")
+    monkeypatch.setenv("ALL_PROXY", "http://p:2")
+    monkeypatch.setenv("NO_PROXY", ".internal.example, ported.example:81,")
+    assert proxy_for(url) == proxy
 
 
 @anyio

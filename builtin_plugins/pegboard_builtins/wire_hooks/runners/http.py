@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 IDLE = 60.0
 """Seconds that a connection nobody uses is kept."""
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+LOOPBACK = re.compile(r"(?:localhost|[\w-]+\.localhost|127(?:\.\d+){1,3}|\[::1\])(?::\d+)?")
 
 
 class HttpRunner:
@@ -74,7 +76,7 @@ class HttpRunner:
         self, session: ClientSession, url: str, line: bytes, headers: dict[str, str], trace: _Trace
     ) -> RawResult:
         async with session.post(
-            url, data=line, headers=headers, allow_redirects=False, trace_request_ctx=trace
+            url, data=line, headers=headers, allow_redirects=False, proxy=proxy_for(url), trace_request_ctx=trace
         ) as response:
             status = response.status
             if 200 <= status < 300:
@@ -113,7 +115,6 @@ def _new_session() -> ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),  # each handler has its own deadline
         headers={"Content-Type": "application/json", "User-Agent": f"pegboard/{__version__}"},
-        trust_env=any(os.environ.get(name) or os.environ.get(name.lower()) for name in PROXIES),
         trace_configs=[_noting_reuse()],
     )
 
@@ -127,6 +128,31 @@ def _noting_reuse() -> TraceConfig:
     config = aiohttp.TraceConfig()
     config.on_connection_reuseconn.append(reused)
     return config
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for a URL; a server on this machine is asked directly.
+
+    Not the library's own `trust_env`: that sends a password out of ~/.netrc along, which nobody allowed.
+    """
+    if not any(name in os.environ for name in PROXIES):
+        return None
+    from urllib.request import getproxies_environment
+
+    scheme, host, _ = parts_of(url)
+    proxies = getproxies_environment()
+    if LOOPBACK.fullmatch(host) or _is_among(host, proxies.get("no", "")):
+        return None
+    return proxies.get(scheme) or proxies.get("all")
+
+
+def _is_among(host: str, names: str) -> bool:
+    """Whether NO_PROXY names a host: itself, with its port, or a domain above it; `*` names all."""
+    bare = re.sub(r":\d+$", "", host)
+    for name in (one.strip().lower().lstrip(".") for one in names.split(",")):
+        if name == "*" or (name and (name in (host, bare) or bare.endswith(f".{name}"))):
+            return True
+    return False
 
 
 def _forbidden(handler: Handler, job: Job) -> str:
