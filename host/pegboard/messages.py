@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
@@ -11,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 Word = TypeVar("Word")
-_fill = object.__setattr__
-_NAMES: dict[type, set[str] | None] = {}
+_new, _fill = object.__new__, object.__setattr__
+_NAMES: dict[type, set[str]] = {}
 
 
 def trusted(kind: type[Word], facts: dict[str, Any]) -> Word:
@@ -22,19 +23,21 @@ def trusted(kind: type[Word], facts: dict[str, Any]) -> Word:
     copied. Every step of the loop makes six of them: 0.5 µs each, where validation takes 1.1 to 2.0 and the twelve
     fields of a frozen dataclass 2.7.
     """
-    made = object.__new__(kind)
+    made = _new(kind)
     _fill(made, "__dict__", facts)
-    names = _NAMES[kind] if kind in _NAMES else _names_of(kind)
-    if names is not None:
+    names = _NAMES.get(kind)
+    if names is None:
+        names = _names_of(kind)
+    if names:
         _fill(made, "__pydantic_fields_set__", names)
         _fill(made, "__pydantic_extra__", None)
         _fill(made, "__pydantic_private__", None)
     return made
 
 
-def _names_of(kind: Any) -> set[str] | None:
-    """Return the fields of a model, None for a dataclass."""
-    names = _NAMES[kind] = set(kind.model_fields) if issubclass(kind, BaseModel) else None
+def _names_of(kind: Any) -> set[str]:
+    """Return the fields of a model, none for a dataclass."""
+    names = _NAMES[kind] = set(kind.model_fields) if issubclass(kind, BaseModel) else set()
     return names
 
 
@@ -185,13 +188,14 @@ class Tally:
 
     def add(self, usage: Usage) -> None:
         """Add one request's usage."""
-        counts = self._counts
-        counts[0] += usage.input_tokens
-        counts[1] += usage.output_tokens
-        counts[2] += usage.cache_read_input_tokens
-        counts[3] += usage.cache_creation_input_tokens
-        if usage.cost_usd is not None:
-            self._cost = (self._cost or 0.0) + usage.cost_usd
+        facts, counts = usage.__dict__, self._counts  # a model's attributes take four times as long as a dict's items
+        counts[0] += facts["input_tokens"]
+        counts[1] += facts["output_tokens"]
+        counts[2] += facts["cache_read_input_tokens"]
+        counts[3] += facts["cache_creation_input_tokens"]
+        cost = facts["cost_usd"]
+        if cost is not None:
+            self._cost = (self._cost or 0.0) + cost
 
     @property
     def cost_usd(self) -> float | None:
@@ -207,6 +211,19 @@ class Tally:
             cache_creation_input_tokens=self._counts[3],
             cost_usd=self._cost,
         )
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """Return the sum of usages."""
+    all_facts = [usage.__dict__ for usage in usages]
+    costs = [facts["cost_usd"] for facts in all_facts if facts["cost_usd"] is not None]
+    return Usage(
+        input_tokens=sum([facts["input_tokens"] for facts in all_facts]),
+        output_tokens=sum([facts["output_tokens"] for facts in all_facts]),
+        cache_read_input_tokens=sum([facts["cache_read_input_tokens"] for facts in all_facts]),
+        cache_creation_input_tokens=sum([facts["cache_creation_input_tokens"] for facts in all_facts]),
+        cost_usd=sum(costs) if costs else None,
+    )
 
 
 class StopReason(StrEnum):
@@ -308,7 +325,7 @@ def whole(value: Any) -> Any:
 
 def canonical(value: Any) -> bytes:
     """Return the one JSON of *value*: keys sorted, no spaces, UTF-8. Equal values give equal bytes."""
-    return to_json(_sorted(value), inf_nan_mode="constants")
+    return to_json(_sorted(value))
 
 
 def _sorted(value: Any) -> Any:

@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pegboard.messages import Block, Message, Usage
+from pegboard.messages import (
+    Block,
+    Message,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+    Usage,
+)
 
 
 class Layer(StrEnum):
@@ -269,16 +278,16 @@ def estimate_tokens(messages: Sequence[Message]) -> int:
 
 def characters(block: Any) -> int:
     """Return how many characters a block counts for; a picture or document for about 1,500 tokens."""
-    kind = block.type
-    if kind == "text":
-        return len(block.text)
-    if kind == "tool_result":
+    kind = type(block)
+    if kind is ToolResultBlock:
         content = block.content
-        return len(content) if isinstance(content, str) else sum(map(characters, content))
-    if kind == "tool_use":
+        return len(content) if type(content) is str else sum(map(characters, content))
+    if kind is ToolUseBlock:
         return len(str(block.input)) + len(block.name)
-    if kind == "thinking":
+    if kind is TextBlock:
+        return len(block.text)
+    if kind is ThinkingBlock:
         return len(block.thinking)
-    if kind == "redacted_thinking":
+    if kind is RedactedThinkingBlock:
         return len(block.data)
     return 6000

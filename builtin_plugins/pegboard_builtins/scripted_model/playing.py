@@ -43,29 +43,36 @@ _places: dict[tuple[str, str, str], tuple[Script, Conversation | Queue]] = {}
 async def answer(request: Request, ctx: Ctx) -> AsyncIterator[StreamEvent]:
     """Yield what the script says to *request*. Raises ScriptError, and the ModelError that a turn asks for."""
     script = find_script(request.model[len(PREFIX) :], ctx.project)
-    place = _place_of(script, request, ctx)
+    place = _place_of(script, request)
     turn = _choose(script, place, request, ctx)
-    words = turn.words
-    if words.expect is not None:
-        check(turn, request)
-    if words.delay:
-        await asyncio.sleep(words.delay)
-    if words.error is not None:
-        if words.error.broken:
-            for event in turn.events[:-1]:
-                yield event
-        raise _failure(turn)
+    chunk_delay = 0.0
+    if not turn.plain:
+        await _before(turn, request)
+        chunk_delay = turn.words.chunk_delay
+        if turn.words.error is not None:
+            if turn.words.error.broken:
+                for event in turn.events[:-1]:
+                    yield event
+            raise _failure(turn)
     last = turn.events[-1]
     for event in turn.events:
-        if words.chunk_delay and isinstance(event, DELTAS):
-            await asyncio.sleep(words.chunk_delay)
+        if chunk_delay and isinstance(event, DELTAS):
+            await asyncio.sleep(chunk_delay)
         if event is last:
             place.finish(request)  # before the yield: who has the end of a message need not come back for more
         yield event
 
 
-def _place_of(script: Script, request: Request, ctx: Ctx) -> Conversation | Queue:
-    key = (ctx.session_id, request.purpose.value, request.model)
+async def _before(turn: Turn, request: Request) -> None:
+    words = turn.words
+    if words.expect is not None:
+        check(turn, request)
+    if words.delay:
+        await asyncio.sleep(words.delay)
+
+
+def _place_of(script: Script, request: Request) -> Conversation | Queue:
+    key = (request.session_id, request.purpose, request.model)
     found = _places.get(key)
     if found is not None and found[0] is script:
         return found[1]
@@ -82,7 +89,7 @@ def _choose(script: Script, place: Conversation | Queue, request: Request, ctx: 
     track = script.tracks.get(request.purpose)
     if track is None and request.purpose is not Purpose.TURN:
         return _DEFAULT
-    number = place.take(request, ctx.journal)
+    number = place.take(request, ctx)
     position = track[number] if track is not None and number < len(track) else Position()
     turn = position.answer
     if position.failures:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pegboard.messages import StopReason
 from pegboard.records import AssistantLine, Discarded, Record, RequestRecord, ResponseRecord
@@ -28,6 +29,13 @@ from pegboard.requests import Purpose, Request
 
 CONVERSATIONS = frozenset({Purpose.TURN, Purpose.SUBAGENT})
 WITHOUT_ANSWER = frozenset({StopReason.INTERRUPTED, StopReason.ERROR})
+
+
+class Journaled(Protocol):
+    """A Ctx, as far as it matters here: most requests do not ask for the journal."""
+
+    @property
+    def journal(self) -> Iterable[Record]: ...
 
 
 def answers_in(journal: Iterable[Record], purpose: Purpose) -> int:
@@ -60,13 +68,13 @@ class Conversation:
     done: bool = False
     failed: dict[int, int] = field(default_factory=dict)
 
-    def take(self, request: Request, journal: Iterable[Record]) -> int:
+    def take(self, request: Request, ctx: Journaled) -> int:
         """Return the position of *request*."""
         length = len(request.messages) // 2
         went_on = length == self.seen + 1 and self.seen >= 0
         again = length == self.seen and not self.done
         if not went_on and not again:
-            self.offset = max(0, answers_in(journal, request.purpose) - length)
+            self.offset = max(0, answers_in(ctx.journal, request.purpose) - length)
         self.seen = length
         self.done = False
         return length + self.offset
@@ -84,10 +92,10 @@ class Queue:
     open: dict[str, int] = field(default_factory=dict)
     failed: dict[int, int] = field(default_factory=dict)
 
-    def take(self, request: Request, journal: Iterable[Record]) -> int:
+    def take(self, request: Request, ctx: Journaled) -> int:
         """Return the position of *request*; the same for a retry."""
         if self.next < 0:
-            self.next = answers_in(journal, request.purpose)
+            self.next = answers_in(ctx.journal, request.purpose)
         position = self.open.get(request.request_id)
         if position is None:
             position = self.open[request.request_id] = self.next

@@ -64,6 +64,12 @@ class Turn:
         events.append(ModelDone(stop_reason=self.stop_reason, usage=words.usage))
         return tuple(events)
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether it is said at once, and to any request."""
+        words = self.words
+        return words.expect is None and words.error is None and not words.delay and not words.chunk_delay
+
     @property
     def stop_reason(self) -> str:
         """What the script says, else what its calls make likely."""
@@ -141,7 +147,7 @@ def build_script(raw: dict[str, Any], file: str, *, text: str = "") -> Script:
         Turn(turn, number + 1, file, line_of(lines, ("turn", number))) for number, turn in enumerate(words.turn)
     )
     for made in turns:
-        _ = made.events  # now, and once: while a script is played, a benchmark measures the host and not us
+        _ = made.events, made.plain  # now, and once: while a script is played, a benchmark measures the host and not us
     return Script(file, turns, _tracks(turns), words.context_window)
 
 

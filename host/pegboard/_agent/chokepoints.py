@@ -100,18 +100,17 @@ class Invoker:
 
     def prepare(self, wanted: ToolUseBlock | ToolCall) -> ToolCall:
         """Return a call as hooks shall see it: paths made absolute, and hashed."""
-        tool = self.tools.get(wanted.name)
-        given = wanted.input
+        name, given = wanted.name, wanted.input
+        tool = self.tools.get(name)
         if tool is not None and tool.normalise is not None and not self.problems(wanted):
             given = tool.normalised(given, self._around.cwd)
-        origin = wanted.origin if type(wanted) is ToolCall else "model"
         return trusted(
             ToolCall,
             {
                 "id": wanted.id,
-                "name": wanted.name,
+                "name": name,
                 "input": dict(given),  # a dict of its own, which the message does not see
-                "origin": origin,
+                "origin": wanted.origin if type(wanted) is ToolCall else "model",
                 "input_hash": input_hash(given),
             },
         )
@@ -142,32 +141,35 @@ class Invoker:
 
     async def invoke(self, call: ToolCall, batch: Batch) -> Done:
         """Run one call that `prepare` has seen. Raises only CancelledError (see `finish`)."""
+        name, origin = call.name, call.origin
         try:
-            if self.allowed is not None and call.origin == "model" and call.name not in self.allowed:
-                raise ToolError(f"{call.name} may not be called now; these may: {', '.join(self.allowed) or 'none'}")
-            if self.switched_off and call.name in self.switched_off:
-                raise ToolError(f"{call.name} was switched off ({self.switched_off[call.name]}); go on without it")
+            if self.allowed is not None and origin == "model" and name not in self.allowed:
+                raise ToolError(f"{name} may not be called now; these may: {', '.join(self.allowed) or 'none'}")
+            if self.switched_off and name in self.switched_off:
+                raise ToolError(f"{name} was switched off ({self.switched_off[name]}); go on without it")
             arguments = self._arguments(call)
         except ToolError as error:
             return await self._refused(call, str(error), OutcomeKind.ERROR)
-        decided: CallOutcome | Done
-        hooked = self._dispatcher.has("pre_tool")
-        if hooked and call.origin == "model":
-            # One after another in source order: questions do not overlap, and the journal reads the same each time.
-            # A hook that calls a tool meanwhile must not wait for itself.
-            async with self._one_at_a_time:
-                decided = await self._decide(call, batch)
-        elif hooked or self._needs_permission(call):
-            decided = await self._decide(call, batch)
-        else:
-            decided = CallOutcome(call)
-        if isinstance(decided, Done):
-            return decided
-        if decided.call is not call:
+        tool = self.tools[name]
+        if "pre_tool" in self._dispatcher.hooked or not (tool.read_only or origin == "user"):
+            decided = await self._in_turn(call, batch)
+            if isinstance(decided, Done):
+                return decided
             if decided.call.input_hash != call.input_hash:
                 arguments = self._arguments(decided.call)
-            call = decided.call
-        return await self._attempts(call, arguments, decided)
+            return await self._attempts(tool, decided.call, arguments, decided)
+        return await self._attempts(tool, call, arguments, None)
+
+    async def _in_turn(self, call: ToolCall, batch: Batch) -> CallOutcome | Done:
+        """Decide on the calls of the model one after another in source order.
+
+        Questions do not overlap then, and the journal reads the same each time. A hook that calls a tool meanwhile
+        must not wait for itself.
+        """
+        if call.origin != "model" or "pre_tool" not in self._dispatcher.hooked:
+            return await self._decide(call, batch)
+        async with self._one_at_a_time:
+            return await self._decide(call, batch)
 
     async def _decide(self, call: ToolCall, batch: Batch) -> CallOutcome | Done:
         decided = await self._dispatcher.pre_tool(call, batch, can_defer=self._can_defer(batch))
@@ -249,15 +251,21 @@ class Invoker:
 
     # --- running ---------------------------------------------------------------------------------------
 
-    async def _attempts(self, call: ToolCall, arguments: dict[str, Any], decided: CallOutcome) -> Done:
-        tool = self.tools[call.name]
+    async def _attempts(
+        self, tool: Tool, call: ToolCall, arguments: dict[str, Any], decided: CallOutcome | None
+    ) -> Done:
+        """Run a call that may run; once more if a post_tool hook wants that."""
         attempt = 1
         while True:
-            outcome = await self._one_attempt(tool, call, arguments, decided.result, attempt)
-            done = Done(call, outcome, list(decided.contexts), attempts=attempt)
-            if decided.stop:
+            if decided is not None and decided.result is not None:
+                result = ToolResult(content=decided.result)
+                outcome = Outcome(OutcomeKind.SUBSTITUTED, result, started=False, attempt=attempt)
+            else:
+                outcome = await self._one_attempt(tool, call, arguments, attempt)
+            done = Done(call, outcome, [] if decided is None else list(decided.contexts), attempts=attempt)
+            if decided is not None and decided.stop:
                 done.stop = decided.stop_reason or "stopped by a hook"
-            if not self._dispatcher.has("post_tool"):
+            if "post_tool" not in self._dispatcher.hooked:
                 return done
             again = await self._after_with_retry(done, may_retry=attempt == 1 and outcome.started)
             if not again:
@@ -275,13 +283,7 @@ class Invoker:
             )
             attempt += 1
 
-    async def _one_attempt(
-        self, tool: Tool, call: ToolCall, arguments: dict[str, Any], substitute: str | None, attempt: int
-    ) -> Outcome:
-        if substitute is not None:
-            return Outcome(
-                kind=OutcomeKind.SUBSTITUTED, result=ToolResult(content=substitute), started=False, attempt=attempt
-            )
+    async def _one_attempt(self, tool: Tool, call: ToolCall, arguments: dict[str, Any], attempt: int) -> Outcome:
         if not tool.read_only:
             self._around.write(
                 ToolStarted(
@@ -295,14 +297,14 @@ class Invoker:
                     origin=call.origin,
                 )
             )
+        seconds = tool.timeout or self._timeout
         started = time.perf_counter()
-        kind, result = OutcomeKind.OK, None
+        kind = OutcomeKind.OK
         try:
-            result = as_result(await within(tool.timeout or self._timeout, self._call(tool, arguments)))
+            result = as_result(await self._called(tool, arguments, seconds))
             if result.is_error:
                 kind = OutcomeKind.ERROR
         except LateError as late:
-            seconds = tool.timeout or self._timeout
             left = "; it does not stop, and was left behind" if late.left else ""
             kind, result = OutcomeKind.TIMEOUT, _error(f"{tool.name} took longer than {seconds:g} s{left}")
         except TimeoutError as error:
@@ -324,42 +326,40 @@ class Invoker:
             raise
         except BaseException as error:  # a tool's SystemExit too: it must not end the host
             kind, result = OutcomeKind.ERROR, _error(f"{tool.name} failed: {describe(error)}")
+        content = result.content
+        if type(content) is str and len(content) > (tool.max_output or self._limit):
+            result = replace(result, content=self._cut_long(call, content, tool.max_output or self._limit))
         return trusted(
             Outcome,
             {
                 "kind": kind,
-                "result": self._cut_long(tool, call, result),
+                "result": result,
                 "started": True,
                 "attempt": attempt,
                 "duration_ms": (time.perf_counter() - started) * 1e3,
             },
         )
 
-    def _call(self, tool: Tool, arguments: dict[str, Any]) -> Awaitable[Any]:
-        """Begin the work of a tool. Raises what a function raises that gives back a coroutine."""
+    def _called(self, tool: Tool, arguments: dict[str, Any], seconds: float) -> Awaitable[Any]:
+        """Return what a tool gives back within *seconds*; a plain `def` runs in a thread. Raises LateError."""
         if tool.wants_ctx:
             arguments["ctx"] = self._around.ctx(tool.owner)
         if tool.is_async:
-            work: Awaitable[Any] = tool.function(**arguments)
-            return work
-        return self._threads.run(lambda: tool.function(**arguments))
+            return within(seconds, tool.function(**arguments))
+        return within(seconds, self._threads.run(lambda: tool.function(**arguments)))
 
-    def _cut_long(self, tool: Tool, call: ToolCall, result: ToolResult) -> ToolResult:
-        """Keep head and tail of a long output for the model, and all of it in a file."""
-        limit = tool.max_output or self._limit
-        text = result.content
-        if not isinstance(text, str) or len(text) <= limit:
-            return result
+    def _cut_long(self, call: ToolCall, text: str, limit: int) -> str:
+        """Return head and tail of a long output for the model; all of it goes into a file."""
         path = self._around.spill(call.id, text)
         self._around.write(Spilled(call=call.id, path=str(path), characters=len(text)))
         head, tail = text[: limit * 2 // 3], text[-(limit // 3) :]
         middle = f"\n\n[... {len(text) - len(head) - len(tail):,} characters left out; all of it is in {path} ...]\n\n"
-        return replace(result, content=head + middle + tail)
+        return head + middle + tail
 
     # --- after -----------------------------------------------------------------------------------------
 
     async def _after(self, done: Done) -> Done:
-        if self._dispatcher.has("post_tool"):
+        if "post_tool" in self._dispatcher.hooked:
             await self._after_with_retry(done, may_retry=False)
         return done
 
@@ -441,7 +441,9 @@ ResultPart = TextBlock | ImageBlock | DocumentBlock
 def sendable(content: str | tuple[ResultPart, ...]) -> str | tuple[ResultPart, ...]:
     """Return a tool's output as the API takes it: without blank text, and whole characters only."""
     if isinstance(content, str):
-        return whole(content) if content and not content.isspace() else "(no output)"
+        if not content or content.isspace():
+            return "(no output)"
+        return content if content.isascii() else whole(content)
     parts = tuple(
         [
             TextBlock(text=whole(part.text)) if isinstance(part, TextBlock) else part
@@ -457,7 +459,6 @@ TOOL_ONLY = (Origin.TOOL,)
 
 def origins_of(call: ToolCall, result: ToolResult) -> tuple[Origin, ...]:
     """Return the labels of a tool's output; labels only grow."""
-    mcp = call.name.startswith("mcp__")
-    if not mcp and not result.origins:
-        return TOOL_ONLY
-    return tuple(sorted({Origin.TOOL, *result.origins, *((Origin.MCP,) if mcp else ())}))
+    if call.name.startswith("mcp__"):
+        return tuple(sorted({Origin.TOOL, Origin.MCP, *result.origins}))
+    return tuple(sorted({Origin.TOOL, *result.origins})) if result.origins else TOOL_ONLY

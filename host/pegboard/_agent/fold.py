@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from pydantic_core import from_json
 
+from pegboard._agent.journal import encoded
 from pegboard.messages import (
     Block,
     Message,
@@ -72,46 +73,62 @@ class Conversation:
         self._tail_is_new = False
         self._pending: dict[str, list[Block]] = {}
         self._calls: tuple[ToolUseBlock, ...] = ()
+        self._encoded: dict[int, tuple[Block, bytes]] = {}
         self.generation = 0
         self.characters = 0
 
     # growing
 
-    def add_user(self, block: Block) -> None:
-        """Add one block that is not the model's."""
+    def add_user(self, block: Block, json: bytes = b"") -> None:
+        """Add one block that is not the model's. *json* is its JSON where somebody has just made it."""
         self.characters += characters(block)
+        if json:
+            self._encoded[id(block)] = block, json
         if type(block) is ToolResultBlock:
             self._results.setdefault(block.tool_use_id, block)  # exactly one per call: the first one stands
         else:
             self._others.append(block)
         self._tail_is_new = True
 
-    def add_assistant(self, request: str, block: Block) -> None:
-        """Add one block of an answer that is still under way."""
-        self._pending.setdefault(request, []).append(block)
+    def add_assistant(self, request: str, block: Block, json: bytes = b"") -> None:
+        """Add one block of an answer that is still under way. *json* as for `add_user`."""
+        pending = self._pending.get(request)
+        if pending is None:
+            self._pending[request] = [block]
+        else:
+            pending.append(block)
+        if json:
+            self._encoded[id(block)] = block, json
 
     def end_request(self, request: str, *, lost: bool = False) -> None:
         """Make a message of the blocks of a request. An answer without a block makes none.
 
         *lost* says that the user's message before it is missing, if there is none.
         """
-        blocks = _sendable(self._pending.pop(request, []))
+        pending = self._pending.pop(request, None)
+        blocks = _sendable(pending) if pending else []
         if not blocks:
             return
         if lost or len(self._results) < len(self._calls):
             self._stand_in()
-        self.settle()
-        self.characters += sum(map(characters, blocks))
-        if self._messages and self._messages[-1].role == "assistant":
+        if self._tail_is_new:
+            self.settle()
+        messages, calls = self._messages, []
+        for block in blocks:
+            self.characters += characters(block)
+            if type(block) is ToolUseBlock:
+                calls.append(block)
+        if messages and messages[-1].role == "assistant":
             # pause_turn: the model goes on with its own message, which must begin with reasoning if it holds any.
-            before = self._messages.pop().content
+            before = messages.pop().content
             if type(before[0]) not in THINKING:
                 self.characters -= sum([characters(block) for block in blocks if type(block) in THINKING])
                 blocks = [block for block in blocks if type(block) not in THINKING]
             blocks = [*before, *blocks]
+            calls = [block for block in blocks if type(block) is ToolUseBlock]
             self.generation += 1
-        self._messages.append(trusted(Message, {"role": "assistant", "content": tuple(blocks)}))
-        self._calls = tuple([block for block in blocks if type(block) is ToolUseBlock])
+        messages.append(trusted(Message, {"role": "assistant", "content": tuple(blocks)}))
+        self._calls = tuple(calls)
         self._results = {}
         self._others = []
 
@@ -148,28 +165,41 @@ class Conversation:
     # looking
 
     def settle(self) -> None:
-        """Make the user message at the end up to date."""
+        """Make the user message at the end up to date, if something was added."""
         if not self._tail_is_new:
             return
         self._tail_is_new = False
-        results = self._results
+        results, content = self._results, self._others
         if results:
-            ordered: list[Block] = [results[call.id] for call in self._calls if call.id in results]
-            content = (*ordered, *self._others)
-        else:
-            content = tuple(self._others)
+            content = [*[results[call.id] for call in self._calls if call.id in results], *content]
         if not content:
             return
-        message = trusted(Message, {"role": "user", "content": content})
+        message = trusted(Message, {"role": "user", "content": tuple(content)})
         if self._messages and self._messages[-1].role == "user":
             self._messages[-1] = message
             self.generation += 1
         else:
             self._messages.append(message)
 
+    def json_from(self, start: int) -> bytes:
+        """Return the JSON of each message from *start* on, one behind the other; their blocks are encoded only once.
+
+        What is known of older blocks is forgotten: whoever asks does so once for each message.
+        """
+        known, self._encoded = self._encoded, {}
+        whole = b""
+        for message in self._messages[start:]:
+            blocks = []
+            for block in message.content:
+                found = known.get(id(block))
+                blocks.append(found[1] if found is not None else encoded(block))
+            whole += b'{"role":"%b","content":[%b]}' % (message.role.encode(), b",".join(blocks))
+        return whole
+
     def view(self) -> MessagesView:
         """Return all messages as they stand."""
-        self.settle()
+        if self._tail_is_new:
+            self.settle()
         return MessagesView(self._messages, len(self._messages))
 
     @property

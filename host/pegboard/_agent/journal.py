@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 
@@ -22,44 +22,42 @@ _PREFIX = len(b'{"seq":0,"timestamp":"",')
 _SYNCED = frozenset({"turn_end", "session_end", "compaction"})
 """Records after which `fsync = "turn"` waits for the disk."""
 
-
-def clock() -> Callable[[], bytes]:
-    """Return a function that tells the time (UTC, ISO 8601, milliseconds), formatting each one once."""
-    last, second, text, shown = -1, -1, "", b""
-
-    def now() -> bytes:
-        nonlocal last, second, text, shown
-        moment = time.time_ns() // 1_000_000
-        if moment != last:
-            last = moment
-            whole, part = divmod(moment, 1000)
-            if whole != second:
-                second, text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-            shown = f"{text}.{part:03d}Z".encode()
-        return shown
-
-    return now
-
-
-now = clock()
-_TYPES: dict[type[Record], tuple[str, bytes]] = {}
-
-
-def _type_of(kind: type[Record]) -> tuple[str, bytes]:
-    name: str = kind.model_fields["type"].default
-    found = _TYPES[kind] = (name, f'"type":"{name}",'.encode())
-    return found
-
-
 _LOOSE = frozenset({"flags", "flag_snapshot", "compaction"})
 """Records that hold objects whose keys somebody else chose. None but assistant lines may have `_ASSISTANT` in it."""
 _ASSISTANT, _ASSISTANT_APART = b'"role":"assistant"', b'"role": "assistant"'
 
 
-def _json(value: Any) -> bytes:
+def _apart(name: str, fields: bytes) -> bytes:
+    return fields.replace(_ASSISTANT, _ASSISTANT_APART) if name in _LOOSE else fields
+
+
+class _Kind(NamedTuple):
+    """What the journal must know of a type of record: its name, and how its fields begin."""
+
+    name: str
+    head: bytes
+
+
+_KINDS: dict[type[Record], _Kind] = {}
+
+
+def _kind_of(model: type[Record]) -> _Kind:
+    name: str = model.model_fields["type"].default
+    found = _KINDS[model] = _Kind(name, f'"type":"{name}"'.encode())
+    return found
+
+
+def timestamp(moment: int) -> bytes:
+    """Return a time (milliseconds since the epoch) as records have it: UTC, ISO 8601, milliseconds."""
+    second, part = divmod(moment, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{part:03d}Z".encode()
+
+
+def encoded(value: Any) -> bytes:
+    """Return the JSON of a value, with whole characters where there are halves, which JSON has no way to say."""
     try:
         return to_json(value)
-    except PydanticSerializationError:  # half a character, which JSON has no way to say
+    except PydanticSerializationError:
         return to_json(whole(to_jsonable_python(value, serialize_unknown=True)))
 
 
@@ -74,9 +72,12 @@ class Journal:
         self._wanted: Callable[[str], bool] = lambda kind: False
         self._wants: dict[str, bool] = {}
         self._fsync = fsync
+        self._each = fsync == "record"
         self._reads: dict[str, Any] = {}
         self._read_facts: dict[str, tuple[str, ...]] = {}
         self._snapshot = ""
+        self._moment = -1
+        self._time = b""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -90,8 +91,49 @@ class Journal:
         self._size = os.fstat(self._fd).st_size
 
     def observe(self, wants: Callable[[str], bool], tell: Callable[[Record], None]) -> None:
-        """Tell *tell* of each record of a type that *wants* says yes to (asked once per type), after it was written."""
+        """Tell *tell* of each record of a type that *wants* says yes to (asked once per type), as it was written."""
         self._wanted, self._told = wants, tell
+
+    def write(self, record: Record) -> None:
+        """Append one record. Raises JournalError if the disk does not take it; the file then ends before it."""
+        kind = type(record)
+        name, head = _KINDS.get(kind) or _kind_of(kind)
+        self.append(kind, _apart(name, encoded(record)[_PREFIX + len(head) : -1]))
+
+    def put(self, kind: type[Record], facts: dict[str, Any]) -> None:
+        """Append a record of *kind* with these fields: `write(kind(**facts))`, without making a model of it."""
+        name, _ = _KINDS.get(kind) or _kind_of(kind)
+        self.append(kind, _apart(name, b"," + encoded(facts)[1:-1]))
+
+    def append(self, kind: type[Record], fields: bytes) -> None:
+        """Append a record of *kind* whose fields are encoded already: JSON with a comma before each and no braces.
+
+        For the records of every step, which are put together of parts that are there (`lines`): what is read back is
+        checked, and tests hold them against `write`. Raises JournalError as `write` does.
+        """
+        if self._reads:
+            self._write_reads()
+        name, head = _KINDS.get(kind) or _kind_of(kind)
+        self.seq = seq = self.seq + 1
+        moment = time.time_ns() // 1_000_000
+        if moment != self._moment:
+            self._moment, self._time = moment, timestamp(moment)
+        line = b'{"seq":%d,"timestamp":"%b",%b%b}\n' % (seq, self._time, head, fields)
+        size = len(line)
+        try:
+            written = os.write(self._fd, line)
+            while written < size:
+                written += os.write(self._fd, line[written:])
+        except OSError as error:
+            # Half a line would look like damage later, and the next record would be glued to it.
+            os.ftruncate(self._fd, self._size)
+            self.seq -= 1
+            raise self._full(error) from error
+        self._size += size
+        if self._each or (name in _SYNCED and self._fsync == "turn"):
+            self.sync()
+        if self._told is not None and self._observed(name):
+            self._told(kind.model_validate_json(line))
 
     def _observed(self, kind: str) -> bool:
         wanted = self._wants.get(kind)
@@ -99,48 +141,9 @@ class Journal:
             wanted = self._wants[kind] = self._wanted(kind)
         return wanted
 
-    def write(self, record: Record) -> None:
-        """Append one record. Raises JournalError if the disk does not take it; the file then ends before it."""
-        kind: str = record.type  # type: ignore[attr-defined]  # every kind of record has one
-        self._append(kind, _json(record)[_PREFIX:])
-        if self._told is not None and self._observed(kind):
-            self._told(record)
-
-    def put(self, kind: type[Record], facts: dict[str, Any]) -> None:
-        """Append a record of *kind* with these fields, the others at their defaults.
-
-        The same as `write(kind(**facts))` for the few records of every step, without making a model of what was
-        made of models: what is read back is checked, and a test holds the two against each other.
-        """
-        name, head = _TYPES.get(kind) or _type_of(kind)
-        try:
-            body = to_json(facts)  # not by _json: one call less, four times in a step
-        except PydanticSerializationError:
-            body = _json(facts)
-        self._append(name, head + body[1:])
-        if self._told is not None and self._observed(name):
-            self._told(kind(**facts))
-
-    def _append(self, kind: str, body: bytes) -> None:
-        if self._reads:
-            reads, facts, self._reads, self._read_facts = self._reads, self._read_facts, {}, {}
-            self.put(FlagReads, {"snapshot": self._snapshot, "reads": reads, "facts": facts})
-        self.seq += 1
-        if kind in _LOOSE:
-            body = body.replace(_ASSISTANT, _ASSISTANT_APART)
-        line = b'{"seq":%d,"timestamp":"%b",%b\n' % (self.seq, now(), body)
-        try:
-            written = os.write(self._fd, line)
-            while written < len(line):
-                written += os.write(self._fd, line[written:])
-        except OSError as error:
-            # Half a line would look like damage later, and the next record would be glued to it.
-            os.ftruncate(self._fd, self._size)
-            self.seq -= 1
-            raise self._full(error) from error
-        self._size += len(line)
-        if self._fsync == "record" or (self._fsync == "turn" and kind in _SYNCED):
-            self.sync()
+    def _write_reads(self) -> None:
+        reads, facts, self._reads, self._read_facts = self._reads, self._read_facts, {}, {}
+        self.put(FlagReads, {"snapshot": self._snapshot, "reads": reads, "facts": facts})
 
     def _full(self, error: OSError) -> JournalError:
         return JournalError(

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pegboard.decisions import StepVerb
 from pegboard.errors import ContextOverflowError, PegboardError
 from pegboard.hookspecs import State
-from pegboard.messages import Block, EndReason, Outcome, StopReason, Tally, TextBlock, ToolCall, ToolUseBlock, Usage
+from pegboard.messages import Block, EndReason, Outcome, StopReason, TextBlock, ToolCall, ToolUseBlock, Usage, total
 from pegboard.requests import (
     BlockDone,
     CompactionTrigger,
     ModelDone,
     ModelNotice,
-    ModelStarted,
     Request,
     StreamEvent,
     TextDelta,
@@ -50,35 +49,45 @@ NO_USAGE = Usage()
 
 @dataclass(slots=True)
 class Answer:
-    """What came of one request. `cut` names a tool call that was cut off."""
+    """What came of one request: its blocks, those of them that call tools, and all its text.
+
+    `cut` names a tool call that was cut off.
+    """
 
     blocks: list[Block] = field(default_factory=list)
+    calls: list[ToolUseBlock] = field(default_factory=list)
+    text: str = ""
     stop_reason: str = StopReason.ERROR
     usage: Usage = NO_USAGE
-    model: str = ""
     cut: str = ""
     error: str = ""
     first_ms: float | None = None
     duration_ms: float = 0.0
 
-    @property
-    def text(self) -> str:
-        """All text of the answer."""
-        return "".join([block.text for block in self.blocks if type(block) is TextBlock])
+    @classmethod
+    def of(cls, blocks: Iterable[Block], stop_reason: str, *, cut: str = "") -> Answer:
+        """Return an answer that is there already."""
+        answer = cls(stop_reason=stop_reason, cut=cut)
+        for block in blocks:
+            answer.add(block)
+        return answer
 
-    @property
-    def calls(self) -> list[ToolUseBlock]:
-        """The tools that the model wants to run."""
-        return [block for block in self.blocks if type(block) is ToolUseBlock]
+    def add(self, block: Block) -> None:
+        """Add a block."""
+        self.blocks.append(block)
+        kind = type(block)
+        if kind is ToolUseBlock:
+            self.calls.append(block)  # type: ignore[arg-type]
+        elif kind is TextBlock:
+            self.text += block.text  # type: ignore[union-attr]
 
 
-@dataclass(slots=True)
-class Finished:
+class Finished(Protocol):
     """One call of a batch, when it is over. `outcome` is None for a deferred call."""
 
     call: ToolCall
     outcome: Outcome | None
-    stop: str | None = None
+    stop: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +135,7 @@ class Port:
     end: Callable[[Request, Answer], None]
     discard: Callable[[Request, str], None]
     show: Callable[[StreamEvent], None]
-    run: Callable[[Sequence[ToolUseBlock]], Awaitable[list[Finished]]]
+    run: Callable[[Sequence[ToolUseBlock]], Awaitable[Sequence[Finished]]]
     say: Callable[[str, str, str], None]
     decide: Callable[[State], Awaitable[Step]] | None
     compact: Callable[[CompactionTrigger], Awaitable[bool]]
@@ -170,7 +179,7 @@ class _Turn:
         self.limits = limits
         self.turn = turn
         self.steps = steps_before
-        self.usage = Tally()
+        self.usages: list[Usage] = []
         self.text = ""
         self.continuations = 0
         self.cuts = 0
@@ -181,7 +190,7 @@ class _Turn:
         self.warned = False
 
     def end(self, reason: EndReason, detail: str = "") -> TurnEnd:
-        return TurnEnd(reason, detail, self.text, self.steps, self.usage.usage())
+        return TurnEnd(reason, detail, self.text, self.steps, total(self.usages))
 
     def over_a_limit(self) -> TurnEnd | None:
         limits = self.limits
@@ -204,7 +213,7 @@ class _Turn:
         request = await self.port.request(self.steps + 1)
         self.steps += 1
         answer = await read_answer(self.port, request)
-        self.usage.add(answer.usage)
+        self.usages.append(answer.usage)
         text = answer.text
         if text:
             self.text = text if self.port.display is None else await self.port.display(request, text)
@@ -218,9 +227,8 @@ class _Turn:
         self.overflows = 0
         if reason == StopReason.ERROR:
             return self.end(EndReason.ERROR, answer.error)
-        calls = answer.calls
-        if calls:
-            return await self.calls(answer, calls)
+        if answer.calls:
+            return await self.calls(answer)
         if reason == StopReason.REFUSAL:
             return self.end(EndReason.ERROR, "the model refused to answer")
         if reason == StopReason.PAUSE_TURN:
@@ -247,9 +255,9 @@ class _Turn:
             text = "Your answer reached its token limit. Go on exactly where it stopped."
         self.port.say(text, "continue", "host")
 
-    async def calls(self, answer: Answer, calls: Sequence[ToolUseBlock]) -> TurnEnd | None:
+    async def calls(self, answer: Answer) -> TurnEnd | None:
         self.cuts = 0
-        finished = await self.port.run(calls)
+        finished = await self.port.run(answer.calls)
         if answer.cut:
             self.go_on_after_cut(answer)
         deferred = []
@@ -269,10 +277,14 @@ class _Turn:
 
     def look_for_progress(self, finished: Sequence[Finished]) -> TurnEnd | None:
         limits = self.limits
-        count = max(map(self.count_repeat, finished), default=0)
-        if count >= limits.no_progress_stop:
+        count = 0
+        for one in finished:
+            count = max(count, self.count_repeat(one))
+        if count < limits.no_progress_warn:
+            self.warned = False
+        elif count >= limits.no_progress_stop:
             return self.end(EndReason.NO_PROGRESS, f"the same call with the same result {count} times")
-        if count >= limits.no_progress_warn and not self.warned:
+        elif not self.warned:
             self.warned = True
             self.port.say(
                 "You have made the same call with the same result several times. "
@@ -281,8 +293,6 @@ class _Turn:
                 "host",
             )
             self.port.notice(f"the same call with the same result {count} times", "warning")
-        elif count < limits.no_progress_warn:
-            self.warned = False
         return None
 
     def count_repeat(self, one: Finished) -> int:
@@ -290,9 +300,10 @@ class _Turn:
         repeats, counts = self.repeats, self.counts
         if len(repeats) == WINDOW:
             oldest = repeats[0]
-            counts[oldest] -= 1
-            if not counts[oldest]:
+            if counts[oldest] == 1:
                 del counts[oldest]
+            else:
+                counts[oldest] -= 1
         signature = _signature(one)
         repeats.append(signature)
         count = counts[signature] = counts.get(signature, 0) + 1
@@ -359,7 +370,7 @@ async def read_answer(port: Port, request: Request) -> Answer:
     answer = Answer()
     started = time.perf_counter()
     partial: list[str] = []
-    watched = port.watched
+    watched, ended = port.watched, False
     stream = port.stream(request)
     try:
         async for event in stream:
@@ -368,14 +379,13 @@ async def read_answer(port: Port, request: Request) -> Answer:
                 answer.first_ms = (time.perf_counter() - started) * 1e3
             if kind is BlockDone:
                 partial.clear()
-                answer.blocks.append(event.block)  # type: ignore[union-attr]
-                port.keep(request, event.block)  # type: ignore[union-attr]
+                block = event.block  # type: ignore[union-attr]
+                answer.add(block)
+                port.keep(request, block)
             elif kind is TextDelta:
                 partial.append(event.text)  # type: ignore[union-attr]
             elif kind is ModelDone:
                 answer.stop_reason, answer.usage = event.stop_reason, event.usage  # type: ignore[union-attr]
-            elif kind is ModelStarted:
-                answer.model = event.model  # type: ignore[union-attr]
             elif kind is ToolUseCut:
                 answer.cut = event.name  # type: ignore[union-attr]
             elif kind is ModelNotice and event.restart:  # type: ignore[union-attr]
@@ -385,6 +395,7 @@ async def read_answer(port: Port, request: Request) -> Answer:
                 answer = Answer(first_ms=answer.first_ms)
             if watched or kind is ModelNotice:
                 port.show(event)
+        ended = True
     except ContextOverflowError as error:
         answer.stop_reason, answer.error = StopReason.CONTEXT_OVERFLOW, str(error)
     except PegboardError as error:
@@ -397,12 +408,12 @@ async def read_answer(port: Port, request: Request) -> Answer:
         port.end(request, answer)
         raise
     finally:
-        close = getattr(stream, "aclose", None)
+        close = None if ended else getattr(stream, "aclose", None)
         if close is not None:
             await close()
     if answer.stop_reason == StopReason.CONTEXT_OVERFLOW and answer.blocks:
         port.discard(request, "the window was full before the answer ended")
-        answer.blocks.clear()
+        answer.blocks, answer.calls, answer.text = [], [], ""
     answer.duration_ms = (time.perf_counter() - started) * 1e3
     port.end(request, answer)
     return answer
@@ -413,11 +424,12 @@ def _keep_partial(port: Port, request: Request, answer: Answer, partial: list[st
     if answer.calls:
         port.discard(request, "broke off before its calls ran")
         kept = [block for block in answer.blocks if isinstance(block, TextBlock)]
-        answer.blocks[:] = kept
+        answer.blocks, answer.calls, answer.text = [], [], ""
         for block in kept:
+            answer.add(block)
             port.keep(request, block)
     text = "".join(partial)
     if text.strip():
         block = TextBlock(text=text)
-        answer.blocks.append(block)
+        answer.add(block)
         port.keep(request, block)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic_core import to_json
 
-from pegboard._agent.fold import Conversation
+from pegboard._agent.fold import Conversation, MessagesView
+from pegboard._agent.lines import request_line
 from pegboard._agent.validate import check_messages, check_tools
 from pegboard._board.dispatch import Dispatcher
-from pegboard.messages import Message, canonical, trusted, whole
+from pegboard.messages import canonical, trusted, whole
 from pegboard.records import Record, RequestRecord, StateRecord, SystemRecord
 from pegboard.requests import Layer, Purpose, Request, RequestDraft, Section, Stability, ToolSpec
 from pegboard.tools import Tool
@@ -37,7 +38,7 @@ class Prompting:
         params: dict[str, Any],
         session_id: str,
         write: Callable[[Record], None],
-        put: Callable[[type[Record], dict[str, Any]], None],
+        append: Callable[[type[Record], bytes], None],
         say: Callable[[str, str, str], None],
         notice: Callable[[str, str, str], None],
     ) -> None:
@@ -50,7 +51,7 @@ class Prompting:
         self._params = params
         self._session_id = session_id
         self._write = write
-        self._put = put
+        self._append = append
         self._say = say
         self._notice = notice
         self._requests = 0
@@ -105,23 +106,23 @@ class Prompting:
 
     async def build(self, step: int) -> Request:
         """Build and journal the next request of the turn. Raises InvalidRequestError."""
-        draft = await self._prepared(step) if self._dispatcher.has("prepare_request") else None
         allowed = None
-        if draft is not None:
+        params = self._params
+        if "prepare_request" in self._dispatcher.hooked:
+            draft = await self._prepared(step)
             if len(draft.tools) != len(self._tools):
                 allowed = draft.tools
+            params = draft.params
             self._take_sections(draft.sections)
         elif self._system is None:
             self._take_sections(self._sections)
         if self._tools_changed:
             self._write_system()
         self.allowed = allowed
-        params = self._params if draft is None else draft.params
         messages = self._conversation.view()
         count = len(messages)
-        digest = self._hash(messages.all, count, params, allowed)
-        anchors = (self._last_end, count - 1) if 0 <= self._last_end < count - 1 else (count - 1,)
-        self._last_end = count - 1
+        digest = self._hash(messages, params, allowed)
+        before, self._last_end = self._last_end, count - 1
         request_id = self.next_id()
         request = trusted(
             Request,
@@ -134,16 +135,13 @@ class Prompting:
                 "max_tokens": self._max_tokens,
                 "params": params,
                 "allowed_tools": allowed,
-                "anchors": anchors,
+                "anchors": (before, count - 1) if 0 <= before < count - 1 else (count - 1,),
                 "hash": digest,
                 "session_id": self._session_id,
                 "request_id": request_id,
             },
         )
-        self._put(
-            RequestRecord,
-            {"request": request_id, "purpose": "turn", "model": self.model, "hash": digest, "messages": count},
-        )
+        self._append(RequestRecord, request_line(request_id, self.model, digest, count))
         return request
 
     async def _prepared(self, step: int) -> RequestDraft:
@@ -218,20 +216,17 @@ class Prompting:
 
     # --- hash ------------------------------------------------------------------------------------------
 
-    def _hash(
-        self, messages: Sequence[Message], count: int, params: dict[str, Any], allowed: tuple[str, ...] | None
-    ) -> str:
+    def _hash(self, messages: MessagesView, params: dict[str, Any], allowed: tuple[str, ...] | None) -> str:
         """Check and hash what was appended; everything before it was checked and hashed when it was new."""
         conversation = self._conversation
         if conversation.generation != self._chain_generation:
             self._chain = hashlib.sha256()
             self._chained = 0
             self._chain_generation = conversation.generation
-        paused = count > 0 and messages[-1].role == "assistant"
-        check_messages(messages, self._chained, ending=not paused)
-        for message in messages[self._chained :]:
-            self._chain.update(to_json(message))
-        self._chained = count
+        paused = bool(messages) and messages[-1].role == "assistant"
+        check_messages(messages.all, self._chained, ending=not paused)
+        self._chain.update(conversation.json_from(self._chained))
+        self._chained = len(messages)
         whole = self._chain.copy()
         whole.update(self._base)
         if params or allowed is not None:

@@ -19,8 +19,9 @@ from pegboard._agent.compacting import as_json, cut_by_rule, objection
 from pegboard._agent.egress import Egress
 from pegboard._agent.flagging import SessionFlags
 from pegboard._agent.fold import Conversation, MessagesView, Replay
-from pegboard._agent.journal import Damage, Journal
-from pegboard._agent.loop import Answer, Finished, Limits, Port, TurnEnd, run_turn
+from pegboard._agent.journal import Damage, Journal, encoded
+from pegboard._agent.lines import assistant_line, response_line, user_line
+from pegboard._agent.loop import Answer, Limits, Port, TurnEnd, run_turn
 from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
 from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult, window_of
@@ -173,7 +174,7 @@ class Session:
         self.first_prompt = ""
         self._observed: deque[Record] = deque()
         self._observing: asyncio.Task[None] | None = None
-        if self.dispatcher.has("event"):
+        if "event" in self.dispatcher.hooked:
             journal.observe(self.dispatcher.observes, self._observe)
 
     def _make_prompting(self) -> Prompting:
@@ -188,7 +189,7 @@ class Session:
             params=model.params,
             session_id=self.session_id,
             write=self.write,
-            put=self._journal.put,
+            append=self._journal.append,
             say=self._say,
             notice=self.notice,
         )
@@ -382,7 +383,7 @@ class Session:
                 if self._replay.stop_reason in (StopReason.INTERRUPTED, StopReason.ERROR):
                     self._say("Your answer was broken off. Go on exactly where it stopped.", "continue", "host")
                 else:
-                    answer = Answer(list(last.content), self._replay.stop_reason, cut=self._replay.cut)
+                    answer = Answer.of(last.content, self._replay.stop_reason, cut=self._replay.cut)
         return await run_turn(self._port(), limits, turn=self._turn, steps_before=steps, answer=answer)
 
     def _interrupted_end(self, cancelled: asyncio.CancelledError, limits: Limits) -> TurnEnd:
@@ -444,7 +445,7 @@ class Session:
             show=self._show_event,
             run=self._run_batch,
             say=self._say,
-            decide=self.dispatcher.next_step if self.dispatcher.has("next_step") else None,
+            decide=self.dispatcher.next_step if "next_step" in self.dispatcher.hooked else None,
             compact=self._compact_in_turn,
             fill=self.fill,
             spent=lambda: self._usage.cost_usd or 0.0,
@@ -467,30 +468,25 @@ class Session:
         return shown
 
     def _keep_block(self, request: Request, block: Block) -> None:
-        request_id = request.request_id
-        message = {"id": request_id, "role": "assistant", "model": request.model, "content": (block,)}
-        self._journal.put(AssistantLine, {"message": message, "request": request_id})
-        self._conversation.add_assistant(request.request_id, block)
+        json = encoded(block)
+        self._journal.append(AssistantLine, assistant_line(request.request_id, request.model, json))
+        self._conversation.add_assistant(request.request_id, block, json)
 
     def _end_request(self, request: Request, answer: Answer) -> None:
         usage = answer.usage
-        facts: dict[str, Any] = {
-            "request": request.request_id,
-            "stop_reason": answer.stop_reason,
-            "usage": usage,
-            "first_ms": answer.first_ms,
-            "duration_ms": answer.duration_ms,
-        }
+        facts: dict[str, Any] = {"first_ms": answer.first_ms, "duration_ms": answer.duration_ms}
         if answer.error:
             facts["error"] = answer.error
         if answer.cut:
             facts["cut"] = answer.cut
-        self._journal.put(ResponseRecord, facts)
+        line = response_line(request.request_id, answer.stop_reason, usage, facts)
+        self._journal.append(ResponseRecord, line)
         self._conversation.end_request(request.request_id)
         self._usage.add(usage)
         self._replay.stop_reason = answer.stop_reason
-        if usage.context_tokens:
-            self._last_tokens = usage.context_tokens
+        tokens = usage.context_tokens
+        if tokens:
+            self._last_tokens = tokens
             self._counted_characters = self._conversation.characters
 
     def _discard(self, request: Request, reason: str) -> None:
@@ -502,12 +498,17 @@ class Session:
         since = max(0, self._conversation.characters - self._counted_characters)
         return self._last_tokens + since // 4, self._window
 
-    async def _run_batch(self, blocks: Sequence[ToolUseBlock]) -> list[Finished]:
+    async def _run_batch(self, blocks: Sequence[ToolUseBlock]) -> Sequence[Done]:
         self.invoker.allowed = self._prompting.allowed
+        self._stop_batch = ""
+        if len(blocks) == 1:  # nothing that could run beside it, or be held up by it
+            call = self.invoker.prepare(blocks[0])
+            self._batch = self._batch_of((call,))
+            reason = self._hold()
+            return (await (self._skip_one(call, reason) if reason else self._run_one(call)),)
         calls = [self.invoker.prepare(block) for block in blocks]
         self._batch = self._batch_of(calls)
-        self._stop_batch = ""
-        claims = [self.invoker.claims_of(call) for call in calls] if len(calls) > 1 else []
+        claims = [self.invoker.claims_of(call) for call in calls]
         return await run_calls(
             calls,
             claims,
@@ -519,7 +520,7 @@ class Session:
 
     def _batch_of(self, calls: Sequence[ToolCall]) -> Batch:
         """Return the batch that hooks see: copies, because what they do to it must not reach what runs."""
-        if not self.dispatcher.has("pre_tool"):
+        if "pre_tool" not in self.dispatcher.hooked:
             return NO_BATCH
         return Batch(calls=tuple(c.model_copy(update={"input": from_json(to_json(c.input))}) for c in calls))
 
@@ -528,7 +529,7 @@ class Session:
             return self._stop_batch
         return "the user has said something new" if self._steering else ""
 
-    async def _run_one(self, call: ToolCall) -> Finished:
+    async def _run_one(self, call: ToolCall) -> Done:
         if self.screen.on:
             self.screen.call(call)
         if self._flagged.live:
@@ -544,24 +545,23 @@ class Session:
             self._keep_result(done)
         if self._moved_from is not None:
             await self.after_call()
-        return Finished(done.call, done.outcome, done.stop)
+        return done
 
-    async def _skip_one(self, call: ToolCall, reason: str) -> Finished:
+    async def _skip_one(self, call: ToolCall, reason: str) -> Done:
         done = await self.invoker.skip(call, reason)
         self._keep_result(done)
-        return Finished(done.call, done.outcome, done.stop)
+        return done
 
     def _keep_result(self, done: Done, kind: str = "result") -> None:
         outcome, call = done.outcome, done.call
         assert outcome is not None
-        result = outcome.result
-        origins = origins_of(call, result)
+        result, call_id = outcome.result, call.id
         block = trusted(
             ToolResultBlock,
             {
-                "origins": origins,
+                "origins": origins_of(call, result),
                 "type": "tool_result",
-                "tool_use_id": call.id,
+                "tool_use_id": call_id,
                 "content": sendable(result.content),
                 "is_error": result.is_error,
             },
@@ -570,7 +570,7 @@ class Session:
             block,
             kind,
             tool={
-                "id": call.id,
+                "id": call_id,
                 "name": call.name,
                 "outcome": str(outcome.kind),
                 "input_hash": call.input_hash,
@@ -596,18 +596,10 @@ class Session:
 
     def _add_user(self, block: Block, kind: str, *, source: str = "", tool: dict[str, Any] | None = None) -> None:
         """Journal one block for the model, and add it. *tool* has the fields of records.ToolFacts."""
-        facts: dict[str, Any] = {
-            "message": {"role": "user", "content": (block,)},
-            "kind": kind,
-            "origins": (tuple(map(str, block.origins)),),  # plain strings: enum members take longer to write
-        }
-        if tool is not None:
-            facts["tool"] = tool
-        else:
-            facts["source"] = source
-            facts["isMeta"] = kind in ("context", "continue")
-        self._journal.put(UserLine, facts)
-        self._conversation.add_user(block)
+        facts = {"tool": tool} if tool is not None else {"source": source, "isMeta": kind in ("context", "continue")}
+        json = encoded(block)
+        self._journal.append(UserLine, user_line(block, json, kind, facts))
+        self._conversation.add_user(block, json)
 
     def _say(self, text: str, kind: str, source: str) -> None:
         """Add words of a hook or the host; blank ones are left out, because the API refuses them."""
@@ -618,7 +610,7 @@ class Session:
         self._add_user(block, kind, source=source)
         self.screen.tell("context", text, source=source)
 
-    async def _settle_orphans(self, *, run_them: bool) -> list[Finished]:
+    async def _settle_orphans(self, *, run_them: bool) -> list[Done]:
         """Give every call without a result one: run it, if nothing can have happened yet or it may be repeated."""
         finished = []
         orphans = [(self.invoker.prepare(call), begun) for call, begun in self._replay.orphans]
@@ -947,7 +939,7 @@ class Session:
     # --- observers -------------------------------------------------------------------------------------
 
     def _observe(self, record: Record) -> None:
-        self._observed.append(record.model_copy(update={"seq": self._journal.seq}))
+        self._observed.append(record)
         if self._observing is None or self._observing.done():
             try:
                 self._observing = asyncio.get_running_loop().create_task(self._tell_observers())

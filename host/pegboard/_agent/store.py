@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from pegboard._agent.fold import Replay
-from pegboard._agent.journal import Damage, Journal, now, read_lines, recover
+from pegboard._agent.journal import Damage, Journal, read_lines, recover, timestamp
 from pegboard.errors import PegboardError, UnknownSessionError
 from pegboard.records import Forked
 
@@ -164,9 +165,8 @@ def _as_fork(line: bytes, session_id: str, parent: str, at: int) -> bytes:
     from pydantic_core import from_json
 
     raw = from_json(line)
-    raw.update(
-        sessionId=session_id, parent=parent, parent_seq=at, source="fork", timestamp=now().decode(), pid=os.getpid()
-    )
+    made = timestamp(time.time_ns() // 1_000_000).decode()
+    raw.update(sessionId=session_id, parent=parent, parent_seq=at, source="fork", timestamp=made, pid=os.getpid())
     return to_json(raw) + b"\n"
 
 

@@ -103,6 +103,8 @@ class Dispatcher:
 
     def _bind(self) -> None:
         self._bound = self._turnout.bind(self.plan, self._is_left_out)
+        self.hooked = frozenset(hook for hook, bound in self._bound.items() if bound)
+        """The hooks that somebody implements."""
         self._deciders = {
             hook: tuple(b for b in bound if not b[0].options.rewrites) for hook, bound in self._bound.items()
         }
@@ -123,10 +125,6 @@ class Dispatcher:
     def put(self, kind: type[Record], facts: dict[str, Any]) -> None:
         """Write a record of *kind* with these fields to the session's journal."""
         self._around.put(kind, facts)
-
-    def has(self, hook: str) -> bool:
-        """Whether anybody implements a hook."""
-        return bool(self._bound[hook])
 
     # --- prompt-submit ---------------------------------------------------------------------------------
 
