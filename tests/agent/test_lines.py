@@ -1,4 +1,4 @@
-"""The records of every step, put together of parts: the same as the models would write, and a block's JSON only once."""
+"""The records of every step, put together of parts: what the models would write, and a block's JSON only once."""
 
 from __future__ import annotations
 
