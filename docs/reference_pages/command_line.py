@@ -88,7 +88,7 @@ def _cli_type(kind: Any) -> str:
 def cli_page() -> str:
     """Return the page of the command line."""
     from pegboard._cli.app import EPILOG
-    from pegboard._cli.run import EXIT_CODES
+    from pegboard._cli.running import EXIT_CODES
 
     intro = (
         "Every verb of our own, with all its arguments and options; plugins may add more (`pegboard --help` shows\n"

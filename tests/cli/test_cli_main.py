@@ -58,7 +58,7 @@ def test_an_expected_error_is_one_line_and_its_exit_code(
         raise error
 
     monkeypatch.setattr("pegboard._cli.app.run_command_line", fail)
-    assert way_in.main(["run"]) == code
+    assert way_in.main(["doctor"]) == code
     said = capsys.readouterr().err
     assert said == (f"error: {error}\n" if str(error) else "")
 
@@ -70,7 +70,7 @@ def test_an_internal_error_exits_3_with_a_report_that_holds_no_argument(
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr("pegboard._cli.app.run_command_line", fail)
-    assert way_in.main(["run", "a secret prompt"]) == 3
+    assert way_in.main(["doctor", "a secret prompt"]) == 3
     report = capsys.readouterr().err
     assert "ZeroDivisionError: by zero" in report
     assert f"pegboard {__version__}" in report

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pegboard._cli.words import take_no_plugins
 from pegboard.errors import PegboardError
 
 if TYPE_CHECKING:
     from pegboard.context import HostView
-
-OPTION = "--no-plugins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +67,6 @@ def run_command_line(given: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
-
-
-def take_no_plugins(given: Sequence[str]) -> tuple[list[str], str | None]:
-    """Take --no-plugins out of the words: its value is optional, and it counts before anything is imported."""
-    words: list[str] = []
-    found: str | None = None
-    rest = iter(given)
-    for word in rest:
-        if word == "--":
-            words += [word, *rest]
-        elif word == OPTION:
-            found = found or ""
-        elif word.startswith(f"{OPTION}="):
-            names = word.partition("=")[2]
-            found = f"{found},{names}" if found else names
-        else:
-            words.append(word)
-    return words, found
 
 
 def build_app(verbs: Sequence[Verb]) -> typer.Typer:

@@ -22,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     from pegboard.errors import PegboardError
 
     try:
+        code = _run_plainly(given)
+        if code is not None:
+            return code
         from pegboard._cli.app import run_command_line
 
         return run_command_line(given)
@@ -40,6 +43,19 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         if collecting:
             gc.enable()
+
+
+def _run_plainly(given: list[str]) -> int | None:
+    """Do a `run` whose words need no typer, without importing it; None if there is no such run."""
+    from pegboard._cli.words import plain_run, take_no_plugins
+
+    words, no_plugins = take_no_plugins(given)
+    wanted = plain_run(words)
+    if wanted is None:
+        return None
+    from pegboard._cli.running import run
+
+    return run(wanted, no_plugins)
 
 
 def _report(error: BaseException, given: list[str]) -> None:

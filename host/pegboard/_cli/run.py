@@ -1,43 +1,14 @@
-"""`pegboard run`: a turn from the command line, without a person to ask."""
+"""`pegboard run`: its options for typer."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import json
-import os
-import signal
-import sys
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pegboard._cli import app as command_line
-from pegboard.messages import EndReason
-
-EXIT_CODES = {
-    EndReason.COMPLETED: 0,
-    EndReason.ERROR: 1,
-    EndReason.STEP_LIMIT: 4,
-    EndReason.WALL_TIME: 4,
-    EndReason.COST: 4,
-    EndReason.NO_PROGRESS: 4,
-    EndReason.REFUSED: 5,
-    EndReason.STOPPED: 5,
-    EndReason.DEFERRED: 5,
-    EndReason.INTERRUPTED: 130,
-}
-MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
-
-
-class Output(StrEnum):
-    """What `run` prints."""
-
-    TEXT = "text"
-    JSON = "json"
-    STREAM_JSON = "stream-json"
+from pegboard._cli import running
+from pegboard._cli.words import MODES, Output, Wanted
 
 
 def run(
@@ -69,205 +40,28 @@ def run(
     """
     if mode and mode not in MODES:
         raise typer.BadParameter(f"{mode!r} is none of {', '.join(MODES)}", param_hint="--mode")
-    setup = [name for name, wanted in (("init", init), ("maintenance", maintenance)) if wanted]
-    if prompt == "-" or (prompt is None and not (resume or continue_ or setup) and not sys.stdin.isatty()):
-        prompt = sys.stdin.read().strip()
-    if not prompt and not (resume or continue_ or setup):
-        raise typer.BadParameter("there is no prompt: give one, or pipe it in", param_hint="PROMPT")
-    tables: dict[str, Any] = {}
-    if allow or deny:
-        tables["permissions"] = {"allow": allow or [], "deny": deny or []}
-    if flag:
-        tables["flags"] = {"values": dict(map(_flag_value, flag))}
-    code = asyncio.run(
-        _run(
-            prompt or None,
-            cwd=cwd,
-            tables=tables,
-            resume=resume,
-            go_on=continue_,
-            setup=setup,
-            printer=Printer(output, quiet=quiet),
-            facts={
-                "model": model,
-                "mode": mode,
-                "max_steps": max_steps,
-                "max_time": max_time,
-                "max_cost": max_cost,
-                "stream": output is Output.TEXT and sys.stdout.isatty(),
-            },
-        )
+    for said in flag or ():
+        if said.startswith("="):
+            raise typer.BadParameter(f"{said!r} is no NAME=VALUE", param_hint="--flag")
+    wanted = Wanted(
+        prompt=prompt,
+        model=model,
+        resume=resume,
+        continue_=continue_,
+        max_steps=max_steps,
+        max_time=max_time,
+        max_cost=max_cost,
+        mode=mode,
+        allow=tuple(allow or ()),
+        deny=tuple(deny or ()),
+        flag=tuple(flag or ()),
+        output=output,
+        init=init,
+        maintenance=maintenance,
+        quiet=quiet,
+        cwd=cwd,
     )
+    code = running.run(wanted, command_line.no_plugins)
+    if code is None:
+        raise typer.BadParameter("there is no prompt: give one, or pipe it in", param_hint="PROMPT")
     raise typer.Exit(code)
-
-
-def _flag_value(said: str) -> tuple[str, str]:
-    """Return name and value of `--flag`; a name alone switches it on."""
-    name, equals, value = said.partition("=")
-    if not name:
-        raise typer.BadParameter(f"{said!r} is no NAME=VALUE", param_hint="--flag")
-    return name.strip(), value if equals else "true"
-
-
-async def _run(
-    prompt: str | None,
-    *,
-    cwd: Path | None,
-    tables: dict[str, Any],
-    resume: str,
-    go_on: bool,
-    setup: list[str],
-    printer: Printer,
-    facts: dict[str, Any],
-) -> int:
-    from pegboard.host import Host, Options
-    from pegboard.records import Setup
-
-    options = Options(**facts)
-    async with Host(cwd, command_line=tables, no_plugins=command_line.no_plugins) as host:
-        for record in host.board.records:
-            if record.status in ("load_error", "incompatible"):
-                printer.warn(f"the plugin {record.name!r} takes no part: {record.reason}. {record.mend}")
-        again = bool(resume) or go_on
-        session = (
-            host.resume(resume or None, options, show=printer.show)
-            if again
-            else host.session(options, show=printer.show)
-        )
-        gc.freeze()
-        gc.enable()
-        async with session:
-            with _interrupts(session):
-                for trigger in setup:
-                    await session.fire(Setup(trigger=trigger))
-                if prompt is None and not again:
-                    return 0
-                if prompt is not None and prompt.split(None, 1)[0] == "/compact":
-                    done = await session.compact(prompt.partition("/compact")[2].strip())
-                    return 0 if done else 1
-                result = await session.run(prompt)
-    code = EXIT_CODES[result.reason]
-    printer.finish(result, code)
-    return code
-
-
-class _interrupts:
-    """The first Ctrl-C ends the turn in good order, the second ends the process."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._interrupt)
-
-    def _interrupt(self) -> None:
-        if self._tasks:
-            os._exit(130)
-        self._tasks.add(asyncio.get_running_loop().create_task(self._session.interrupt()))
-
-    def __exit__(self, *exc: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-class Printer:
-    """Prints what a session shows: for a person on a terminal, for a pipe, or as JSON."""
-
-    def __init__(self, output: Output, *, quiet: bool) -> None:
-        self._output = output
-        self._quiet = quiet
-        self._live = output is Output.TEXT and sys.stdout.isatty() and not quiet
-        self._colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        self._in_text = False
-        self._streamed = False
-        self._warned: set[str] = set()
-        self._denied: list[dict[str, Any]] = []
-
-    def show(self, shown: Any) -> None:
-        """Take something that a person should see."""
-        if shown.kind == "result" and shown.data["outcome"] == "denied":
-            self._denied.append({"id": shown.data["id"], "name": shown.data["name"], "reason": shown.text})
-        if self._output is Output.STREAM_JSON:
-            if shown.kind != "delta":
-                print(json.dumps({"type": shown.kind, "text": shown.text, **shown.data}, default=str), flush=True)
-            return
-        if self._output is Output.JSON:
-            return
-        if shown.kind in ("text", "delta"):
-            self._text(shown)
-        elif shown.kind == "tool":
-            self._aside(f"> {shown.text} {_brief(shown.data['input'])}", "36")
-        elif shown.kind == "result" and (shown.data["is_error"] or shown.data["outcome"] != "ok"):
-            self._aside(f"  {shown.data['outcome']}: {_first_line(shown.text)}", "33")
-        elif shown.kind == "notice" and shown.data.get("level") != "info":
-            who = f"{shown.data['plugin']}: " if shown.data.get("plugin") else ""
-            self.warn(f"{who}{shown.text}")
-
-    def _text(self, shown: Any) -> None:
-        if not self._live:
-            return
-        if shown.kind == "delta":
-            sys.stdout.write(shown.text)
-            sys.stdout.flush()
-            self._in_text = self._streamed = True
-        elif self._streamed:
-            print(flush=True)
-            self._in_text = self._streamed = False
-        else:
-            print(shown.text, flush=True)
-
-    def _aside(self, line: str, colour: str) -> None:
-        if self._quiet:
-            return
-        if self._in_text:
-            print(flush=True)
-            self._in_text = False
-        print(f"\033[{colour}m{line}\033[0m" if self._colour else line, file=sys.stderr, flush=True)
-
-    def warn(self, text: str) -> None:
-        """Say something that is wrong; the same thing only once."""
-        if text not in self._warned and self._output is not Output.STREAM_JSON:
-            self._warned.add(text)
-            self._aside(f"! {text}", "33")
-
-    def finish(self, result: Any, code: int) -> None:
-        """Print how it ended."""
-        usage = result.usage.model_dump(exclude_none=True)
-        summary = {
-            "session_id": result.session_id,
-            "reason": str(result.reason),
-            "detail": result.detail,
-            "text": result.text,
-            "steps": result.steps,
-            "usage": usage,
-            "denied": self._denied,
-            "exit_code": code,
-        }
-        if self._output is Output.STREAM_JSON:
-            print(json.dumps({"type": "end", **summary}, sort_keys=True), flush=True)
-        elif self._output is Output.JSON:
-            print(json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False))
-        else:
-            if not self._live and result.text:
-                print(result.text, flush=True)
-            if result.reason is not EndReason.COMPLETED or result.detail:
-                self._quiet = False
-                self._aside(f"! ended: {result.reason}{': ' + result.detail if result.detail else ''}", "33")
-            if result.reason is EndReason.INTERRUPTED:
-                self._aside(f"  go on with: pegboard run --resume {result.session_id}", "2")
-
-
-def _brief(given: dict[str, Any]) -> str:
-    for name in ("command", "file_path", "pattern", "path", "url", "query"):
-        if name in given:
-            return _first_line(str(given[name]))
-    return _first_line(json.dumps(given, ensure_ascii=False, default=str)) if given else ""
-
-
-def _first_line(text: str) -> str:
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= 160 else line[:157] + "..."
