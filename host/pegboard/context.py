@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from pegboard._dataclass import dataclass
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError
 from pegboard.flags import Flag, FlagSnapshot, FlagSource, FlagView, LiveCheck, Ramp, Resolution
@@ -310,7 +310,7 @@ class Ctx:
 # --- registration --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wanted:
     """Something of a folder that runs only with the user's consent.
 
@@ -326,7 +326,7 @@ ConsentSource = Callable[[Path], Iterable[Wanted]]
 """Takes a folder, returns what of it wants consent, in a stable order."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HealthCheck:
     """A question of `pegboard doctor`: *ask* returns None when all is well, else what is wrong and how to mend it."""
 
@@ -334,7 +334,7 @@ class HealthCheck:
     ask: Callable[[], str | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Command:
     """A verb of the command line: *target* is `module:attribute`, a typer.Typer or a function, imported when used."""
 
@@ -343,7 +343,7 @@ class Command:
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """A view of a journal that other programs may ask for by name: *build* takes its records."""
 
@@ -354,7 +354,7 @@ class View:
 ServiceFactory = Callable[[], AbstractAsyncContextManager[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gate:
     """What a flag gates: `kind` is hook, tool, section, setting or plugin, `how` flag or ramp."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pegboard._dataclass import dataclass
 from pegboard.errors import EgressClosedError
 
 FilterFunction = Callable[..., Any]
@@ -29,7 +29,7 @@ class StreamFilter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Surface:
     """A way out. `inside` says that nothing leaves there by itself, so that filters need not look."""
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
 from copy import copy, deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from pydantic_core import from_json, to_json
 
+from pegboard._dataclass import dataclass
 from pegboard.errors import SettingsError
 
 FlagValue = bool | int | float | str | dict[str, Any]
@@ -122,7 +123,7 @@ class FlagError(SettingsError):
 # --- declaring -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flag:
     """A flag and its default; the type of the default is the type of the flag. Raises FlagError.
 
@@ -274,7 +275,7 @@ def variable_of(name: str) -> str:
 # --- votes ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FlagVote:
     """One layer's word on one flag, with file and line. `ignored` says why it does not count, if it does not.
 
@@ -296,7 +297,7 @@ class FlagVote:
     stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FlagDetails:
     """What a flag is in one session, and why: OpenFeature's evaluation details, and who said so."""
 
@@ -316,7 +317,7 @@ class FlagDetails:
         return (str(self.layer), self.variant, self.rule, self.reason)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FlagRequest:
     """What a flag source is asked: every declared flag, and for whom the session is.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, overload
 
 import pluggy
 
+from pegboard._dataclass import dataclass
 from pegboard.context import Ctx, Registry
 from pegboard.decisions import (
     Answer,
@@ -57,7 +57,7 @@ class OnError(StrEnum):
     MUTE = "muted after repeated failure"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """Failure is policy, and policy is data: how a hook is dispatched.
 
@@ -73,7 +73,7 @@ class Policy:
     since: str = "0.1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
     """What `next_step` is asked about: after each batch of calls, and when the model ends.
 
@@ -92,7 +92,7 @@ class State:
     turn: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ask:
     """A call that somebody must be asked about. An answer holds for `call.input_hash` alone."""
 
@@ -123,7 +123,7 @@ def hook(policy: Policy) -> Callable[[Spec], Spec]:
     return declare
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImplOptions:
     """What `@hookimpl` said; found on the function under `pegboard_options`."""
 

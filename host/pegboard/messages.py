@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
+
+from pegboard._dataclass import dataclass
 
 Word = TypeVar("Word")
 _new, _fill = object.__new__, object.__setattr__
@@ -270,7 +271,7 @@ class ToolCall(BaseModel):
     input_hash: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """All calls of one assistant message, in source order, as the model wrote them."""
 
@@ -288,7 +289,7 @@ class OutcomeKind(StrEnum):
     SUBSTITUTED = "substituted"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ToolResult:
     """What a tool gives back: `content` for the model, `data` for hooks (the contract's tool_response).
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pegboard._dataclass import dataclass
 from pegboard.messages import (
     Block,
     Message,
@@ -232,7 +233,7 @@ class CompactionTrigger(StrEnum):
     OVERFLOW = "overflow"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompactionJob:
     """A conversation that should become shorter.
 

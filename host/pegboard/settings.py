@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pegboard._dataclass import dataclass
 from pegboard.errors import SettingsError, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -38,7 +39,7 @@ RANK = {layer: rank for rank, layer in enumerate(SettingsLayer)}
 FROM_THE_FOLDER = (SettingsLayer.PROJECT, SettingsLayer.LOCAL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """Where a value was said. `file` is a path, a variable's name or an option."""
 
@@ -51,7 +52,7 @@ class Source:
         return f"{self.layer} ({where})" if where else str(self.layer)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Said:
     """One layer's word on one key. `counts` is False where the folder is not trusted and the key could loosen."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_type_hints, overload
@@ -13,6 +13,7 @@ from typing import Any, get_type_hints, overload
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
+from pegboard._dataclass import dataclass
 from pegboard.errors import ToolInputError
 from pegboard.requests import ToolSpec
 
@@ -20,7 +21,7 @@ CTX_ARGUMENT = "ctx"
 """A parameter of this name gets the Ctx and is no part of the schema."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Claims:
     """What a call touches, so that calls of one message can run side by side without harm.
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from pegboard._dataclass import dataclass
 from pegboard.decisions import StepVerb
 from pegboard.errors import ContextOverflowError, PegboardError
 from pegboard.hookspecs import State
@@ -32,7 +33,7 @@ WINDOW = 20
 """Over how many calls repetition is looked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """Hard ceilings of a turn; None or 0 for no limit. Hooks can lower them, never raise them."""
 
@@ -90,7 +91,7 @@ class Finished(Protocol):
     stop: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TurnEnd:
     """Why and how a turn ended. `text` is the model's last word."""
 
@@ -114,7 +115,7 @@ class Step(Protocol):
     def injects(self) -> list[tuple[str, str]]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Port:
     """All that the loop needs from outside.
 

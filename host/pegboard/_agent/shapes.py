@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from pegboard._agent.loop import Limits
 from pegboard._board.plan import Plan
 from pegboard._board.threads import Threads
 from pegboard._board.watchdog import Watchdog
+from pegboard._dataclass import dataclass
 from pegboard.context import Wanted
 from pegboard.egress import FilterFunction
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, LiveCheck, Resolution
@@ -48,7 +49,7 @@ class HostServices(Protocol):
     def consented(self, folder: Path, wanted: Wanted) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Options:
     """How a session shall be: everything that is not said is the settings' matter.
 
@@ -76,7 +77,7 @@ class Options:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunResult:
     """What a call of `run` came to."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pegboard._agent.chokepoints import Done
 from pegboard._agent.egress import WITHHELD, Egress, TextStream
+from pegboard._dataclass import dataclass
 from pegboard.errors import EgressClosedError
 from pegboard.messages import TextBlock, ThinkingBlock, ToolCall
 from pegboard.requests import BlockDone, ModelStarted, StreamEvent, TextDelta, ThinkingDelta
@@ -17,7 +18,7 @@ PLAIN_FACTS = frozenset({"id", "outcome", "ms", "is_error", "level"})
 """Facts that hold nobody's words."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shown:
     """Something for a person to see: text, thinking, tool, result, notice, context or question; `data` has facts.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pegboard._agent.fold import Conversation
 from pegboard._agent.journal import read_records
+from pegboard._dataclass import dataclass
 from pegboard.messages import Block, Message, StopReason, TextBlock, Usage, whole
 from pegboard.records import Record
 from pegboard.requests import BlockDone, ModelAnswer, ModelDone, ModelNotice, StreamEvent
@@ -69,7 +69,7 @@ def saved_text(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionJournal:
     """A session's journal for plugins: all records, and the conversation that they fold to."""
 

@@ -10,7 +10,6 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,12 @@ from pydantic_core import to_json
 
 from pegboard._agent.fold import Replay
 from pegboard._agent.journal import Damage, Journal, read_lines, recover, timestamp
+from pegboard._dataclass import dataclass
 from pegboard.errors import PegboardError, UnknownSessionError
 from pegboard.records import Forked
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionInfo:
     """A session as a list shows it."""
 

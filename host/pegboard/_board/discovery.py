@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Protocol
 
 from pegboard._board.order import Tier
+from pegboard._dataclass import dataclass
 from pegboard.errors import DuplicatePluginError
 from pegboard.hookspecs import ImplOptions
 
@@ -63,7 +64,7 @@ class EntryPointLike(Protocol):
     def dist(self) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Selection:
     """Who takes part: `--no-plugins`, `PEGBOARD_NO_PLUGINS` and `plugins.disabled`, read before any import.
 

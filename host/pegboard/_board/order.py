@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
+from pegboard._dataclass import dataclass
 from pegboard.errors import OrderCycleError
 
 ALL = "*"
@@ -22,7 +22,7 @@ class Tier(IntEnum):
     SESSION = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """A plugin as far as order is concerned. `before` and `after` name plugins, or "*" for all that do not."""
 

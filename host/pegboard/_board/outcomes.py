@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from pegboard._dataclass import dataclass
 from pegboard.decisions import (
     MILD_TO_STRICT_STEPS,
     STRICTNESS,
@@ -82,7 +83,7 @@ class StepOutcome:
     injects: list[tuple[str, str]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Vote:
     """A decision with who gave it and the input hash that it was given for."""
 

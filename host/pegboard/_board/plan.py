@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pegboard import hookspecs
+from pegboard._dataclass import dataclass
 from pegboard.hookspecs import NO_OPTIONS, OPTIONS, ImplOptions, Policy
 from pegboard.records import PlanRecord, PluginStamp
 
@@ -17,7 +17,7 @@ MATCHED_HOOKS = frozenset({"pre_tool", "post_tool", "lifecycle", "event"})
 Limit = float | Callable[..., float | None] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Impl:
     """One implementation of one hook. `call` takes all of the hookspec's arguments by position."""
 
@@ -42,7 +42,7 @@ class Impl:
         return f"{self.plugin}.{self.hook}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """Everything about hooks that stays the same for a turn."""
 

@@ -1,0 +1,102 @@
+"""Frozen words made without the library's six compiled methods behave as the library's own."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import pickle
+from dataclasses import FrozenInstanceError, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pegboard._dataclass import dataclass
+from pegboard.messages import Outcome, OutcomeKind, ToolResult
+from pegboard.tools import Claims
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A word."""
+
+    name: str
+    numbers: list[int] = field(default_factory=list)
+    note: str = field(default="", compare=False)
+    secret: str = field(default="", repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Theirs:
+    """The same word, made by the library."""
+
+    name: str
+    numbers: list[int] = field(default_factory=list)
+    note: str = field(default="", compare=False)
+    secret: str = field(default="", repr=False)
+
+
+WORDS = st.fixed_dictionaries(
+    {"name": st.sampled_from("ab")},
+    optional={"numbers": st.lists(st.integers(0, 1), max_size=2), "note": st.text(max_size=1), "secret": st.just("x")},
+)
+
+
+@given(one=WORDS, two=WORDS)
+def test_two_words_compare_and_read_as_the_librarys_do(one, two):
+    assert (Ours(**one) == Ours(**two)) is (Theirs(**one) == Theirs(**two))
+    assert repr(Ours(**one)).removeprefix("Ours") == repr(Theirs(**one)).removeprefix("Theirs")
+    assert dataclasses.asdict(Ours(**one)) == dataclasses.asdict(Theirs(**one))
+    assert dataclasses.replace(Ours(**one), name="c") == Ours(**{**one, "name": "c"})
+
+
+def test_equal_words_have_one_hash_and_words_of_two_classes_are_never_equal():
+    assert hash(Claims.read("a")) == hash(Claims.read("a"))
+    assert Claims.read("a") != Claims.write("a")
+    assert Ours("a") != Theirs("a")
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Ours("a"))
+
+
+def test_a_word_cannot_be_changed():
+    word = Ours("a")
+    with pytest.raises(FrozenInstanceError):
+        word.name = "b"
+    with pytest.raises(FrozenInstanceError):
+        word.new = "b"
+    with pytest.raises(FrozenInstanceError):
+        del word.name
+    assert word == Ours("a")
+
+
+def test_each_word_has_a_default_of_its_own():
+    Ours("a").numbers.append(1)
+    assert Ours("a").numbers == []
+
+
+def test_words_survive_copies_and_pickles():
+    outcome = Outcome(OutcomeKind.OK, ToolResult("text", data={"a": [1]}))
+    assert pickle.loads(pickle.dumps(outcome)) == outcome == copy.deepcopy(outcome)
+
+
+def test_a_missing_field_is_told_by_name():
+    with pytest.raises(TypeError, match="'name'"):
+        Ours()
+    assert list(inspect.signature(Ours).parameters) == ["name", "numbers", "note", "secret"]
+
+
+def test_a_type_checks_itself_after_its_fields_are_there():
+    @dataclass(frozen=True)
+    class Checked:
+        """A word with a rule."""
+
+        size: int
+
+        def __post_init__(self) -> None:
+            if self.size < 0:
+                raise ValueError("negative")
+
+    assert Checked(3).size == 3
+    with pytest.raises(ValueError, match="negative"):
+        Checked(-1)
