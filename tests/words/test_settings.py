@@ -221,3 +221,31 @@ def test_a_variable_is_toml_where_it_can_be(text: str, value: object) -> None:
 def test_lines_are_found(path: tuple[str, ...], line: int | None) -> None:
     text = '[a]\nx = 1\n[a.b]\ny = 2\n[c]\nd = 3\n["quoted name"]\nz = 1\n'
     assert find_line(text, path) == line
+
+
+def test_a_table_that_nobody_wrote_has_the_values_that_a_check_would_give():
+    from pydantic import BaseModel, Field, field_validator
+
+    class Plain(BaseModel):
+        size: int = Field(default=3, ge=0)
+        names: list[str] = Field(default_factory=list)
+
+    class Strict(Plain):
+        @field_validator("size")
+        @classmethod
+        def _never(cls, value: int) -> int:
+            raise ValueError("never")
+
+    class Required(BaseModel):
+        size: int
+
+    class Tested(BaseModel):
+        size: int = Field(default=-1, ge=0, validate_default=True)
+
+    view = SettingsView()
+    assert view.parse("plain", Plain) == Plain.model_validate({})
+    assert view.parse("plain", Plain).names is not view.parse("plain", Plain).names
+    assert view.parse("strict", Strict).size == 3  # a validator is asked about what was said, and nothing was
+    for model in (Required, Tested):
+        with pytest.raises(SettingsError, match="size"):
+            view.parse("other", model)

@@ -7,6 +7,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from pegboard._board.installed import entry_points
 from pegboard._board.order import Tier
 from pegboard._dataclass import dataclass
 from pegboard.errors import DuplicatePluginError
@@ -100,14 +101,12 @@ class Selection:
 
 def installed_entry_points() -> list[EntryPointLike]:
     """Return the entry points of our group in this environment, importing none of them."""
-    from importlib_metadata import entry_points
-
-    return list(entry_points(group=GROUP))
+    return list(entry_points(GROUP))
 
 
-def find_plugins(entry_points: Iterable[EntryPointLike], selection: Selection) -> list[PluginRecord]:
+def find_plugins(points: Iterable[EntryPointLike], selection: Selection) -> list[PluginRecord]:
     """Return a record per entry point, sorted; those that share a name are load errors that name both owners."""
-    records = sorted(map(_record, entry_points), key=lambda record: (record.tier, record.distribution, record.name))
+    records = sorted(map(_record, points), key=lambda record: (record.tier, record.distribution, record.name))
     owners: dict[str, list[PluginRecord]] = {}
     for record in records:
         owners.setdefault(record.name, []).append(record)
