@@ -97,6 +97,8 @@ def _toml(value: Any) -> str:
     """Return a default in TOML's words; nothing where there is none."""
     if value is None:
         return ""
+    if hasattr(value, "model_dump"):  # a table in the table
+        value = value.model_dump(mode="json")
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, dict):

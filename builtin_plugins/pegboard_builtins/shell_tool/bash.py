@@ -30,7 +30,7 @@ def _claims(given: dict[str, Any], cwd: Path) -> Claims:
     return READS_ANYTHING if reads else Claims.alone()
 
 
-@tool(name="Bash", claims=_claims, timeout=MAX_TIMEOUT / 1000 + 30)
+@tool(name="Bash", claims=_claims, egress=("shell",), timeout=MAX_TIMEOUT / 1000 + 30)
 async def bash(
     command: Annotated[str, Field(description="The command to run.")],
     ctx: Ctx,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from pegboard._board.registry import describe
 from pegboard.context import Ctx
 from pegboard.egress import FilterFunction, StreamFilter
 from pegboard.errors import EgressClosedError, PegboardError
@@ -106,7 +105,7 @@ class Egress:
         except PegboardError as error:
             self._close(surface, plugin, str(error))
         except (Exception, SystemExit) as error:
-            self._close(surface, plugin, describe(error))
+            self._close(surface, plugin, _kind_of(error))
 
     def _close(self, surface: str, plugin: str, reason: str, *, refused: bool = False) -> NoReturn:
         self._write(EgressRecord(surface=surface, by=plugin, action="refused" if refused else "closed", reason=reason))
@@ -191,6 +190,15 @@ class _LogGate(logging.Filter):
             return str(self._egress.emit("log", text))
         except EgressClosedError:
             return WITHHELD
+
+
+def _kind_of(error: BaseException) -> str:
+    """Return what failed, without its words: they may be what must not leave."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}{where}"
 
 
 def covers(pattern: str, surface: str) -> bool:

@@ -116,6 +116,9 @@ def _add_plugin_commands(app: typer.Typer, wanted: str) -> HostView:
 
     host = Host(no_plugins=no_plugins, strict=False).open()
     first_words = {name.partition(" ")[0] for name in host.board.commands}
+    record = host.board.record(wanted) if wanted and wanted not in first_words else None
+    if record is not None and record.status in ("config_error", "load_error"):
+        raise PegboardError(f"the plugin {wanted!r} takes no part: {record.reason}")
     for command in host.board.commands.values():
         if not wanted or command.name.partition(" ")[0] == wanted or wanted not in first_words:
             try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pegboard._cli import app as command_line
 from pegboard._folders import config_folder, state_folder
-from pegboard.errors import EgressClosedError, SettingsError
+from pegboard.errors import EgressClosedError, PegboardError, SettingsError
 
 if TYPE_CHECKING:
     from pegboard._agent.egress import Egress
@@ -58,8 +58,8 @@ def said(text: str) -> str:
     try:
         egress = egress_of(None)
         return text if egress is None else str(egress.emit("error", text))
-    except EgressClosedError as closed:
-        return str(closed)
+    except PegboardError as error:  # closed, or never made: either says how to mend it
+        return str(error)
     except Exception as error:
         return f"[withheld: the filters of what is printed cannot be made ({type(error).__name__})]"
 

@@ -1,12 +1,15 @@
 """Finds confidential names however they are dressed. Stands alone: nothing of Pegboard is imported below this."""
 
 from .automaton import MissingAutomatonError
+from .hashed import HashedList
 from .matching import Hit, Matcher, masked, merged
 from .names import Name, NamesError, id_of, objection, read_names
+from .payload import mask_value
 from .stream import ByteStream, Stream
 
 __all__ = [
     "ByteStream",
+    "HashedList",
     "Hit",
     "Matcher",
     "MissingAutomatonError",
@@ -14,6 +17,7 @@ __all__ = [
     "NamesError",
     "Stream",
     "id_of",
+    "mask_value",
     "masked",
     "merged",
     "objection",

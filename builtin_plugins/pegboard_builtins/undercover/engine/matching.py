@@ -57,6 +57,9 @@ class Matcher:
     def __repr__(self) -> str:
         return f"<matcher of {len(self.names)} names>"
 
+    def __len__(self) -> int:
+        return len(self.names)
+
     def find(self, text: str) -> list[Hit]:
         """Return all names in a text, in order, overlapping ones too."""
         from .stream import Stream

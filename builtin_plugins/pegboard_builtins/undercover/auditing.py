@@ -1,0 +1,48 @@
+"""Every way out of every tool and plugin that is installed: covered, blocked, open or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pegboard.context import HostView
+from pegboard_builtins.undercover.guard import surfaces_of
+from pegboard_builtins.undercover.settings import DONE, TOLD, Policy, UndercoverSettings
+
+COVERED, BLOCKED, OPEN, UNKNOWN = "covered", "blocked", "open", "unknown"
+STATES = {Policy.MASK: COVERED, Policy.DENY: BLOCKED, Policy.ASK: BLOCKED, Policy.ALLOW: OPEN}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way out: whose it is, its name, the policy, and what that comes to."""
+
+    kind: str
+    owner: str
+    name: str
+    surface: str
+    policy: str
+    state: str
+
+
+def audit(host: HostView, settings: UndercoverSettings) -> Iterator[Row]:
+    """Go through all ways out. *unknown* is what nobody declared; it is treated as external."""
+    for name, (owner, surface) in host.surfaces().items():
+        policy = settings.policy(name)
+        state = STATES[policy] if settings.on else OPEN
+        yield Row("surface", owner, name, name, str(policy), "inside" if surface.inside and state == OPEN else state)
+    for tool in host.tools().values():
+        declared = tool.egress is not None or tool.name.startswith("mcp__")
+        ways = surfaces_of(tool, tool.name)
+        if not ways:
+            yield Row("tool", tool.owner, tool.name, "none", "", "inside")
+        for way in ways:
+            known = declared and (way in DONE or way in TOLD or way == "shell")
+            if way == "shell":
+                yield Row(
+                    "tool", tool.owner, tool.name, way, "by what a command does", BLOCKED if settings.on else OPEN
+                )
+                continue
+            policy = settings.policy(way)
+            state = STATES[policy] if settings.on else OPEN
+            yield Row("tool", tool.owner, tool.name, way, str(policy), state if known else UNKNOWN)
