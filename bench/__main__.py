@@ -20,6 +20,7 @@ SUBJECTS = {
     "hooks": "declared hooks: a command, ten at once, a warm worker, HTTP, a function",
     "memory": "1,000 sessions in one process",
     "flags": "one read of a flag, and a start with 500 of them",
+    "names": "looking for confidential names, in whole texts and in pieces",
 }
 """The subjects in the order of the report; each is the module `bench.NAME` with a function `measure`."""
 

@@ -12,6 +12,7 @@ from reference_pages.flags import flags_page
 from reference_pages.hooks import decisions_page, handed_page, hooks_page
 from reference_pages.records import events_page, records_page
 from reference_pages.settings import settings_page
+from reference_pages.surfaces import surfaces_page
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
@@ -50,6 +51,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings_page(),
         "cli.md": cli_page(),
         "flags.md": flags_page(),
+        "surfaces.md": surfaces_page(),
     }
 
 
