@@ -306,7 +306,7 @@ def command_words(text: str) -> Iterator[list[str]]:
 
 def verbs() -> dict[str, set[str]]:
     """Return the options of each verb, as the reference pages have them: ours, and those of the built-in flags."""
-    text = "".join((REFERENCE / name).read_text(encoding="utf-8") for name in ("cli.md", "flags.md"))
+    text = "".join((REFERENCE / name).read_text(encoding="utf-8") for name in ("cli.md", "flags.md", "surfaces.md"))
     parts = re.split(r"(?m)^## pegboard (.+)$", text)
     return {
         name: {*re.findall(r"`(--?[\w-]+)`", part), "--help", "-h", "--no-plugins"}
@@ -320,7 +320,7 @@ def test_every_command_names_a_verb_and_options_that_exist(page: Path) -> None:
     families = {name.split()[0] for name in known if " " in name}
     for words in command_words(page.read_text(encoding="utf-8")):
         command = f"{name_of(page)}: pegboard {' '.join(words)}"
-        verb = next((name for name in (" ".join(words[:2]), words[0]) if name in known), None)
+        verb = next((name for name in (" ".join(words[:3]), " ".join(words[:2]), words[0]) if name in known), None)
         assert verb is not None or (len(words) == 1 and words[0] in families), f"no such verb: {command}"
         options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
         assert verb is None or options <= known[verb], f"no such option: {command}"

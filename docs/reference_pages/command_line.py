@@ -54,6 +54,8 @@ def _parameters(function: Callable[..., Any]) -> Iterator[Parameter]:
         if not get_args(hints[name]):
             continue  # typer's own Context, which nobody types
         kind, facts = get_args(hints[name])[:2]
+        if getattr(facts, "hidden", False):
+            continue
         option = type(facts).__name__ == "OptionInfo"
         # In Annotated, typer takes the first name for a default; a real default is the parameter's own.
         said = [word for word in (facts.default, *(facts.param_decls or ())) if isinstance(word, str)]

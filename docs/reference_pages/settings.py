@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,6 @@ def settings_page() -> str:
 
 def _built_in_tables() -> Iterator[tuple[str, str, Any, frozenset[str]]]:
     """Go through (plugin, table, model, keys that count without trust) of the built-ins, as they register them."""
-    import tomli
-    from importlib_metadata import EntryPoint
-
-    from pegboard.host import Host
     from pegboard.settings import SettingsView
 
     told: dict[str, frozenset[str]] = {}
@@ -64,17 +61,33 @@ def _built_in_tables() -> Iterator[tuple[str, str, Any, frozenset[str]]]:
             told[name] = frozenset(tightening)
             super().declare(name, model, tightening=tightening)
 
+    with host_of_built_ins(Listening()) as host:
+        for plugin, contribution in sorted(host.board.contributions.items()):
+            for name, model in sorted(contribution.tables.items()):
+                yield plugin, name, model, told[name]
+
+
+@contextmanager
+def host_of_built_ins(settings: Any = None) -> Iterator[Any]:
+    """Open a host with the built-ins alone, and nothing of this machine: no settings, environment or other packs."""
+    import tomli
+    from importlib_metadata import EntryPoint
+
+    from pegboard.host import Host
+    from pegboard.settings import SettingsView
+
     project = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     points = [EntryPoint(name, value, "pegboard") for name, value in project["entry-points"]["pegboard"].items()]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        # Nothing of this machine: no settings, no environment, no other packs.
-        host = Host(
-            place, settings=Listening(), state_dir=place, config_dir=place, environment={}, entry_points=points
+        yield Host(
+            place,
+            settings=settings or SettingsView(),
+            state_dir=place,
+            config_dir=place,
+            environment={},
+            entry_points=points,
         ).open()
-        for plugin, contribution in sorted(host.board.contributions.items()):
-            for name, model in sorted(contribution.tables.items()):
-                yield plugin, name, model, told[name]
 
 
 def _settings_table(name: str, model: Any, untrusted: dict[str, str], *, plugin: str = "") -> Iterator[str]:

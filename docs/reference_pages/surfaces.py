@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
+from reference_pages.command_line import command_sections, commands_of
 from reference_pages.markdown import code, page, table
+from reference_pages.settings import host_of_built_ins
 
-from pegboard.host import Host, HostFace
+from pegboard.host import HostFace
 from pegboard_builtins.undercover.settings import AT_HOME, DONE, UndercoverSettings
 
 MEANT = {
@@ -28,6 +28,9 @@ MEANT = {
 
 def surfaces_page() -> str:
     """Return the page."""
+    from pegboard_builtins.undercover.verbs import app
+
+    found = list(commands_of(app, "undercover "))
     return page(
         "Ways out",
         "the code of the host and of `undercover`",
@@ -35,15 +38,13 @@ def surfaces_page() -> str:
         "a name also gets what is below it: `hook` covers `hook.http`. Plugins declare their own with "
         "`Registry.add_surface`; a tool names those that its input leaves by in `@tool(egress=...)`, an empty list "
         "for none.",
-        _parts(),
+        [*_parts(), "## The verbs", *command_sections(found)],
     )
 
 
 def _parts() -> Iterator[str]:
     settings = UndercoverSettings()
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        host = Host(place, state_dir=place, config_dir=place, environment={}, no_plugins="").open()
+    with host_of_built_ins() as host:
         declared = HostFace(host).surfaces()
     yield "## Words"
     yield "What `undercover` does where its settings say nothing. Where the repository is internal, " + (
