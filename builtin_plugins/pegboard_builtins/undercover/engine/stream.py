@@ -90,6 +90,8 @@ class Stream:
 
     def _limit(self, text: str, limit: int, hits: tuple[Hit, ...]) -> int:
         """Return the place up to which nothing can change any more, whatever follows."""
+        if limit >= len(text) and not hits:
+            return limit
         strict = self._matcher.strict
         ranges = merged(hits)
         for pattern, first in (
