@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shlex
 import socket
 import subprocess
@@ -59,6 +60,7 @@ def measure(effort: Effort) -> list[Table]:
         stack.callback(os.chdir, before)
         tables = [
             _commands(desk, floor, effort),
+            _processor(desk, floor, effort),
             _large(desk, floor, effort),
             *_others(desk, effort),
             _sessions(desk, floor, effort),
@@ -94,8 +96,13 @@ class Desk:
 
     def job(self, size: int, *, folder: Path | None = None) -> Job:
         """Return a job whose event has about *size* bytes."""
-        line = b'{"hook_event_name":"PreToolUse","tool_name":"Bash","tool_input":{"command":"' + b"x" * size + b'"}}\n'
-        facts = {"hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": "x" * size}}
+        line = (
+            b'{"prompt_id":"p","hook_event_name":"PreToolUse","tool_name":"Bash","tool_input":{"command":"'
+            + b"x" * size
+            + b'"}}\n'
+        )
+        facts = {"prompt_id": "p", "tool_name": "Bash", "tool_input": {"command": "x" * size}}
+        facts["hook_event_name"] = "PreToolUse"
         place = self.bench.folder
         return Job("PreToolUse", line, facts, folder or place, place, 60.0, "bench")
 
@@ -166,6 +173,50 @@ def _commands(desk: Desk, floor: NativeFloor, effort: Effort) -> Table:
             line("1 MB that nobody reads", "unread 1 MB", "floor", spawned, None),
         ],
     )
+
+
+def _processor(desk: Desk, floor: NativeFloor, effort: Effort) -> Table:
+    """Count processor time instead, of the host and of what it starts: busy neighbours hardly change it."""
+    rounds, few = effort.pick(100, 5), effort.pick(10, 2)
+    small, large = desk.job(1 << 10), desk.job(1 << 20)
+    true, cat = command(TRUE), command("cat")
+    runs: dict[str, tuple[int, Callable[[], object]]] = {
+        "floor": (rounds, partial(floor.spawn, rounds, 1, SHELL_TRUE)),
+        "true": (rounds, partial(desk.seconds, true, small, rounds)),
+        "floor 10": (few, partial(floor.spawn, few, 10, SHELL_TRUE)),
+        "true 10": (few, partial(desk.seconds, true, small, few, 10)),
+        "floor 1 KB": (rounds, partial(floor.pipe, rounds, 1 << 10, SHELL_CAT)),
+        "cat 1 KB": (rounds, partial(desk.seconds, cat, small, rounds)),
+        "floor 1 MB": (few, partial(floor.pipe, few, 1 << 20, SHELL_CAT)),
+        "cat 1 MB": (few, partial(desk.seconds, cat, large, few)),
+    }
+    found = interleaved(
+        {name: partial(_processor_time, times, run) for name, (times, run) in runs.items()}, effort.pick(9, 2)
+    )
+
+    def line(name: str, key: str, under: str, beside: str) -> Row:
+        return row(name, found[key], "µs", beside=beside, floor=found[under], reach=SPAWN)
+
+    return Table(
+        "a command hook, `sh -c` (processor time of the host and of what it starts)",
+        [
+            line("true", "true", "floor", "posix_spawn and wait in C"),
+            line("ten at once", "true 10", "floor 10", "ten at once in C"),
+            line("cat of 1 KB", "cat 1 KB", "floor 1 KB", "the same in C, over pipes"),
+            line("cat of 1 MB", "cat 1 MB", "floor 1 MB", "the same in C, over pipes"),
+        ],
+    )
+
+
+def _processor_time(times: int, run: Callable[[], object]) -> float:
+    began = _spent()
+    run()
+    return (_spent() - began) / times * 1e6
+
+
+def _spent() -> float:
+    found = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in found)
 
 
 def _large(desk: Desk, floor: NativeFloor, effort: Effort) -> Table:

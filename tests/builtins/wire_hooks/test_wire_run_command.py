@@ -84,6 +84,15 @@ async def test_c30_the_file_for_variables_is_named_only_where_the_event_has_one(
     assert file.read_text() == "export A=1\n"
 
 
+async def test_a_turn_sees_one_state_of_the_hosts_variables(desk: RunDesk, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    for prompt, value in [("p1", "a"), ("p1", "b"), ("p2", "c"), (None, "d"), (None, "e"), ("p2", "f")]:
+        monkeypatch.setenv("CHANGING", value)
+        facts = {"prompt_id": prompt} if prompt else {}
+        seen.append((await desk.shell('printf %s "$CHANGING"', facts)).stdout)
+    assert seen == ["a", "a", "c", "d", "e", "f"]  # without a turn, as it is now
+
+
 @pytest.mark.parametrize("how", ["setting", "variable"])
 async def test_credentials_are_taken_out_when_asked_for(desk: RunDesk, monkeypatch: pytest.MonkeyPatch, how: str):
     for name in ("ANTHROPIC_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY"):

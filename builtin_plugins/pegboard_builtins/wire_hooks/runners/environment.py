@@ -20,6 +20,7 @@ CREDENTIAL = re.compile(
 SCRUB = "CLAUDE_CODE_SUBPROCESS_ENV_SCRUB"
 
 _is_credential: dict[str, bool] = {}
+_of_turn: dict[tuple[object, ...], dict[str, str]] = {}
 
 
 def is_credential(name: str) -> bool:
@@ -32,13 +33,7 @@ def is_credential(name: str) -> bool:
 
 def environment(handler: Handler, job: Job, folder: Path) -> dict[str, str]:
     """Return the environment for one run in *folder*. What the job says of variables stands above what is inherited."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(NEVER_INHERITED) and name not in NOT_FROM_ABOVE
-    }
-    if job.scrub or kept.get(SCRUB) == "1":
-        kept = {name: value for name, value in kept.items() if not is_credential(name)}
+    kept = _inherited(job)
     project = str(job.project)
     # A shell believes PWD if it is the folder it stands in: so a folder that was reached by a link keeps its name.
     kept["PWD"] = str(folder)
@@ -52,6 +47,24 @@ def environment(handler: Handler, job: Job, folder: Path) -> dict[str, str]:
         kept.update(plugin_variables(handler.plugin))
     kept.update(job.environment)
     return kept
+
+
+def _inherited(job: Job) -> dict[str, str]:
+    """Return what comes from the host, as it was when the turn began: to read it all takes as long as three pipes."""
+    turn = (job.session_id, job.facts.get("prompt_id"), job.scrub)
+    known = _of_turn.get(turn)
+    if known is None:
+        known = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(NEVER_INHERITED) and name not in NOT_FROM_ABOVE
+        }
+        if job.scrub or known.get(SCRUB) == "1":
+            known = {name: value for name, value in known.items() if not is_credential(name)}
+        _of_turn.clear()  # of one turn only: the last
+        if all(turn[:2]):
+            _of_turn[turn] = known
+    return known.copy()
 
 
 def plugin_variables(plugin: PluginFolder) -> dict[str, str]:
