@@ -115,7 +115,8 @@ class Resolution(_Answer):
     """An answer to `resolve_ask`: allow or deny, bound to the input that was asked about.
 
     `updated_input` is frozen and decided again. `remember` names how long the answer holds
-    ("once", "session", "always"); `interrupt` ends the turn with a deny.
+    ("once", "session", "always"); `rules` are permission rules that shall allow calls from now on for that long, too.
+    `interrupt` ends the turn with a deny.
     """
 
     allow: bool
@@ -123,6 +124,7 @@ class Resolution(_Answer):
     updated_input: dict[str, Any] | None = None
     interrupt: bool = False
     remember: str = "once"
+    rules: tuple[str, ...] = ()
 
 
 class ResultPatch(_Answer):

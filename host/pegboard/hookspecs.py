@@ -77,7 +77,8 @@ class Policy:
 class State:
     """What `next_step` is asked about: after each batch of calls, and when the model ends.
 
-    `ending` is True when the model wants to end; `continuations` counts how often in a row it was kept going.
+    `ending` is True when the model wants to end; `continuations` counts how often in a row it was kept going, without
+    a tool call between; `kept_going` says that the turn would have ended already without a hook, whatever came between.
     """
 
     step: int
@@ -90,6 +91,7 @@ class State:
     calls: tuple[ToolCall, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     turn: int = 0
+    kept_going: bool = False
 
 
 @dataclass(frozen=True)

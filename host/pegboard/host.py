@@ -109,7 +109,8 @@ class Host:
         self.board.load([*self._find(), *self._further()])
         owned = [record.name for record in self.board.records]
         try:
-            self.view.check_tables(owned)
+            if not any(record.status is Status.DISABLED for record in self.board.records):
+                self.view.check_tables(owned)  # else the owner may be switched off, and nobody asks what its table is
             self.view.session  # noqa: B018  (typed now, so that a wrong value is found here)
             self.view.model  # noqa: B018
         except SettingsError as error:

@@ -357,6 +357,7 @@ class AskRecord(Record):
     by: str = ""
     answer: str = ""
     remember: str = ""
+    rules: tuple[str, ...] = ()
 
 
 class Quarantined(Record):

@@ -396,10 +396,18 @@ def read_pyproject(path: Path) -> LayerFile | None:
     return LayerFile(SettingsLayer.PROJECT, values, str(path), text, prefix=("tool", "pegboard"))
 
 
+STOP_CAP = "CLAUDE_CODE_STOP_HOOK_BLOCK_CAP"
+"""The contract's name for `session.max_continuations`; our own variable wins over it."""
+
+
 def from_environment(environment: Mapping[str, str]) -> LayerFile:
     """Read `PEGBOARD_TABLE__KEY=value`; the value is TOML where it can be, else a string."""
     values: dict[str, Any] = {}
     names: dict[tuple[str, ...], str] = {}
+    cap = environment.get(STOP_CAP, "")
+    if cap.isdigit():
+        values["session"] = {"max_continuations": int(cap)}
+        names["session",] = names["session", "max_continuations"] = STOP_CAP
     for name, text in sorted(environment.items()):
         match = re.fullmatch(VARIABLE, name) if name.startswith("PEGBOARD_") else None
         if match is None or name in RESERVED_VARIABLES:

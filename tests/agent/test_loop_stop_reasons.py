@@ -75,7 +75,8 @@ async def test_max_tokens_is_asked_to_go_on_three_times_in_a_row():
         assert "Go on exactly where it stopped" in text_of(host.messages[2])
     async with HostFixture() as host:
         result = await ended(host, *[cut] * 9)
-        assert (result.reason, result.detail, result.steps) == (EndReason.COMPLETED, "max_tokens", 4)
+        assert (result.reason, result.steps) == (EndReason.ERROR, 4)  # half an answer is not a finished one
+        assert result.detail == "the answer reached its token limit 4 times in a row"
 
 
 async def test_a_call_that_was_cut_is_never_run_and_the_model_is_told():

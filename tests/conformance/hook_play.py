@@ -468,7 +468,8 @@ async def _step(
         entry_points=[entry_point(name) for name in names],
         plugins=plugins,
     )
-    options = Options(model=model, mode=wanted.mode, interactive=wanted.interactive)
+    setup = (wanted.setup,) if wanted.setup else ()
+    options = Options(model=model, mode=wanted.mode, interactive=wanted.interactive, setup=setup)
     async with host:
         if wanted.resume:
             session = host.resume(session_id, options, show=lambda shown: None)
@@ -481,10 +482,6 @@ async def _step(
 
 
 async def _converse(stage: Stage, played: Played, session: Any, wanted: How, prompt: str | None) -> None:
-    from pegboard.records import Setup
-
-    if wanted.setup:
-        await session.fire(Setup(trigger=wanted.setup))
     if prompt is not None and prompt.split()[0] == "/compact":
         done = await session.compact(prompt.partition("/compact")[2].strip())
         played.ends.append(EndReason.COMPLETED)

@@ -11,7 +11,7 @@ from pegboard.errors import SettingsError
 from pegboard.hookspecs import Ask, hookimpl
 from pegboard.messages import ToolCall
 from pegboard.records import AskRecord, Event, Record
-from pegboard_builtins.permissions.answers import OpenQuestions, remember, stored_answer
+from pegboard_builtins.permissions.answers import OpenQuestions, grant, remember, stored_answer
 from pegboard_builtins.permissions.settings import TABLE, TIGHTENING, PermissionSettings
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     """Say what rules and mode mean for a call; no opinion leaves it to the host's default."""
     # Imported with the first call: the shell's grammar is half of this plugin, and no session starts with it.
     from pegboard_builtins.permissions.decide import decide
-    from pegboard_builtins.permissions.rules import rules_for
+    from pegboard_builtins.permissions.rules import rules_for, with_granted
     from pegboard_builtins.permissions.subject import Subject
 
-    rules = rules_for(ctx.all_settings, ctx.project)
+    rules = with_granted(rules_for(ctx.all_settings, ctx.project), ctx.state, ctx.project)
     tool = ctx.tools.get(call.name)
     read_only = tool is not None and tool.read_only
     subject = Subject(call.name, call.input, read_only, ctx.cwd, ctx.project, ctx.journal.path)
@@ -80,6 +80,7 @@ def event(record: Record, ctx: Ctx) -> None:
         key = _open_questions.close(ctx.session_id, record)
         if key is not None:
             remember(ctx.state, key, allow=record.allowed)
+            grant(ctx.state, record)
 
 
 @hookimpl(matcher="SessionStart")

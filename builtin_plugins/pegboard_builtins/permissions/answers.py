@@ -12,6 +12,7 @@ from pegboard.messages import ToolCall
 from pegboard.records import AskRecord
 
 STATE_KEY = "answers"
+GRANTED = "granted_rules"
 KEPT = frozenset({"session", "always"})
 """Until something writes rules into the settings, an "always" holds for the session."""
 OPEN_QUESTIONS = 1_000
@@ -35,6 +36,14 @@ def key_of(ask: Ask) -> str:
 def remember(state: MutableMapping[str, Any], ask_key: str, *, allow: bool) -> None:
     """Keep an answer for the session."""
     state[STATE_KEY] = {**(state.get(STATE_KEY) or {}), ask_key: allow}
+
+
+def grant(state: MutableMapping[str, Any], record: AskRecord) -> None:
+    """Keep the rules that came with an answer for the session."""
+    old = state.get(GRANTED) or []
+    new = [rule for rule in record.rules if record.allowed and rule not in old]
+    if new:
+        state[GRANTED] = [*old, *new]
 
 
 def stored_answer(state: MutableMapping[str, Any], ask: Ask) -> Resolution | None:

@@ -56,6 +56,9 @@ def _decide(subject: Subject, rules: RuleSet, mode: str) -> Decision | None:
 
 def _without_rules(subject: Subject, rules: RuleSet) -> Decision | None:
     """Return what holds where no rule says anything."""
+    if subject.tool in EDITING and any(is_protected(place.real, rules.workspace) for place in subject.places):
+        text = f"{subject.places[0].real} is among the files that decide what runs later; only a rule allows that"
+        return answer(Verdict.ASK, text, "protected files")
     if subject.tool in READING:
         outside = [place for place in subject.places if not is_inside(place.real, rules.readable)]
         if subject.journal is not None and outside:

@@ -68,7 +68,7 @@ def is_plainly_reading(command: Command, bases: Sequence[Path], readable: Sequen
         return False
     arguments = words[1:]
     if name == "git":
-        if not _git_reads(arguments):
+        if not _git_reads(arguments) or not all(_is_of_one_repository(base, bases[0]) for base in bases[1:]):
             return False
     elif name not in READERS or any(READERS[name].fullmatch(word.text) for word in arguments):
         return False
@@ -149,6 +149,18 @@ def _git_reads(arguments: Sequence[Word]) -> bool:
     return not allowed.pattern or allowed.fullmatch(" ".join(rest)) is not None
 
 
+def _is_of_one_repository(folder: Path, cwd: Path) -> bool:
+    """Whether git reads the same configuration in *folder* as in *cwd*: it names programs that git runs."""
+    real, top = os.path.realpath(folder), os.path.realpath(cwd)
+    if not is_inside(real, (top,)):
+        return False
+    while real != top:
+        if os.path.lexists(os.path.join(real, ".git")) or os.path.lexists(os.path.join(real, "HEAD")):
+            return False
+        real = os.path.dirname(real)
+    return True
+
+
 def _stays_inside(text: str, base: Path, readable: Sequence[str]) -> bool:
     """Whether an argument, or the value of an option, is no path that leaves the readable folders."""
     if text.startswith("-"):
@@ -187,7 +199,7 @@ def _removes_too_much(arguments: Sequence[Word], cwd: Path, project: Path) -> bo
 
 
 def _is_vital(word: Word, cwd: Path, project: Path) -> bool:
-    """Whether a target is the root, a folder right below it, the home, or what the project lies in."""
+    """Whether a target is the root, a folder right below it, the home, the project, the working folder, or above."""
     text = re.sub(r"^\$(?:HOME\b|\{HOME\})", "~", word.text)
     stripped = re.sub(r"(?:^|/)(?:\*|\.\*|\.)?$", "", text)
     if word.certain is not None and re.fullmatch(r"\$(?:\w+|\{[^}]*\})", stripped) and stripped != text:
@@ -197,5 +209,5 @@ def _is_vital(word: Word, cwd: Path, project: Path) -> bool:
     target = os.path.realpath(cwd / os.path.expanduser(stripped))
     if target.count("/") <= 1:
         return True
-    lies_in_it = [os.path.realpath(Path.home()), os.path.realpath(project.parent)]
+    lies_in_it = [os.path.realpath(Path.home()), os.path.realpath(project), os.path.realpath(cwd)]
     return any(is_inside(path, (target,)) for path in lies_in_it)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from pegboard.settings import FROM_THE_FOLDER, LayerFile, SettingsLayer, SettingsView, Source
+from pegboard_builtins.permissions.answers import GRANTED
 from pegboard_builtins.permissions.claude_files import ClaudeFile, claude_paths, read_claude_file
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, Pattern, RuleError, parse, unknown_tool
 from pegboard_builtins.permissions.paths import PathPattern
@@ -90,6 +92,23 @@ def rules_for(view: SettingsView, project: Path) -> RuleSet:
     if rules is None:
         rules = per_project[project] = compile_rules(view, project)
     return rules
+
+
+def with_granted(rules: RuleSet, state: Mapping[str, Any], project: Path) -> RuleSet:
+    """Return the rules with those that were granted for this session, which can only allow."""
+    granted = state.get(GRANTED)
+    if not granted:
+        return rules
+    source = Source(SettingsLayer.SESSION, "granted for this session")
+    more = [Rule(pattern, source, project) for pattern in map(_pattern_of, granted) if pattern is not None]
+    return replace(rules, allow=(*rules.allow, *more), _by_tool={})
+
+
+def _pattern_of(text: str) -> Pattern | None:
+    try:
+        return parse(text, allows=True)
+    except RuleError:
+        return None  # whoever grants nonsense grants nothing
 
 
 def compile_rules(view: SettingsView, project: Path) -> RuleSet:

@@ -15,6 +15,7 @@ from pegboard.decisions import (
     ResultPatch,
     Skip,
     StepDecision,
+    StepVerb,
     Verdict,
 )
 from pegboard.hookspecs import Ask, State
@@ -26,7 +27,7 @@ from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.firing import Fired
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.inputs import SessionEndInput
-from pegboard_builtins.wire_hooks.merge import Heard, first, last
+from pegboard_builtins.wire_hooks.merge import Heard, Together, first, last
 from pegboard_builtins.wire_hooks.rendering import as_model_text, same_shape
 from pegboard_builtins.wire_hooks.session import HookSession
 
@@ -51,8 +52,9 @@ async def prompt_submit(session: HookSession, prompt: str) -> PromptDecision | N
         return PromptDecision.refuse(together.reason, hide_prompt=bool(hide))
     title, _ = first(fired.heard, "sessionTitle")
     updated, _ = last(fired.heard, "updatedPrompt")
+    stopped = f"Operation stopped by hook: {together.stop_reason}" if together.stop else ""
     answer = PromptDecision(
-        context=_joined([late, *_contexts(session, fired)]),
+        context=_joined([late, *_contexts(session, fired), stopped]),
         title=title or "",
         updated_prompt=updated or None,
         stop=together.stop,
@@ -81,12 +83,26 @@ async def pre_tool(session: HookSession, call: ToolCall) -> Decision | None:
     answer = Decision(
         verdict=_bound(fired, together.verdict),
         reason=reason,
-        updated_input=together.updated,
+        updated_input=_known(session, call, together),
         context=context,
         stop=stops,
         rule=rule,
     )
     return answer if answer != Decision() else None
+
+
+def _known(session: HookSession, call: ToolCall, together: Together) -> dict[str, Any] | None:
+    """Return the new input without keys that the tool does not have: they are dropped, as the contract drops them."""
+    updated, tool = together.updated, session.ctx.tools.get(call.name)
+    if updated is None or tool is None or tool.spec.input_schema.get("additionalProperties") is not False:
+        return updated
+    unknown = updated.keys() - tool.spec.input_schema.get("properties", {}).keys()
+    if unknown and together.updated_by is not None:
+        names = ", ".join(sorted(unknown))
+        session.tell(
+            f"the hook {together.updated_by.id} gave {call.name} an input with {names}, which it does not have"
+        )
+    return {key: value for key, value in updated.items() if key not in unknown}
 
 
 def _bound(fired: Fired, verdict: Verdict | None) -> Verdict | None:
@@ -131,21 +147,28 @@ async def resolve_ask(session: HookSession, ask: Ask) -> Resolution | None:
     if not said:
         return None
     updated = next((d["updatedInput"] for _, d in reversed(said) if d.get("updatedInput")), None)
-    kept = any(_keeps(d.get("updatedPermissions", ())) for _, d in said)
+    rules = tuple(rule for _, d in said for change in d.get("updatedPermissions", ()) for rule in _rules(change))
     return Resolution(
         allow=True,
         reason=f"allowed by the hook {said[0][0].handler.id}",
         updated_input=updated,
-        remember="session" if kept else "once",
+        remember="session" if rules else "once",
+        rules=rules,
     )
 
 
-def _keeps(changes: Iterable[dict[str, Any]]) -> bool:
-    """Whether a change of permissions lets such calls run from now on (hook-contract C69)."""
-    return any(
-        (change.get("type") == "addRules" and change.get("behavior") == "allow") or change.get("type") == "setMode"
-        for change in changes
-    )
+EDITS = "Edit(./**)"
+"""What the mode acceptEdits comes to, as a rule: a hook does not change the session's mode, which is the user's."""
+
+
+def _rules(change: dict[str, Any]) -> list[str]:
+    """Return the rules that such calls may run by from now on (hook-contract C69); only those that allow count."""
+    if change.get("type") == "setMode":
+        return [EDITS] if change.get("mode") == "acceptEdits" else []
+    if change.get("type") != "addRules" or change.get("behavior") != "allow":
+        return []
+    given = [rule for rule in change.get("rules", ()) if isinstance(rule, dict) and rule.get("toolName")]
+    return [f"{r['toolName']}({r['ruleContent']})" if r.get("ruleContent") else str(r["toolName"]) for r in given]
 
 
 async def post_tool(session: HookSession, call: ToolCall, outcome: Outcome) -> ResultPatch | None:
@@ -166,6 +189,8 @@ async def post_tool(session: HookSession, call: ToolCall, outcome: Outcome) -> R
     texts = [f"{name} hook blocking error from {_source(one)}: {one.said.reason}" for one in together.blocks]
     texts += _contexts(session, fired)
     stops = together.stop or any(_ends_the_turn(fired, one.handler) for one in together.blocks)
+    if together.stop:
+        texts.append(f"{name} hook stopped continuation: {together.stop_reason}")
     answer = ResultPatch(
         context=_joined(texts),
         stop=stops,
@@ -209,7 +234,9 @@ async def _batch(session: HookSession, state: State) -> StepDecision | None:
     fired = await session.fire(payloads.post_tool_batch(state, session.ctx))
     together = fired.together
     if together.stop or together.blocked:
-        return StepDecision.stop(together.stop_reason if together.stop else together.reason)
+        reason = together.stop_reason if together.stop else together.reason
+        told = _joined([*_contexts(session, fired), f"PostToolBatch hook stopped continuation: {reason}"])
+        return StepDecision(verb=StepVerb.STOP, reason=reason, inject=told)
     context = _joined(_contexts(session, fired))
     return StepDecision(inject=context) if context else None
 

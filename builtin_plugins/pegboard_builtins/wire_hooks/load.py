@@ -176,7 +176,7 @@ class _Reading:
 
     def _group(self, row: EventRow, place: int, group: dict[str, Any]) -> Iterator[Handler]:
         matcher = group.get("matcher")
-        if matcher is not None and not isinstance(matcher, str):
+        if "matcher" in group and not isinstance(matcher, str):
             self._tell(
                 f"{row.name}, group {place}: the matcher {matcher!r} is no text, so its hooks do not count",
                 _line(group),

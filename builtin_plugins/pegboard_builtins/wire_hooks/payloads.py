@@ -123,7 +123,7 @@ def stop(state: State, ctx: Ctx, background: list[dict[str, Any]]) -> inputs.Inp
     """The model wants to end."""
     return inputs.StopInput(
         **common(ctx),
-        stop_hook_active=state.continuations > 0,
+        stop_hook_active=state.kept_going,
         last_assistant_message=state.text,
         background_tasks=background,
     )

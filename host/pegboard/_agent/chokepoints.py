@@ -199,6 +199,7 @@ class Invoker:
                 by=by or "host",
                 answer=answer.reason if answer is not None else "nobody could be asked",
                 remember=answer.remember if answer is not None else "",
+                rules=answer.rules if answer is not None else (),
             )
         )
         if answer is None:

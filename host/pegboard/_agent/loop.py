@@ -52,7 +52,7 @@ NO_USAGE = Usage()
 class Answer:
     """What came of one request: its blocks, those of them that call tools, and all its text.
 
-    `cut` names a tool call that was cut off.
+    `cut` names a tool call that was cut off, `status` is the HTTP status of an error.
     """
 
     blocks: list[Block] = field(default_factory=list)
@@ -62,6 +62,7 @@ class Answer:
     usage: Usage = NO_USAGE
     cut: str = ""
     error: str = ""
+    status: int = 0
     first_ms: float | None = None
     duration_ms: float = 0.0
 
@@ -93,13 +94,14 @@ class Finished(Protocol):
 
 @dataclass(frozen=True)
 class TurnEnd:
-    """Why and how a turn ended. `text` is the model's last word."""
+    """Why and how a turn ended. `text` is the model's last word; `status` is the HTTP status of what failed."""
 
     reason: EndReason
     detail: str = ""
     text: str = ""
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
+    status: int = 0
 
 
 class Step(Protocol):
@@ -183,6 +185,7 @@ class _Turn:
         self.usages: list[Usage] = []
         self.text = ""
         self.continuations = 0
+        self.kept_going = False
         self.cuts = 0
         self.overflows = 0
         self.started = time.monotonic()
@@ -190,8 +193,8 @@ class _Turn:
         self.counts: dict[int, int] = {}
         self.warned = False
 
-    def end(self, reason: EndReason, detail: str = "") -> TurnEnd:
-        return TurnEnd(reason, detail, self.text, self.steps, total(self.usages))
+    def end(self, reason: EndReason, detail: str = "", *, status: int = 0) -> TurnEnd:
+        return TurnEnd(reason, detail, self.text, self.steps, total(self.usages), status)
 
     def over_a_limit(self) -> TurnEnd | None:
         limits = self.limits
@@ -227,14 +230,16 @@ class _Turn:
             return await self.overflow(answer)
         self.overflows = 0
         if reason == StopReason.ERROR:
-            return self.end(EndReason.ERROR, answer.error)
+            return self.end(EndReason.ERROR, answer.error, status=answer.status)
         if answer.calls:
             return await self.calls(answer)
         if reason == StopReason.REFUSAL:
             return self.end(EndReason.ERROR, "the model refused to answer")
         if reason == StopReason.PAUSE_TURN:
             return None  # the same conversation goes back, and the model goes on
-        if reason == StopReason.MAX_TOKENS and self.cuts < CUT_ANSWERS:
+        if reason == StopReason.MAX_TOKENS:
+            if self.cuts == CUT_ANSWERS:
+                return self.end(EndReason.ERROR, f"the answer reached its token limit {self.cuts + 1} times in a row")
             self.go_on_after_cut(answer)
             return None
         return await self.decide(answer, (), ending=True)
@@ -272,8 +277,7 @@ class _Turn:
         end = self.look_for_progress(finished)
         if end is not None:
             return end
-        if self.port.steered():
-            self.continuations = 0
+        self.look_for_words()
         return None if self.port.decide is None else await self.decide(answer, finished, ending=False)
 
     def look_for_progress(self, finished: Sequence[Finished]) -> TurnEnd | None:
@@ -313,29 +317,37 @@ class _Turn:
     async def decide(self, answer: Answer, finished: Sequence[Finished], *, ending: bool) -> TurnEnd | None:
         """Ask the hooks what comes next; without their word a turn ends when the model ends."""
         if self.port.decide is None:
-            if not ending or self.port.steered():
+            if not ending or self.look_for_words():
                 return None
             return self.end_of_answer(answer)
         step = await self.port.decide(self.state(answer, finished, ending=ending))
+        goes_on = ending and step.verb is not StepVerb.STOP
+        for source, text in step.injects:
+            self.port.say(text, "continue" if goes_on else "context", source)
         if step.verb is StepVerb.STOP:
             return self.end(EndReason.STOPPED, f"{step.by}: {step.reason}")
-        for source, text in step.injects:
-            self.port.say(text, "continue" if ending else "context", source)
         if step.verb is StepVerb.COMPACT:
             await self.port.compact(CompactionTrigger.AUTO)
         if not ending:
             self.continuations = 0
             return None
-        if self.port.steered():
-            self.continuations = 0
+        if self.look_for_words():
             return None
         if step.verb is StepVerb.KEEP_GOING and step.injects:
+            self.kept_going = True
             self.continuations += 1
             most = self.limits.max_continuations
             if not most or self.continuations <= most:
                 return None
             self.port.notice(f"hooks kept the turn going {most} times in a row; it ends now", "warning")
         return self.end_of_answer(answer)
+
+    def look_for_words(self) -> bool:
+        """Take what the user has said meanwhile; what hooks wanted counts from there anew."""
+        if not self.port.steered():
+            return False
+        self.continuations, self.kept_going = 0, False
+        return True
 
     def end_of_answer(self, answer: Answer) -> TurnEnd:
         return self.end(EndReason.COMPLETED, "" if answer.stop_reason == StopReason.END_TURN else answer.stop_reason)
@@ -348,6 +360,7 @@ class _Turn:
             stop_reason=answer.stop_reason,
             text=answer.text,
             continuations=self.continuations,
+            kept_going=self.kept_going,
             context_tokens=tokens,
             window=window,
             calls=tuple(one.call for one in finished),
@@ -401,6 +414,7 @@ async def read_answer(port: Port, request: Request) -> Answer:
         answer.stop_reason, answer.error = StopReason.CONTEXT_OVERFLOW, str(error)
     except PegboardError as error:
         answer.stop_reason, answer.error = StopReason.ERROR, str(error)
+        answer.status = getattr(error, "status", 0)
         _keep_partial(port, request, answer, partial)
     except BaseException:
         answer.stop_reason = StopReason.INTERRUPTED

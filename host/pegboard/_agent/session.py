@@ -70,6 +70,7 @@ from pegboard.records import (
     SessionResumed,
     SessionStart,
     SessionStarted,
+    Setup,
     StateRecord,
     StopFailure,
     ToolAttempt,
@@ -226,6 +227,8 @@ class Session:
         plan = self.dispatcher.plan
         if plan.id != self._replay.plan:
             self.write(plan.record(self.flags.snapshot_id))
+        for trigger in self.options.setup:
+            await self.fire(Setup(trigger=trigger))
         answers = await self.fire(SessionStart(source=self._source, model=self.model_name))
         self.first_prompt = next((answer.prompt for _, answer in answers if answer.prompt.strip()), "")
         return self
@@ -361,7 +364,7 @@ class Session:
 
     async def _tell_end(self, end: TurnEnd) -> None:
         if end.reason is EndReason.ERROR:
-            await self.fire(StopFailure(error=kind_of_failure(end.detail), error_details=end.detail))
+            await self.fire(StopFailure(error=kind_of_failure(end.detail, end.status), error_details=end.detail))
             return
         if end.reason is EndReason.DEFERRED:
             message = f"a call waits for a decision ({end.detail}); the session can be resumed"
@@ -697,8 +700,8 @@ class Session:
         )
         self._prompting.thaw()
         self.notice(by, f"compacted by {result.strategy}: {tokens:,} to {self._last_tokens:,} tokens", "info")
-        await self.fire(PostCompact(trigger=trigger, compact_summary=self._egress.text("summary", result.summary)))
         await self.fire(SessionStart(source="compact", model=self.model_name))
+        await self.fire(PostCompact(trigger=trigger, compact_summary=self._egress.text("summary", result.summary)))
 
     # --- showing ---------------------------------------------------------------------------------------
 

@@ -53,7 +53,8 @@ class HostServices(Protocol):
 class Options:
     """How a session shall be: everything that is not said is the settings' matter.
 
-    `flags` is the snapshot of the session above: a sub-agent has the flags of who started it.
+    `flags` is the snapshot of the session above: a sub-agent has the flags of who started it. `setup` names what is
+    set up before the session starts ("init", "maintenance").
     """
 
     model: str = ""
@@ -64,6 +65,7 @@ class Options:
     max_cost: float | None = None
     stream: bool = False
     flags: FlagSnapshot | None = None
+    setup: tuple[str, ...] = ()
 
     def limits(self, settings: SessionTable) -> Limits:
         """Return the ceilings of a turn: what was asked for, else what the settings say."""

@@ -29,23 +29,25 @@ async def collect(stream: AsyncIterator[StreamEvent]) -> ModelAnswer:
     return ModelAnswer(text=text, blocks=tuple(blocks), stop_reason=stop, usage=usage)
 
 
-def kind_of_failure(detail: str) -> str:
-    """Return the contract's word for an API error (hook-contract 1.2, StopFailure)."""
-    words = {
-        "429": "rate_limit",
-        "rate": "rate_limit",
-        "529": "overloaded",
-        "overloaded": "overloaded",
-        "401": "authentication_failed",
-        "key": "authentication_failed",
-        "billing": "billing_error",
-        "404": "model_not_found",
-        "no plugin answers": "model_not_found",
-        "400": "invalid_request",
-        "50": "server_error",
-    }
-    lower = detail.lower()
-    return next((kind for word, kind in words.items() if word in lower), "unknown")
+FAILURES = {
+    401: "authentication_failed",
+    403: "authentication_failed",
+    402: "billing_error",
+    404: "model_not_found",
+    413: "invalid_request",
+    429: "rate_limit",
+}
+
+
+def kind_of_failure(detail: str, status: int = 0) -> str:
+    """Return the contract's word for what ended a turn, as it was recorded: 529 is a server's error, 400 is unknown."""
+    if status in FAILURES:
+        return FAILURES[status]
+    if status >= 500:
+        return "server_error"
+    if "token limit" in detail:
+        return "max_output_tokens"
+    return "model_not_found" if "no plugin answers" in detail.lower() else "unknown"
 
 
 def reminder(text: str) -> str:

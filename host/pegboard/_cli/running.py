@@ -32,15 +32,14 @@ def run(wanted: Wanted, no_plugins: str | None) -> int | None:
     prompt = wanted.prompt
     something = wanted.resume or wanted.continue_ or wanted.setup
     if prompt == "-" or (prompt is None and not something and not sys.stdin.isatty()):
-        prompt = sys.stdin.read().strip()
-    if not prompt and not something:
-        return None
-    return asyncio.run(_run(wanted, prompt or None, no_plugins))
+        prompt = sys.stdin.read()
+    if prompt is not None and not prompt.strip():
+        prompt = None
+    return asyncio.run(_run(wanted, prompt, no_plugins))
 
 
-async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> int:
+async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> int | None:
     from pegboard.host import Host, Options
-    from pegboard.records import Setup
 
     printer = Printer(wanted.output, quiet=wanted.quiet)
     tables: dict[str, Any] = {}
@@ -55,6 +54,7 @@ async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> in
         max_time=wanted.max_time,
         max_cost=wanted.max_cost,
         stream=wanted.output is Output.TEXT and sys.stdout.isatty(),
+        setup=tuple(wanted.setup),
     )
     async with Host(wanted.cwd, command_line=tables, no_plugins=no_plugins) as host:
         for record in host.board.records:
@@ -70,16 +70,28 @@ async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> in
         gc.enable()
         async with session:
             with _interrupts(session):
-                for trigger in wanted.setup:
-                    await session.fire(Setup(trigger=trigger))
-                if prompt is None and not again:
-                    return 0
-                if prompt is not None and prompt.split(None, 1)[0] == "/compact":
-                    done = await session.compact(prompt.partition("/compact")[2].strip())
-                    return 0 if done else 1
-                result = await session.run(prompt)
-    code = EXIT_CODES[result.reason]
-    printer.finish(result, code)
+                code = await _turns(session, prompt, again=again, printer=printer)
+    if code is None and wanted.setup:
+        return 0
+    if code is None:
+        session.path.unlink(missing_ok=True)  # nobody said anything, so there is nothing to go on with
+    return code
+
+
+async def _turns(session: Any, prompt: str | None, *, again: bool, printer: Printer) -> int | None:
+    """Run what a hook of the session's start said, then the prompt; return the exit code, None if nobody said any."""
+    prompts: list[str | None] = [text for text in (session.first_prompt, prompt) if text]
+    if not prompts and again:
+        prompts = [None]
+    code = None
+    for text in prompts:
+        if text is not None and text.split(None, 1)[0] == "/compact":
+            done = await session.compact(text.partition("/compact")[2].strip())
+            code = 0 if done else 1
+            continue
+        result = await session.run(text)
+        code = EXIT_CODES[result.reason]
+        printer.finish(result, code)
     return code
 
 

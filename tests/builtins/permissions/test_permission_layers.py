@@ -284,8 +284,8 @@ INSIDE, OUTSIDE = {"file_path": "a.py", "content": ""}, {"file_path": "/etc/x", 
         ("auto", "Write", INSIDE, "none"),
         ("acceptEdits", "Write", INSIDE, "allow"),
         ("acceptEdits", "Write", OUTSIDE, "none"),
-        ("acceptEdits", "Edit", {"file_path": ".git/hooks/pre-commit"}, "none"),
-        ("acceptEdits", "Edit", {"file_path": ".pegboard/settings.toml"}, "none"),
+        ("acceptEdits", "Edit", {"file_path": ".git/hooks/pre-commit"}, "ask"),
+        ("acceptEdits", "Edit", {"file_path": ".pegboard/settings.toml"}, "ask"),
         ("acceptEdits", "Bash", {"command": "make"}, "none"),
         ("plan", "Write", INSIDE, "deny"),
         ("plan", "Bash", {"command": "make"}, "deny"),
@@ -395,3 +395,40 @@ def test_a_call_that_no_rule_is_about_costs_little(guarded):
     for _ in range(1_000):
         permissions.pre_tool(call, ctx)
     assert time.perf_counter() - began < 0.2
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        pytest.param({}, "ask", id="no rule"),
+        pytest.param({"allow": ["Write"]}, "allow", id="a rule of the user's"),
+    ],
+)
+def test_files_that_decide_what_runs_are_asked_about_whatever_a_hook_allows(guarded, rules, expected):
+    for path in (".git/hooks/pre-commit", ".claude/settings.json", ".pegboard/settings.toml"):
+        assert guarded.verdict("Write", {"file_path": path, "content": "x"}, **rules) == expected
+
+
+@pytest.mark.parametrize("command", ["rm -rf {project}", "rm -r .", "cd src && rm -rf ..", "rm -rf ./"])
+def test_taking_the_project_away_is_asked_about_in_every_mode(guarded, command):
+    command = command.format(project=guarded.project)
+    assert guarded.verdict("Bash", {"command": command}, mode="bypassPermissions") == "ask"
+
+
+def test_git_in_a_folder_with_a_repository_of_its_own_needs_a_rule(guarded):
+    (guarded.project / "src").mkdir(exist_ok=True)
+    (guarded.project / "vendor" / ".git").mkdir(parents=True)
+    assert guarded.bash("cd src && git status") == "allow"
+    assert guarded.bash("cd vendor && git status") == "none"
+    assert guarded.bash("cd /tmp && git status") == "none"
+
+
+def test_rules_that_come_with_an_answer_hold_for_the_session(guarded):
+    ctx = guarded.open()
+    call = ToolCall(id="c1", name="Bash", input={"command": "make"}, input_hash="h")
+    permissions.resolve_ask(Ask(call, "no rule allows it"), ctx)
+    rules = ("Bash(make:*)", "no rule at all (")
+    record = AskRecord(call="c1", name="Bash", input_hash="h", allowed=True, remember="session", rules=rules)
+    permissions.event(record, ctx)
+    assert guarded.ask(ctx, "Bash", {"command": "make all"}).verdict is Verdict.ALLOW
+    assert guarded.ask(ctx, "Bash", {"command": "curl x"}) is None

@@ -19,6 +19,10 @@ import json, pathlib, sys, time
 here = pathlib.Path({folder!r})
 answer = json.loads((here / {name!r}).with_suffix(".json").read_text())
 raw = sys.stdin.buffer.read()
+if "by_call" in answer:
+    seen = here / "seen.jsonl"
+    before = sum(json.loads(line)["hook"] == {name!r} for line in seen.read_text().splitlines()) if seen.exists() else 0
+    answer = answer["by_call"][min(before, len(answer["by_call"]) - 1)]
 with (here / "seen.jsonl").open("ab") as file:
     file.write(json.dumps({{"hook": {name!r}, "raw": raw.decode()}}).encode() + b"\\n")
 time.sleep(answer.get("sleep", 0))
@@ -41,7 +45,10 @@ class Project:
             folder.mkdir()
 
     def hook(self, name: str, **answer: Any) -> str:
-        """Return the command of a hook that answers with `stdout`, `stderr`, `exit`, after `sleep` seconds."""
+        """Return the command of a hook that answers with `stdout`, `stderr`, `exit`, after `sleep` seconds.
+
+        `by_call` is a list of such answers, one per call.
+        """
         (self.folder / f"{name}.json").write_text(json.dumps(answer))
         script = self.folder / f"{name}.py"
         script.write_text(ANSWERING.format(folder=str(self.folder), name=name))
