@@ -33,10 +33,17 @@ class Command:
 
 
 def commands() -> list[Command]:
-    """Return all verbs of the command line, in their order."""
-    from pegboard._cli.app import VERBS, build_app
+    """Return all verbs of the command line, in their order, with those that built-in plugins add to our families."""
+    from pathlib import Path
 
-    return list(commands_of(build_app(VERBS), ""))
+    from pegboard._cli.app import VERBS, build_app, mount
+    from pegboard._cli.opening import host_of_built_ins
+
+    app = build_app(VERBS)
+    for command in host_of_built_ins(Path.cwd()).board.commands.values():
+        if " " in command.name:  # a family of a plugin's own has a page of its own
+            mount(app, command.name, command.target, command.help)
+    return list(commands_of(app, ""))
 
 
 def commands_of(app: Any, prefix: str) -> Iterator[Command]:
@@ -93,9 +100,9 @@ def cli_page() -> str:
     from pegboard._cli.running import EXIT_CODES
 
     intro = (
-        "Every verb of our own, with all its arguments and options; plugins may add more (`pegboard --help` shows\n"
-        "them). `--help` (or `-h`) after any verb says the same. Verbs that print data have `--json`: one document,\n"
-        f"stable and sorted.\n\n{EPILOG}"
+        "Every verb of our own, with all its arguments and options, and what built-in plugins add to them; plugins may\n"
+        "add more (`pegboard --help` shows them). `--help` (or `-h`) after any verb says the same. Verbs that print data\n"
+        f"have `--json`: one document, stable and sorted.\n\n{EPILOG}"
     )
     found = commands()
     parts = [

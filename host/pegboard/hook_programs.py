@@ -272,6 +272,8 @@ class HookFixture:
             event = payload(event, tool=tool, input=input, **{"cwd": str(self.project), **fields})
         if how not in WAYS:
             raise ValueError(f"a program is fired {', '.join(WAYS)}; not {how!r}")
+        if isinstance(program, str | Path):
+            program = self._found(program)
         if how == "cold":
             return self._cold(words_of(program), event, timeout)
         if how == "warm":
@@ -280,6 +282,15 @@ class HookFixture:
             ) as worker:
                 return _fired(event, worker.ask(event))
         return self._in_process(Path(str(program)), event)
+
+    def _found(self, program: str | Path) -> str | Path:
+        """Return a file's whole path, seen from here or from the project; text that names none is a shell command."""
+        for base in (Path.cwd(), self.project):
+            if (base / program).is_file():
+                return base / program
+        if isinstance(program, Path) or (program.endswith((".py", ".sh")) and " " not in program):
+            raise FileNotFoundError(f"there is no hook program {str(program)!r}, neither here nor in {self.project}")
+        return program
 
     def fire_all_ways(
         self,

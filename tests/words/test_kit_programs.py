@@ -364,6 +364,19 @@ def test_a_program_that_registers_nothing_is_named(pegboard_hook: HookFixture) -
     assert "registers no function" in fired.stderr
 
 
+def test_a_program_is_found_here_or_in_the_project_and_else_named(
+    pegboard_hook: HookFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.py").write_text(GUARD.partition("raise SystemExit")[0])
+    program(pegboard_hook, GUARD, "there.py")
+    for name in ("here.py", "there.py", Path("there.py")):
+        assert pegboard_hook.fire(name, "PreToolUse", input={"command": "rm"}).verdict == "deny"
+    for name in ("nowhere.py", Path("nowhere")):
+        with pytest.raises(FileNotFoundError, match="no hook program 'nowhere"):
+            pegboard_hook.fire(name, "PreToolUse")
+
+
 def test_a_payload_is_whole_and_a_wrong_one_is_refused() -> None:
     made = payload("PreToolUse", tool="Read", input={"file_path": "/a"}, session_id="s")
     assert (made["tool_name"], made["tool_use_id"], made["session_id"]) == ("Read", "toolu_1", "s")

@@ -40,7 +40,7 @@ LAST_RESORT = 24 * 3600.0
 SAME_MOMENT = 0.05
 """Seconds in which the files are not looked at again: seven hooks ask at the start of one turn."""
 
-COMMANDS: tuple[str, ...] = ()
+COMMANDS: tuple[str, ...] = ("add",)
 
 
 @dataclass(slots=True)

@@ -12,11 +12,10 @@ import tomli
 
 from pegboard.errors import PegboardError, did_you_mean
 from pegboard.shipped import shipped
+from pegboard_builtins.wire_hooks.sources import KIT as KIT
 
 PLACEHOLDER = "{hook}"
 """Stands in a header's commands for the path of the installed program, inside double quotes."""
-KIT = "pegboard_hook.py"
-"""The name under which the kit is copied beside a program that needs it."""
 
 _HEADER = re.compile(r"(?m)^# /// hook$\n((?:#.*\n)*?)^# ///$")
 _PREFIX = re.compile(r"(?m)^# ?")

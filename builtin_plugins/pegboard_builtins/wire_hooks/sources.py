@@ -20,6 +20,8 @@ from pegboard_builtins.wire_hooks.settings import KEYS, SPELLINGS, TABLE
 
 ORDER = {layer: rank for rank, layer in enumerate(SettingsLayer)}
 SHOWN_OF_A_SCRIPT = 256 * 1024
+KIT = "pegboard_hook.py"
+"""The name of the kit's file where it lies beside a program."""
 
 
 def read_table(view: SettingsView, project: Path, consented: Callable[[Wanted], bool]) -> HookTable:
@@ -225,6 +227,10 @@ def scripts_of(handler: Handler, project: Path) -> list[Path]:
             path = folder / word
             if word and path.is_file() and path.resolve().is_relative_to(project.resolve()):
                 found.setdefault(path.resolve())
+    for path in list(found):
+        kit = path.with_name(KIT)  # what `pegboard hooks add` has put beside it: it runs with the program
+        if path.suffix == ".py" and kit.is_file():
+            found.setdefault(kit.resolve())
     return list(found)
 
 
