@@ -100,9 +100,9 @@ def cli_page() -> str:
     from pegboard._cli.running import EXIT_CODES
 
     intro = (
-        "Every verb of our own, with all its arguments and options, and what built-in plugins add to them; plugins may\n"
-        "add more (`pegboard --help` shows them). `--help` (or `-h`) after any verb says the same. Verbs that print data\n"
-        f"have `--json`: one document, stable and sorted.\n\n{EPILOG}"
+        "Every verb of our own, with all its arguments and options, and what built-in plugins add to them; plugins\n"
+        "may add more (`pegboard --help` shows them). `--help` (or `-h`) after any verb says the same. Verbs that\n"
+        f"print data have `--json`: one document, stable and sorted.\n\n{EPILOG}"
     )
     found = commands()
     parts = [

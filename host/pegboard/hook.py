@@ -117,8 +117,8 @@ def _text(default: object = _NEEDED, key: str = "") -> Any:
     return _Field(str, default, key)
 
 
-def _table() -> Any:
-    return _Field(dict, _NEEDED)
+def _table(default: object = _NEEDED) -> Any:
+    return _Field(dict, default)
 
 
 def _list(default: object = list) -> Any:
@@ -182,6 +182,7 @@ class ToolEvent(Event):
     tool_name: str = _text()
     tool_input: dict[str, Any] = _table()
     tool_use_id: str = _text("")
+    mcp_server: dict[str, Any] = _table(dict)
 
     @property
     def command(self) -> str:
@@ -288,6 +289,7 @@ class SessionStart(Event):
 
     source: str = _text()
     model: str = _text("")
+    session_title: str = _text("")
 
 
 class SessionEnd(Event):
@@ -308,6 +310,7 @@ class Stop(Event):
     stop_hook_active: bool = _yes_no()
     last_assistant_message: str = _text("")
     background_tasks: list[Any] = _list()
+    session_crons: list[Any] = _list()
 
 
 class SubagentStop(Stop):
@@ -356,6 +359,9 @@ class InstructionsLoaded(Event):
     file_path: str = _text()
     memory_type: str = _text("")
     load_reason: str = _text("")
+    globs: list[Any] = _list()
+    trigger_file_path: str = _text("")
+    parent_file_path: str = _text("")
 
 
 class ConfigChange(Event):
@@ -396,10 +402,37 @@ class TaskCreated(Event):
     task_subject: str = _text("")
     task_description: str = _text("")
     teammate_name: str = _text("")
+    team_name: str = _text("")
 
 
 class TaskCompleted(TaskCreated):
     """A task was ticked off."""
+
+
+class TeammateIdle(Event):
+    """A teammate has nothing to do."""
+
+    teammate_name: str = _text("")
+    team_name: str = _text("")
+
+
+class DirectoryAdded(Event):
+    """The session may work in another folder, too."""
+
+    directory: str = _text()
+    source: str = _text("")
+
+
+class WorktreeCreate(Event):
+    """A worktree is needed."""
+
+    worktree_name: str = _text(key="name")
+
+
+class WorktreeRemove(Event):
+    """A worktree is no longer needed."""
+
+    worktree_path: str = _text()
 
 
 class Elicitation(Event):
@@ -407,7 +440,10 @@ class Elicitation(Event):
 
     mcp_server_name: str = _text()
     message: str = _text("")
-    requested_schema: dict[str, Any] = _Field(dict, dict)  # type: ignore[assignment]
+    mode: str = _text("")
+    url: str = _text("")
+    elicitation_id: str = _text("")
+    requested_schema: dict[str, Any] = _table(dict)
 
 
 class ElicitationResult(Event):
@@ -415,6 +451,23 @@ class ElicitationResult(Event):
 
     mcp_server_name: str = _text()
     action: str = _text("")
+    mode: str = _text("")
+    elicitation_id: str = _text("")
+    content: dict[str, Any] = _table(dict)
+
+
+class PreModelSwitch(Event):
+    """Another model is about to be used."""
+
+    from_model: str = _text("")
+    to_model: str = _text()
+    requested_model: str = _text("")
+    source: str = _text("")
+    context_tokens: float = _number()
+
+
+class PostModelSwitch(PreModelSwitch):
+    """Another model is used."""
 
 
 def event_of(raw: Mapping[str, Any]) -> Event:
@@ -439,8 +492,8 @@ _CLASSES = {name: kind for name, kind in _all_below(Event).items() if name != "T
 
 _OFFERS: dict[str, tuple[str, str, str]] = {
     # event: where the verdict is said, which verdicts there are, what else the answer may have
-    "SessionStart": ("", "", "context notice initialUserMessage sessionTitle watchPaths reloadSkills"),
-    "Setup": ("", "", "context notice stop"),
+    "SessionStart": ("", "", "context initialUserMessage sessionTitle watchPaths reloadSkills"),
+    "Setup": ("", "", "context notice"),
     "InstructionsLoaded": ("", "", ""),
     "UserPromptSubmit": (
         "block",
@@ -450,20 +503,20 @@ _OFFERS: dict[str, tuple[str, str, str]] = {
     "UserPromptExpansion": ("block", "deny", "context notice stop"),
     "MessageDisplay": ("", "", "displayContent"),
     "PreToolUse": ("permission", "allow ask defer deny", "context input notice stop"),
-    "PermissionRequest": ("behavior", "allow deny", "input notice stop updatedPermissions interrupt"),
-    "PermissionDenied": ("", "", "notice stop retry"),
+    "PermissionRequest": ("behavior", "allow deny", "input updatedPermissions interrupt"),
+    "PermissionDenied": ("", "", "notice retry"),
     "PostToolUse": ("block", "deny", "context output notice stop updatedMCPToolOutput classifierContext"),
-    "PostToolUseFailure": ("block", "deny", "context notice stop"),
+    "PostToolUseFailure": ("block", "deny", "context notice"),
     "PostToolBatch": ("block", "deny", "context notice stop"),
     "Notification": ("", "", ""),
-    "SubagentStart": ("", "", "context notice stop"),
+    "SubagentStart": ("", "", "context notice"),
     "SubagentStop": ("block", "deny", "context notice stop"),
     "TaskCreated": ("block", "deny", "notice"),
     "TaskCompleted": ("block", "deny", "notice stop"),
     "TeammateIdle": ("block", "deny", "notice stop"),
     "Stop": ("block", "deny", "context notice stop"),
     "StopFailure": ("", "", ""),
-    "ConfigChange": ("block", "deny", "notice stop"),
+    "ConfigChange": ("block", "deny", "notice"),
     "CwdChanged": ("", "", "notice watchPaths"),
     "DirectoryAdded": ("", "", "notice"),
     "FileChanged": ("", "", "notice watchPaths"),
@@ -474,8 +527,8 @@ _OFFERS: dict[str, tuple[str, str, str]] = {
     "Elicitation": ("", "", "action content"),
     "ElicitationResult": ("", "", "action content"),
     "SessionEnd": ("", "", ""),
-    "PreModelSwitch": ("permission", "allow ask deny", "notice stop"),
-    "PostModelSwitch": ("", "", "context notice stop"),
+    "PreModelSwitch": ("permission", "allow ask deny", "notice"),
+    "PostModelSwitch": ("", "", "context notice"),
 }
 _WORDS = ("context", "input", "output", "notice", "stop")
 _STRICTNESS = ("", "allow", "ask", "defer", "deny")

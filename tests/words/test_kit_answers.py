@@ -247,6 +247,55 @@ def test_every_event_of_the_contract_has_its_type_or_is_a_plain_one() -> None:
     assert set(hook._MATCHED) <= set(hook._OFFERS)
 
 
+def test_the_kit_and_the_host_have_one_contract() -> None:
+    """The kit stands alone, so it has a table of its own: it may offer nothing that the host would not read."""
+    from pegboard_builtins.wire_hooks.events import EVENTS
+
+    assert set(EVENTS) == set(hook._OFFERS)
+    for name, row in EVENTS.items():
+        style, _, said = hook._OFFERS[name]
+        others = set(said.split())
+        read = set(row.specific.model_fields) if row.specific is not None else set()
+        assert hook._MATCHED.get(name, "") == row.matches, name
+        assert ("context" in others) is ("additionalContext" in read), name
+        assert "stop" not in others or row.stops, name
+        assert "notice" not in others or row.speaks, name
+        assert style != "block" or row.decides, name
+        own = others - {"context", "notice", "stop", "input", "output"}
+        assert own <= read or style == "behavior", name
+        known = {*dir(hook._CLASSES[name]), "hook_event_name", "name"}
+        assert set(row.input.model_fields) <= known, name
+
+
+@pytest.mark.parametrize("name", sorted(hook._OFFERS))
+def test_the_host_reads_all_that_the_kit_says(name: str) -> None:
+    from pegboard_builtins.wire_hooks.events import EVENTS
+    from pegboard_builtins.wire_hooks.outputs import Output, unknown_keys
+
+    _, verdicts, said = hook._OFFERS[name]
+    values: dict[str, Any] = {"watchPaths": ["/a"], "updatedPermissions": [], "content": {}, "action": "accept"}
+    values |= {"reloadSkills": True, "suppressOriginalPrompt": True, "interrupt": True, "retry": True}
+    words = set(said.split())
+    own = {word: values.get(word, "x") for word in words - {"context", "notice", "stop", "input", "output"}}
+    for verdict in ["", *verdicts.split()]:
+        answer = hook.Answer(
+            verdict,
+            "r",
+            context="c" if "context" in words else "",
+            new_input={"a": 1} if "input" in words and (name == "PreToolUse" or verdict == "allow") else None,
+            new_output="o" if "output" in words else None,
+            notice="n" if "notice" in words else "",
+            stop="s" if "stop" in words else "",
+            fields=own if verdict or "interrupt" not in own else {},
+        )
+        output = answer.output(name)
+        specific = EVENTS[name].specific
+        assert unknown_keys(output, specific) == []
+        Output.model_validate(output)
+        if specific is not None and "hookSpecificOutput" in output:
+            specific.model_validate(output["hookSpecificOutput"])
+
+
 def test_a_typed_event_reads_what_the_payload_has() -> None:
     event = hook.event_of(payload("PreToolUse", tool="Write", input={"file_path": "a.txt", "content": "x"}, cwd="/p"))
     assert isinstance(event, hook.PreToolUse)

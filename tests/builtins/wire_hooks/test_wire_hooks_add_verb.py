@@ -121,3 +121,26 @@ def test_consent_to_an_added_hook_covers_its_program_and_the_kit_beside_it(pegbo
     kit = project / ".pegboard" / "hooks" / "pegboard_hook.py"
     kit.write_text(kit.read_text() + "\n# changed\n")
     assert notices() == 0, "the kit that the program runs has changed"
+
+
+def test_byte_code_that_came_with_a_project_is_not_believed(pegboard: Pegboard, project: Path, tmp_path: Path) -> None:
+    """Consent is given to sources; Python would run byte code of this kind without looking at any."""
+    turns = '[[turn]]\n[[turn.call]]\nname = "Bash"\ninput = { command = "true" }\n[[turn]]\ntext = "done"\n'
+    (project / "once.toml").write_text(turns)
+    pegboard("hooks", "add", "loop-breaker")
+    hooks = project / ".pegboard" / "hooks"
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w').close()\n")
+    plant = (
+        "import importlib.util, py_compile\n"
+        f"target = importlib.util.cache_from_source({str(hooks / 'pegboard_hook.py')!r})\n"
+        f"py_compile.compile({str(tmp_path / 'evil.py')!r}, target, "
+        "invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)\n"
+    )
+    plain = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    subprocess.run(["python3", "-c", plant], check=True, env=plain)
+    subprocess.run(["python3", "-c", "import pegboard_hook"], cwd=hooks, env=plain, check=True)
+    (tmp_path / "executed").unlink()  # it was: the plant works
+
+    pegboard("trust", "--yes")
+    pegboard("run", "--model", "scripted:once.toml", "--allow", "Bash(true)", "go")
+    assert not (tmp_path / "executed").exists()

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from pegboard_builtins.wire_hooks.handlers import Handler, PluginFolder
 from pegboard_builtins.wire_hooks.job import Job
 
@@ -43,6 +45,9 @@ def environment(handler: Handler, job: Job, folder: Path) -> dict[str, str]:
         kept["CLAUDE_CODE_SESSION_ID"] = kept["PEGBOARD_SESSION_ID"] = job.session_id
     if job.env_file is not None:
         kept["CLAUDE_ENV_FILE"] = kept["PEGBOARD_ENV_FILE"] = str(job.env_file)
+    # Python would read the byte code that lies beside a module in the project, and believe some of it unseen: consent
+    # is given to sources. It also would leave byte code there.
+    kept.setdefault("PYTHONPYCACHEPREFIX", str(user_cache_path("pegboard", appauthor=False) / "hooks"))
     if handler.plugin is not None:
         kept.update(plugin_variables(handler.plugin))
     kept.update(job.environment)
