@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.measure import BenchError, Effort, Reach, Row, Sample, Table, cpu, interleaved, row
 from pegboard._agent.journal import Journal
-from pegboard.flags import Flag, FlagSnapshot, FlagView, flag
+from pegboard.flags import Flag, FlagDetails, FlagSnapshot, FlagView, flag
 from pegboard.hookspecs import hookimpl
 from pegboard.host import Host
 from pegboard.records import Notice
@@ -38,14 +38,10 @@ def _reads(effort: Effort) -> Table:
 
 
 def _with(journal: Journal, effort: Effort) -> Table:
-    number, repetitions = effort.pick(20_000, 200), effort.pick(21, 3)
+    number, repetitions = effort.pick(5_000, 200), effort.pick(15, 3)
     flags = {f"bench.f{n}": flag(f"bench.f{n}", n % 2 == 0) for n in range(READ_IN_A_TURN)}
     values = {name: one.default for name, one in flags.items()}
-    view = FlagView(
-        FlagSnapshot.of(values),
-        declared=flags,
-        on_read=lambda one: journal.flag_read("snapshot", one.name, one.value, one.as_fact()),
-    )
+    view = FlagView(FlagSnapshot.of(values), declared=flags, on_read=_telling(journal))
     names = list(values)
     name = names[0]
 
@@ -133,6 +129,11 @@ def _with(journal: Journal, effort: Effort) -> Table:
     return Table("one read of a flag", rows, notes)
 
 
+def _telling(journal: Journal) -> Callable[[FlagDetails], None]:
+    """Return what a session does with a read of a flag that somebody has set."""
+    return lambda one: journal.flag_read("snapshot", one.name, one.value, one.as_fact())
+
+
 def _others(values: dict[str, Any], view: FlagView) -> dict[str, Callable[[str], Any]]:
     """Return what others read a flag with, as far as it is installed."""
     from openfeature import api
@@ -170,7 +171,7 @@ def _others(values: dict[str, Any], view: FlagView) -> dict[str, Callable[[str],
 def _starts(effort: Effort) -> Table:
     from pegboard_builtins import flags as built_in
 
-    repetitions = effort.pick(15, 2)
+    repetitions = effort.pick(11, 2)
     with tempfile.TemporaryDirectory(prefix="pegboard-bench-") as root:
         folder = Path(root)
         (folder / "set" / "config").mkdir(parents=True)

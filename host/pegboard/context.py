@@ -336,11 +336,15 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class Command:
-    """A verb of the command line: *target* is `module:attribute`, a typer.Typer or a function, imported when used."""
+    """A verb of the command line: *target* is `module:attribute`, a typer.Typer or a function, imported when used.
+
+    `chat` is `module:function` for `/NAME words` in a conversation: it takes the words and a Ctx and returns a text.
+    """
 
     name: str
     target: str
     help: str = ""
+    chat: str = ""
 
 
 @dataclass(frozen=True)
@@ -473,8 +477,12 @@ class Registry(Protocol):
         """Say for which models this plugin answers `model_call`."""
         ...
 
-    def add_command(self, name: str, target: str, *, help: str = "") -> None:
-        """Add a verb to the command line; *target* is `module:attribute`."""
+    def add_command(self, name: str, target: str, *, help: str = "", chat: str = "") -> None:
+        """Add a verb to the command line; *target* is `module:attribute`.
+
+        *chat* (`module:function`) answers `/NAME words` in a conversation: it takes the words and a Ctx and returns a
+        text for the person. The model sees neither.
+        """
         ...
 
     def add_flag(self, *flags: Flag) -> None:

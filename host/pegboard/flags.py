@@ -314,7 +314,7 @@ class FlagDetails:
 
     def as_fact(self) -> tuple[str, str, str, str]:
         """Return layer, variant, rule and reason: what the journal keeps beside the value."""
-        return (str(self.layer), self.variant, self.rule, self.reason)
+        return (self.layer, self.variant, self.rule, self.reason)
 
 
 @dataclass(frozen=True)
@@ -518,7 +518,7 @@ class FlagView(dict[str, FlagValue]):
         super().__init__()
         self.snapshot = snapshot if isinstance(snapshot, FlagSnapshot) else FlagSnapshot.of(snapshot)
         self.declared: Mapping[str, Flag] = declared or {}
-        self._known = self.snapshot.details
+        self._known = dict(self.snapshot.details)
         self._on_read = on_read
         self._live = live
         self._live_names = frozenset(name for name, one in self.declared.items() if one.live) if live else frozenset()
@@ -533,13 +533,18 @@ class FlagView(dict[str, FlagValue]):
     # reading
 
     def __missing__(self, name: str) -> FlagValue:
-        one = self.details(name)
-        if name in self._live_names:
-            return one.value
-        if isinstance(one.value, dict):
-            return deepcopy(one.value)  # whoever changes it changes a copy
-        dict.__setitem__(self, name, one.value)
-        return one.value
+        one = self._known.get(name)
+        if one is None or name in self._live_names:
+            return self.details(name).value
+        if name not in self._told:  # as `details` does: this is every first read of a turn
+            self._told.add(name)
+            if self._on_read is not None:
+                self._on_read(one)
+        value = one.value
+        if type(value) is dict:
+            return deepcopy(value)  # whoever changes it changes a copy
+        dict.__setitem__(self, name, value)
+        return value
 
     def details(self, name: str) -> FlagDetails:
         """Return a flag's value with variant, layer, rule and reason. It counts as a read."""

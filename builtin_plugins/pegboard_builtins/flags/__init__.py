@@ -23,7 +23,10 @@ def register(registry: Registry) -> None:
     registry.add_service("openfeature", open_feature)
     registry.add_health_check("feature flags", desk.health)
     registry.add_command(
-        "flags", "pegboard_builtins.flags.verbs:app", help="What may be switched, who switched it, and why."
+        "flags",
+        "pegboard_builtins.flags.verbs:app",
+        help="What may be switched, who switched it, and why.",
+        chat="pegboard_builtins.flags.chat:flags_command",
     )
 
 

@@ -75,7 +75,8 @@ class SessionFlags:
         self.live = self.view.has_live
 
     def _told(self, read: FlagDetails) -> None:
-        self._journal.flag_read(self.view.snapshot_id, read.name, read.value, read.as_fact())
+        plain = read.layer is FlagLayer.DEFAULT and not read.rule
+        self._journal.flag_read(self.view.snapshot_id, read.name, read.value, () if plain else read.as_fact())
 
     def _choose(
         self,

@@ -94,9 +94,9 @@ class Contribution:
         """See context.Registry."""
         self.models.append(model)
 
-    def add_command(self, name: str, target: str, *, help: str = "") -> None:
+    def add_command(self, name: str, target: str, *, help: str = "", chat: str = "") -> None:
         """See context.Registry."""
-        self.commands.append(Command(name, target, help))
+        self.commands.append(Command(name, target, help, chat))
 
     def add_flag(self, *flags: Flag) -> None:
         """See context.Registry."""
@@ -363,6 +363,14 @@ class Board:
         """All verbs that plugins add, sorted."""
         commands = [command for contribution in self.contributions.values() for command in contribution.commands]
         return {command.name: command for command in sorted(commands, key=lambda command: command.name)}
+
+    def chat_command(self, name: str) -> tuple[str, Command] | None:
+        """Return who answers `/name` in a conversation, and its command; None if nobody does."""
+        for plugin, contribution in self.contributions.items():
+            for command in contribution.commands:
+                if command.name == name and command.chat:
+                    return plugin, command
+        return None
 
     @property
     def sections(self) -> tuple[Section, ...]:

@@ -70,7 +70,7 @@ async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> in
         gc.enable()
         async with session:
             with _interrupts(session):
-                code = await _turns(session, prompt, again=again, printer=printer)
+                code = await _turns(host, session, prompt, again=again, printer=printer)
     if code is None and wanted.setup:
         return 0
     if code is None:
@@ -78,7 +78,7 @@ async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> in
     return code
 
 
-async def _turns(session: Any, prompt: str | None, *, again: bool, printer: Printer) -> int | None:
+async def _turns(host: Any, session: Any, prompt: str | None, *, again: bool, printer: Printer) -> int | None:
     """Run what a hook of the session's start said, then the prompt; return the exit code, None if nobody said any."""
     prompts: list[str | None] = [text for text in (session.first_prompt, prompt) if text]
     if not prompts and again:
@@ -89,10 +89,27 @@ async def _turns(session: Any, prompt: str | None, *, again: bool, printer: Prin
             done = await session.compact(text.partition("/compact")[2].strip())
             code = 0 if done else 1
             continue
+        answer = chat_answer(host, session, text)
+        if answer is not None:
+            print(session.emit("text", answer))
+            code = 0
+            continue
         result = await session.run(text)
         code = EXIT_CODES[result.reason]
         printer.finish(result, code)
     return code
+
+
+def chat_answer(host: Any, session: Any, prompt: str | None) -> str | None:
+    """Return what a plugin's verb answers to `/NAME words`; None for a prompt that is for the model."""
+    word, _, words = (prompt or "").strip().partition(" ")
+    found = host.board.chat_command(word[1:]) if word.startswith("/") else None
+    if found is None:
+        return None
+    from pegboard._board.registry import resolve
+
+    plugin, command = found
+    return str(resolve(command.chat)(words.strip(), session.ctx(plugin)))
 
 
 def _flag_value(said: str) -> tuple[str, str]:

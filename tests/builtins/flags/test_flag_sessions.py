@@ -744,3 +744,15 @@ async def test_fallback_models_count_only_where_their_flag_is_on():
         host.builtin("flags", "retry")
         session = await host.open()
         assert session.ctx("retry").settings.fallback == ()
+
+
+def test_slash_flags_in_a_conversation_shows_this_sessions_flags(place):
+    (place.project / "s.toml").write_text('[[turn]]\ntext = "Never asked."\n')
+    model = ("--model", "scripted:s.toml")
+    said = place.run("run", "/flags", *model, "--flag", "shop.limit=3", check=True)
+    assert "shop.limit = 3  (command line)" in said.stdout
+    assert "Never asked" not in said.stdout
+    one = place.run("run", "/flags shop.limit", *model, check=True)
+    assert "default 8, owner shop" in one.stdout
+    assert "Did you mean 'shop.limit'" in place.run("run", "/flags shop.limti", *model, check=True).stdout
+    assert "Never asked" in place.run("run", "/nobody answers this", *model).stdout
