@@ -148,7 +148,7 @@ def _of(ctx: Ctx) -> HookSession:
 
 def _has_prompts(ctx: Ctx) -> bool:
     session = _session(ctx)
-    return session is not None and session.has_anything
+    return session is not None and ("UserPromptSubmit" in session.events() or session.may_tell_later)
 
 
 @hookimpl(rewrites=True, after="*", timeout=LAST_RESORT, when=_has_prompts)
@@ -187,7 +187,7 @@ def _has_steps(ctx: Ctx) -> bool:
     session = _session(ctx)
     if session is None:
         return False
-    return session.has_anything
+    return session.may_tell_later or not session.events().isdisjoint(("Stop", "PostToolBatch"))
 
 
 @hookimpl(timeout=LAST_RESORT, when=_has_steps)

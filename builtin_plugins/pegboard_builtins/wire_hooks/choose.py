@@ -53,7 +53,10 @@ def choose(
 ) -> list[Choice]:
     """Judge every entry of an event, in configuration order. *facts* is the event's input as values."""
     choices = [_judge(entry, row, facts, ramp) for entry in entries]
-    copies = without_copies([choice.handler for choice in choices if choice.runs])
+    running = [choice.handler for choice in choices if choice.runs]
+    if len(running) < 2:
+        return choices
+    copies = without_copies(running)
     paired = iter(copies)
     made = []
     for choice in choices:

@@ -197,6 +197,8 @@ class _Firing:
 
     async def check_again(self) -> None:
         """Fire guards that say `recheck` again, if another hook of the same event changed what they had seen."""
+        if not any(one.choice.handler.recheck for one in self._fired.ran):
+            return
         together = merge(self._fired.row, self._fired.heard)
         if together.updated is None:
             return

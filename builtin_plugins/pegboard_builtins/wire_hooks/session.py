@@ -12,7 +12,7 @@ from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Ramp, ramp_of
 from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.firing import Fired, Place, Ran, fire, record_of, run_one
-from pegboard_builtins.wire_hooks.handlers import Handler
+from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.inputs import Input
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.load import HookTable, Standing
@@ -87,9 +87,9 @@ class HookSession:
             self.watch.start()
 
     @property
-    def has_anything(self) -> bool:
-        """Whether any hook counts: each may go on by itself, and what comes of it later must reach the model."""
-        return bool(self.table.active)
+    def may_tell_later(self) -> bool:
+        """Whether any hook is a program: each may go on by itself, and what comes of it later must reach the model."""
+        return any(handler.type is HandlerType.COMMAND for handler in self.table.active)
 
     def events(self) -> frozenset[str]:
         """Return the events for which anything is declared, whether it counts or not."""
