@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hook_judge import DEVIATING, MISSING, REASONS, Judged, play_all, table
 from hook_play import CASES
@@ -35,3 +37,12 @@ def test_every_entry_of_the_list_is_a_case_with_a_reason_that_is_explained() -> 
     assert {one["reason"] for one in DEVIATING.values()} == REASONS.keys()
     assert all(one["instead"] for one in DEVIATING.values())
     assert len(CASES) == 382
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "deviations.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the page of deviations is not written yet")
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_is_told_on_the_page_of_deviations(reason: str) -> None:
+    assert f"`{reason}`" in PAGE.read_text(encoding="utf-8")
