@@ -8,8 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from pegboard_builtins.wire_hooks.verbs.add import _target
 
 Pegboard = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -60,16 +63,25 @@ def test_without_a_name_all_are_shown(pegboard: Pegboard) -> None:
 @pytest.mark.parametrize(
     ("options", "file"),
     [
-        ((), "my project/.pegboard/settings.toml"),
-        (("--local",), "my project/.pegboard/settings.local.toml"),
-        (("--claude",), "my project/.claude/settings.json"),
-        (("--user",), "config/settings.toml"),
-        (("--user", "--claude"), "home/.claude/settings.json"),
+        ({}, "my project/.pegboard/settings.toml"),
+        ({"local": True}, "my project/.pegboard/settings.local.toml"),
+        ({"claude": True}, "my project/.claude/settings.json"),
+        ({"user": True}, "config/settings.toml"),
+        ({"user": True, "claude": True}, "home/.claude/settings.json"),
     ],
 )
-def test_it_goes_where_the_options_say(pegboard: Pegboard, tmp_path: Path, options: tuple[str, ...], file: str) -> None:
-    shown = json.loads(pegboard("hooks", "add", "rate-limit", *options, "--json").stdout)
-    settings = tmp_path / file
+def test_it_goes_where_the_options_say(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, bool], file: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    host = SimpleNamespace(project=project, config_dir=tmp_path / "config")
+    said = {"user": False, "local": False, "claude": False, **options}
+    assert _target(host, **said) == tmp_path / file  # type: ignore[arg-type]
+
+
+def test_it_writes_the_settings_the_program_and_the_kit(pegboard: Pegboard, tmp_path: Path) -> None:
+    shown = json.loads(pegboard("hooks", "add", "rate-limit", "--user", "--claude", "--json").stdout)
+    settings = tmp_path / "home" / ".claude" / "settings.json"
     assert (shown["settings"], shown["written"]) == (str(settings), True)
     assert "rate-limit.py" in settings.read_text()
     assert {path.name for path in (settings.parent / "hooks").iterdir()} == {"rate-limit.py", "pegboard_hook.py"}

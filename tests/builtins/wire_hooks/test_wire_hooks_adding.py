@@ -192,7 +192,7 @@ def test_a_file_that_cannot_take_it_is_named_and_unchanged(change: Any, text: st
         lambda name: name.strip(".") != ""
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_path_of_any_name_survives_the_settings_and_the_shell(name: str) -> None:
     program = Path("/") / name / "h.py"
     groups = groups_of(ready_hook("protect-paths"), adding._reference(program, None))
@@ -207,8 +207,13 @@ def test_a_path_of_any_name_survives_the_settings_and_the_shell(name: str) -> No
 # --- files ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("file", [".pegboard/settings.toml", ".claude/settings.json"])
-@pytest.mark.parametrize("hook", HOOKS, ids=NAMES)
+@pytest.mark.parametrize(
+    ("hook", "file"),
+    [
+        *(pytest.param(hook, ".pegboard/settings.toml", id=hook.name) for hook in HOOKS),
+        pytest.param(ready_hook("rate-limit"), ".claude/settings.json", id="rate-limit, in JSON"),
+    ],
+)
 def test_an_added_hook_works_as_the_settings_say(
     pegboard_hook: HookFixture, tmp_path: Path, hook: ReadyHook, file: str
 ) -> None:
