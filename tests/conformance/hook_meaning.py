@@ -32,6 +32,8 @@ SAID_BY_HOOKS = frozenset(
         "content",
     }
 )
+ONLY_TOLD = ("asked", "connections", "model", "http_headers", "shown", "text", "transcript", "arguments")
+"""What the recordings tell in the words of their rules alone; the supplements have it as values."""
 REMINDER = re.compile(r"\s*<system-reminder>.*?(?:</system-reminder>|\Z)", re.DOTALL)
 CUT = re.compile(r"\.\.\.\[\d+ more\]")
 NOTHING = ("(Bash completed with no output)", "(no output)")
@@ -58,7 +60,7 @@ def recorded(stage: Stage) -> Meaning:
         "saved": [text.count("Full output saved to") for text in texts],
         "files": {name: _file(name, text) for name, text in observed["files_after"].items()},
         "exit": [_class_of(code) for code in observed["exit_code"]],
-        **{key: stage.more[key] for key in ("asked", "connections", "model", "http_headers") if key in stage.more},
+        **{key: stage.more[key] for key in ONLY_TOLD if key in stage.more},
     }
 
 
@@ -89,7 +91,30 @@ def happened(stage: Stage, played: Played) -> Meaning:
         wanted = stage.more["http_headers"]
         sent = played.headers[0] if played.headers else {}
         found["http_headers"] = {key: f"{sent.get(key)} "[: len(value)] for key, value in wanted.items()}
+    if "shown" in stage.more:
+        found["shown"] = _shown(stage, played)
+    if "text" in stage.more:
+        found["text"] = played.texts[-1]
+    if "transcript" in stage.more:
+        found["transcript"] = _transcript(played)
+    if "arguments" in stage.more:
+        found["arguments"] = {run.name: normal(stage, run.facts["arguments"]) for run in played.runs}
+        found["arguments"] = {name: found["arguments"].get(name) for name in stage.more["arguments"]}
     return found
+
+
+def _shown(stage: Stage, played: Played) -> list[str]:
+    """Return which of the hooks' messages for the user reached him."""
+    answers = (stage.case["hook_answers"] or {}).values()
+    texts = {text for answer in answers for one in answer.get("by_call", [answer]) for text in _said(one)}
+    says = "\n".join(notice for notice in played.notices if " says: " in notice)
+    return sorted(text for text in texts if _place(text, says) >= 0)
+
+
+def _transcript(played: Played) -> list[str]:
+    """Return the texts that a hook found in the transcript, as published hooks look for them."""
+    lines = [json.loads(line) for run in played.runs for line in run.facts.get("transcript", ())]
+    return [block["text"] for line in lines for block in line["message"]["content"] if block["type"] == "text"]
 
 
 def differences(wanted: Meaning, found: Meaning) -> dict[str, Any]:
@@ -346,6 +371,7 @@ def normal(stage: Stage, value: Any) -> Any:
         (program, "@HOOK"),
         (str(stage.project), "<PROJ>"),
         (str(stage.root), "<WORK>"),
+        (str(Path.home()), "<HOME>"),
         ("/tmp", "<TMP>"),
     ):
         text = text.replace(ours, theirs)

@@ -14,8 +14,11 @@ AT_MOST_MISSING = 80
 @pytest.fixture(scope="module")
 def judged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Judged]:
     """All cases that this run asks for, played side by side."""
-    items = [item for item in request.session.items if isinstance(item, pytest.Function) and hasattr(item, "callspec")]
-    wanted = [item.callspec.params["case"] for item in items if item.module is request.module]
+    mine = [
+        item for item in request.session.items if isinstance(item, pytest.Function) and item.module is request.module
+    ]
+    params = [item.callspec.params for item in mine if hasattr(item, "callspec")]
+    wanted = [one["case"] for one in params if "case" in one]
     return play_all(dict.fromkeys(wanted), tmp_path_factory.mktemp("cases"))
 
 
