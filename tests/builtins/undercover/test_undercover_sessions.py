@@ -184,8 +184,8 @@ async def test_without_a_list_there_is_no_filter_and_nobody_is_asked(tmp_path):
         host.model.script(call("peek"), "done")
         session = await host.open()
         await session.run("go")
-        assert session._egress.open
-        assert not session.dispatcher.has("pre_tool")
+        assert host.host.board.filters == ()
+        assert host.calls_of("pre_tool") == []
 
 
 def test_without_a_list_nothing_of_the_engine_is_imported(tmp_path):
