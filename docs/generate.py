@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: `python docs/generate.py`, and with --check it only compares."""
+"""Writes docs/reference/ and schemas/ from the code: `python docs/generate.py`; with --check it only compares."""
 
 from __future__ import annotations
 
@@ -11,21 +11,27 @@ from reference_pages.command_line import cli_page
 from reference_pages.flags import flags_page
 from reference_pages.hooks import decisions_page, handed_page, hooks_page
 from reference_pages.records import events_page, records_page
+from reference_pages.schemas import schemas
 from reference_pages.settings import settings_page
 from reference_pages.surfaces import surfaces_page
+from reference_pages.wire_events import wire_events_page
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+SCHEMAS = REFERENCE.parent.parent / "schemas"
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Write the pages, or with --check say which ones are not fresh."""
+    """Write the pages and the schemas, or with --check say which ones are not fresh."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; end with 1 if a page is not fresh")
-    parser.add_argument("--to", type=Path, default=REFERENCE, help="the folder of the pages")
+    parser.add_argument("--to", type=Path, help="another folder for the pages, with the schemas in it")
     given = parser.parse_args(words)
+    folder = given.to or REFERENCE
+    wanted = {folder / name: (name, text) for name, text in pages().items()}
+    beside = given.to / "schemas" if given.to else SCHEMAS
+    wanted |= {beside / name: (f"schemas/{name}", text) for name, text in schemas().items()}
     stale = []
-    for name, text in sorted(pages().items()):
-        path = given.to / name
+    for path, (name, text) in sorted(wanted.items()):
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(name)
@@ -49,6 +55,7 @@ def pages() -> dict[str, str]:
         "events.md": events_page(),
         "records.md": records_page(),
         "settings.md": settings_page(),
+        "wire-events.md": wire_events_page(),
         "cli.md": cli_page(),
         "flags.md": flags_page(),
         "surfaces.md": surfaces_page(),

@@ -259,8 +259,8 @@ class Ctx:
         self._services.notice(self.plugin, text, level)
 
     def record(self, record: DeclaredHooks) -> None:
-        """Write to the journal what declared hooks did."""
-        self._services.write(record)
+        """Write to the journal what declared hooks did; it is marked as this plugin's."""
+        self._services.write(record.model_copy(update={"plugin": self.plugin}))
 
     def consented(self, wanted: Wanted) -> bool:
         """Whether the user has consented to this part of the project's folder, just as it is now."""
@@ -327,11 +327,28 @@ ConsentSource = Callable[[Path], Iterable[Wanted]]
 
 
 @dataclass(frozen=True)
+class Ailment:
+    """One thing that a health check found. `where` is a file with its line, or a name; `mend` says what to do.
+
+    Where `wrong` is False nothing is broken, but a person would want to know.
+    """
+
+    text: str
+    where: str = ""
+    mend: str = ""
+    wrong: bool = True
+
+
+Health = str | None | Sequence[Ailment]
+"""What a health check answers: None or nothing when all is well, else what is not."""
+
+
+@dataclass(frozen=True)
 class HealthCheck:
-    """A question of `pegboard doctor`: *ask* returns None when all is well, else what is wrong and how to mend it."""
+    """A question of `pegboard doctor`."""
 
     name: str
-    ask: Callable[[], str | None]
+    ask: Callable[[], Health]
 
 
 @dataclass(frozen=True)
@@ -429,7 +446,11 @@ class HostView(Protocol):
         ...
 
     def tools(self) -> Mapping[str, Tool]:
-        """Return every tool by name."""
+        """Return every tool by name, those behind a flag included."""
+        ...
+
+    def consented(self, wanted: Wanted) -> bool:
+        """Whether the user has consented to this part of the project's folder, just as it is now."""
         ...
 
     def sessions(self, *, everywhere: bool = False) -> Sequence[Path]:
@@ -516,7 +537,7 @@ class Registry(Protocol):
         """Add sections to every session's prompt; only static and session ones."""
         ...
 
-    def add_health_check(self, name: str, ask: Callable[[], str | None]) -> None:
+    def add_health_check(self, name: str, ask: Callable[[], Health]) -> None:
         """Add a question to `pegboard doctor`."""
         ...
 

@@ -34,13 +34,13 @@ from pegboard._board.threads import Threads
 from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
 from pegboard._folders import config_folder, state_folder
-from pegboard.context import Gate, NoServiceError, Wanted
+from pegboard.context import Ailment, Gate, NoServiceError, Wanted
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, FlagVote, LiveCheck, Ramp, Resolution, resolve
 from pegboard.records import Record
 from pegboard.requests import Layer, ModelInfo, Section, Stability
-from pegboard.settings import SettingsView, load_settings
+from pegboard.settings import LayerFile, SettingsView, load_settings
 from pegboard.tools import Tool
 
 __all__ = ["Host", "Options", "RunResult", "Session", "SessionInfo", "Shown"]
@@ -55,7 +55,8 @@ BASE_PROMPT = (
 class Host:
     """Everything that sessions share. `async with` it, or `open()` it where nothing runs.
 
-    *cwd* is the project folder; *command_line* has settings tables by name; *no_plugins* is the option's text
+    *cwd* is the project folder; *command_line* has settings tables by name, *given* whole files of that layer;
+    *no_plugins* is the option's text
     ("" for the option without names, None if it was not given). *plugins* are further plugins as (name, object);
     *entry_points* replaces what is installed. *strict* makes wrong settings an error at once; without it they are
     in `problems`, so that `doctor` and the like work in any state.
@@ -66,6 +67,7 @@ class Host:
         cwd: Path | None = None,
         *,
         command_line: Mapping[str, Any] | None = None,
+        given: Sequence[LayerFile] = (),
         no_plugins: str | None = None,
         state_dir: Path | None = None,
         config_dir: Path | None = None,
@@ -84,6 +86,7 @@ class Host:
         self.threads = Threads()
         self.problems: list[SettingsError] = []
         self._command_line = command_line
+        self._given = tuple(given)
         self._no_plugins = no_plugins
         self._entry_points = entry_points
         self._extra = tuple(plugins)
@@ -137,6 +140,7 @@ class Host:
             trusted=self.trust.trusts(self.cwd),
             environment=self.environment,
             command_line=self._command_line,
+            given=self._given,
             problems=None if self._strict else self.problems,
         )
 
@@ -392,15 +396,18 @@ class Host:
             for key, said in self.view.held_back
         ]
 
-    def health(self) -> list[tuple[str, str, str | None]]:
-        """Ask every health check; return (plugin, check, what is wrong or None)."""
-        answers: list[tuple[str, str, str | None]] = []
+    def health(self) -> list[tuple[str, str, Sequence[Ailment]]]:
+        """Ask every health check; return (plugin, check, what was found)."""
+        answers: list[tuple[str, str, Sequence[Ailment]]] = []
         for name, contribution in sorted(self.board.contributions.items()):
             for check in contribution.checks:
                 try:
-                    answers.append((name, check.name, check.ask()))
+                    found = check.ask()
                 except (Exception, SystemExit) as error:
-                    answers.append((name, check.name, f"the check itself failed: {error!r}"))
+                    found = f"the check itself failed: {error!r}"
+                if isinstance(found, str):
+                    found = (Ailment(found),) if found else ()
+                answers.append((name, check.name, tuple(found or ())))
         return answers
 
 
@@ -472,6 +479,10 @@ class HostFace:
     def tools(self) -> Mapping[str, Tool]:
         """See context.HostView."""
         return self._host.board.tools
+
+    def consented(self, wanted: Wanted) -> bool:
+        """See context.HostView."""
+        return self._host.consented(self.project, wanted)
 
     def sessions(self, *, everywhere: bool = False) -> Sequence[Path]:
         """See context.HostView."""

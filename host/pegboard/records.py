@@ -331,7 +331,8 @@ class DeclaredHooks(Record):
 
     `event` is the contract's name; `subject` the call's id, where there is one; `payload` is the event as it was sent
     (a JSON string), or the path of a file that has it in `payload_file`. `outcome` is what they came to together,
-    `winner` whose answer that was. With `payload` and the rows' answers the outcome can be worked out again.
+    `winner` whose answer that was. With `payload` and the rows' answers the outcome can be worked out again. `plugin`
+    is who fired them, whose row in the hook's own record they belong to.
     """
 
     type: Literal["declared"] = "declared"
@@ -343,6 +344,7 @@ class DeclaredHooks(Record):
     outcome: str = ""
     winner: str = ""
     reason: str = ""
+    plugin: str = ""
 
 
 class AskRecord(Record):

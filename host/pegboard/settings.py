@@ -340,13 +340,15 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     session: Mapping[str, Any] | None = None,
     command_line: Mapping[str, Any] | None = None,
+    given: Iterable[LayerFile] = (),
     managed: Path | None = Path("/etc/pegboard/settings.toml"),
     problems: list[SettingsError] | None = None,
 ) -> SettingsView:
     """Read every layer for a project folder.
 
-    *session* and *command_line* are tables by name. Files that are absent count as empty. Raises SettingsError for
-    a file that is no TOML, with its line; where *problems* is given, such a file costs only itself and is told there.
+    *session* and *command_line* are tables by name; *given* are files that the command line named, below its options.
+    Files that are absent count as empty. Raises SettingsError for a file that is no TOML, with its line; where
+    *problems* is given, such a file costs only itself and is told there.
     """
 
     def read(path: Path, layer: SettingsLayer) -> LayerFile | None:
@@ -367,6 +369,7 @@ def load_settings(
     ]
     if session:
         files.append(LayerFile(SettingsLayer.SESSION, dict(session), "session"))
+    files += given
     if command_line:
         files.append(LayerFile(SettingsLayer.COMMAND_LINE, dict(command_line), "command line"))
     if managed is not None:

@@ -23,7 +23,8 @@ def test_the_demo_runs_offline_denies_something_and_leaves_nothing_behind(tmp_pa
     assert "denied  .env holds secrets" in done.stdout
     assert "denied  rm -rf cannot be undone" in done.stdout
     assert "The session ended: completed" in done.stdout
-    for hook in ("demo_function_hook", "demo_shell_hook", "demo_http_hook"):
-        assert done.stdout.count(hook) > 1, f"the trace does not name {hook}"
+    for hook, verdict in (("no-secrets", "deny"), ("no-rm-rf", "deny"), ("approve-tests", "allow")):
+        rows = [line.split() for line in done.stdout.splitlines() if line.split()[:1] == [hook]]
+        assert [row for row in rows if verdict in row], f"the trace does not say what {hook} decided"
     assert set(Path(tempfile.gettempdir()).glob("pegboard-demo-*")) <= before
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from pegboard.context import Ctx, Registry, Wanted
+from pegboard.context import Ailment, Ctx, Registry, Wanted
 from pegboard.decisions import (
     Answer,
     Decision,
@@ -40,7 +40,22 @@ LAST_RESORT = 24 * 3600.0
 SAME_MOMENT = 0.05
 """Seconds in which the files are not looked at again: seven hooks ask at the start of one turn."""
 
-COMMANDS: tuple[str, ...] = ("add",)
+COMMANDS = {
+    "events": "events",
+    "list": "listing",
+    "order": "order",
+    "fire": "fire",
+    "schema": "schema",
+    "test": "test",
+    "replay": "replay",
+    "check": "check",
+    "selftest": "selftest",
+    "explain": "explain",
+    "add": "add",
+    "enable": "enable",
+    "disable": "disable",
+}
+"""The verbs of `pegboard hooks`, each with its module in `verbs`."""
 
 
 @dataclass(slots=True)
@@ -66,10 +81,11 @@ def register(registry: Registry) -> None:
     else:
         wrong = None
 
-    def hooks_are_well_formed() -> str | None:
-        from pegboard_builtins.wire_hooks.health import problems_of
+    def hooks_are_well_formed() -> list[Ailment]:
+        from pegboard_builtins.wire_hooks.health import ailments_of
 
-        return problems_of(registry.all_settings(), Path.cwd(), wrong)
+        project = registry.host.project
+        return ailments_of(registry.all_settings(), project, wrong, lambda one: registry.consented(project, one))
 
     def wanted(project: Path) -> Iterable[Wanted]:
         if not declares_anything(registry.all_settings(), project):
@@ -86,8 +102,8 @@ def register(registry: Registry) -> None:
     registry.add_health_check("declared hooks", hooks_are_well_formed)
     registry.add_consent(wanted)
     registry.add_service("wire_hooks", runners)
-    for name in COMMANDS:
-        registry.add_command(f"hooks {name}", f"pegboard_builtins.wire_hooks.verbs.{name}:run")
+    for name, module in COMMANDS.items():
+        registry.add_command(f"hooks {name}", f"pegboard_builtins.wire_hooks.verbs.{module}:run")
 
 
 # --- who takes part ------------------------------------------------------------------------------------

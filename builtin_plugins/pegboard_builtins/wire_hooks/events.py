@@ -373,7 +373,7 @@ SHORT = {
 }
 """Our own spellings, as in `pegboard hooks specs`."""
 
-_SPELLINGS = {
+SPELLED = {
     **{row.name.lower(): row.name for row in _ALL},
     **{row.snake: row.name for row in _ALL},
     **SHORT,
@@ -394,7 +394,7 @@ def event_named(said: str) -> str | None:
     """Return an event's wire name by any spelling (PreToolUse, pre_tool_use, pre-tool); None if there is none."""
     if said in EVENTS:
         return said
-    return _SPELLINGS.get(said.lower()) or _SPELLINGS.get(said.lower().replace("-", "_"))
+    return SPELLED.get(said.lower()) or SPELLED.get(said.lower().replace("-", "_"))
 
 
 def row_of(said: str) -> EventRow:

@@ -19,7 +19,6 @@ from pegboard.records import DeclaredHooks, DeclaredRow
 from pegboard_builtins.wire_hooks.choose import Choice, RampOf, choose, in_full
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
-from pegboard_builtins.wire_hooks.inputs import Input
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.load import HookTable
 from pegboard_builtins.wire_hooks.merge import Heard, Together, merge
@@ -29,6 +28,15 @@ KEPT_OF_AN_OUTPUT = 4_000
 KEPT_PAYLOAD = 64 * 1024
 """Characters in a journal record; what is longer lies in a file that the record names."""
 PROCESS_LIKE = frozenset({HandlerType.COMMAND})
+
+
+class Told(Protocol):
+    """An event: an input model, or one as somebody gave it."""
+
+    @property
+    def hook_event_name(self) -> str: ...
+
+    def line(self) -> bytes: ...
 
 
 class Runs(Protocol):
@@ -59,6 +67,8 @@ class Fired:
     ran: list[Ran] = field(default_factory=list)
     together: Together = field(default_factory=Together)
     payload: bytes = b""
+    passed_over: list[Choice] = field(default_factory=list)
+    """Those of the same event that this one is not for."""
 
     @property
     def heard(self) -> list[Heard]:
@@ -95,7 +105,7 @@ Background = Callable[[Handler, Job], None]
 
 async def fire(
     table: HookTable,
-    event: Input,
+    event: Told,
     place: Place,
     runners: Callable[[], Awaitable[Runs]],
     background: Background | None = None,
@@ -106,6 +116,7 @@ async def fire(
     facts = from_json(fired.payload)
     choices = choose(table.of(row.name), row, facts, place.ramp)
     fired.ran = [Ran(choice) for choice in choices if choice.matches]
+    fired.passed_over = [choice for choice in choices if not choice.matches]
     running = [one for one in fired.ran if one.choice.runs]
     if running:
         firing = _Firing(fired, facts, place, await runners(), background)
@@ -249,6 +260,7 @@ def _let_out(handler: Handler, job: Job, ctx: Ctx) -> Job:
 def record_of(fired: Fired, subject: str, spill: Callable[[str], Path]) -> DeclaredHooks:
     """Return the journal's record of an event; *spill* saves what is too long for a line."""
     together = fired.together
+    outcome, by, reason = came_to(fired)
     payload = fired.payload.decode().rstrip("\n")
     large = len(payload) > KEPT_PAYLOAD
     return DeclaredHooks(
@@ -257,19 +269,24 @@ def record_of(fired: Fired, subject: str, spill: Callable[[str], Path]) -> Decla
         payload="" if large else payload,
         payload_file=str(spill(payload)) if large else "",
         rows=tuple(_row(one, together, spill) for one in fired.ran),
-        outcome=outcome_of(together),
-        winner=together.winner.id if together.winner is not None else "",
-        reason=together.reason,
+        outcome=outcome,
+        winner=by.id if by is not None else "",
+        reason=reason,
     )
 
 
-def outcome_of(together: Together) -> str:
-    """Return in a word what an event came to."""
+def came_to(fired: Fired) -> tuple[str, Handler | None, str]:
+    """Return in a word what an event came to, whose doing that was, and the reason.
+
+    `stop` stands above everything but a refusal, as it does when it is carried out.
+    """
+    together = fired.together
+    refused = together.verdict is Verdict.DENY or (together.blocked and fired.row.name == "UserPromptSubmit")
+    if together.stop and not refused:
+        return "stop", together.stop_by, together.stop_reason or together.reason
     if together.verdict is not None:
-        return str(together.verdict)
-    if together.blocked:
-        return "block"
-    return "stop" if together.stop else "none"
+        return str(together.verdict), together.winner, together.reason
+    return "block" if together.blocked else "none", together.winner, together.reason
 
 
 def _row(one: Ran, together: Together, spill: Callable[[str], Path]) -> DeclaredRow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,6 +29,22 @@ class Input(BaseModel):
     def line(self) -> bytes:
         """Return the event as it goes over the wire: compact, one line, a newline at its end."""
         return to_json(self, exclude_none=True, inf_nan_mode="constants") + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An event as somebody gave it, whole: it is sent with whatever fields it has."""
+
+    facts: Mapping[str, Any]
+
+    @property
+    def hook_event_name(self) -> str:
+        """The event's name on the wire."""
+        return str(self.facts["hook_event_name"])
+
+    def line(self) -> bytes:
+        """Return the event as it goes over the wire."""
+        return to_json(dict(self.facts)) + b"\n"
 
 
 class _ToolInput(Input):

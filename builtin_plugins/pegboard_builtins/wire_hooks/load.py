@@ -184,7 +184,7 @@ class _Reading:
             )
             return
         entries = group.get("hooks")
-        if entries is None and "type" in group:
+        if entries is None and ("type" in group or "function" in group):
             entries = [group]  # our short form: a group that is its own handler
         if not isinstance(entries, list):
             self._tell(f"{row.name}, group {place}: `hooks` is no list, so it does not count", _line(group))
@@ -205,7 +205,7 @@ class _Reading:
             raise _WrongError(f"{row.name} cannot run hooks of the type {kind}; it can run {can}")
         line = _line(entry) if isinstance(entry, Placed) else _line(group)
         where = Source(self._file.layer, self._file.path, line)
-        own = entry.get("id") if entry.get("id") is not None else group.get("id") if "type" in group else None
+        own = entry.get("id")
         known = COMMON_KEYS | OUR_KEYS | KEYS_OF[kind] | (GROUP_KEYS if entry is group else frozenset())
         facts: dict[str, Any] = {
             "id": _text(own, "id") if own is not None else self._made_id(row.name, place),

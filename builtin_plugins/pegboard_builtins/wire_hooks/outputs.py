@@ -5,9 +5,12 @@ Unknown keys are tolerated, as the contract tolerates them; `unknown_keys` finds
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from pegboard.errors import did_you_mean
 
 
 class Specific(BaseModel):
@@ -210,11 +213,23 @@ ASYNC_KEYS = frozenset({"async", "asyncTimeout"})
 
 
 def unknown_keys(given: dict[str, Any], specific: type[Specific] | None) -> list[str]:
-    """Return the keys of an answer that nobody reads, those of `hookSpecificOutput` with a dot before."""
+    """Return the keys of an answer that nobody reads, each with the mend where there is one.
+
+    Those of `hookSpecificOutput` have it and a dot before them.
+    """
     known = {field.alias or name for name, field in Output.model_fields.items()} | ASYNC_KEYS
-    found = [key for key in given if key not in known]
+    fields = list(specific.model_fields) if specific is not None else ["hookEventName"]
+    found = [f"{key!r}{_mend(key, known, fields)}" for key in given if key not in known]
     inner = given.get("hookSpecificOutput")
     if isinstance(inner, dict):
-        fields = specific.model_fields if specific is not None else {"hookEventName": None}
-        found += [f"hookSpecificOutput.{key}" for key in inner if key not in fields]
+        for key in inner:
+            if key not in fields:
+                hint = " (it belongs at the top)" if key in known else did_you_mean(key, fields).rstrip("?")
+                found.append(f"'hookSpecificOutput.{key}'{hint}")
     return found
+
+
+def _mend(key: str, known: Iterable[str], inner: Iterable[str]) -> str:
+    if key in inner:
+        return " (it belongs into hookSpecificOutput)"
+    return did_you_mean(key, known).rstrip("?")

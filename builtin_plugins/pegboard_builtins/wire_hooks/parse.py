@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pegboard.decisions import Verdict
+from pegboard_builtins.wire_hooks.accidents import accident
 from pegboard_builtins.wire_hooks.events import EventRow, Exit2
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, Posture
 from pegboard_builtins.wire_hooks.job import RawResult
@@ -156,7 +157,7 @@ def _take_answer(row: EventRow, given: dict[str, Any], said: Said) -> str:
         return f"its answer does not count: {place}: {error['msg']} (it is {error['input']!r:.80})"
     except ValueError as wrong:
         return f"its answer does not count: {wrong}"
-    said.inert += tuple(f"nobody reads {key!r}" for key in unknown_keys(given, row.specific))
+    said.inert += tuple(f"nobody reads {key}" for key in unknown_keys(given, row.specific))
     said.specific = specific
     said.context = str(specific.get("additionalContext") or "").strip()
     said.message = output.systemMessage.strip()
@@ -192,6 +193,12 @@ def _decide(row: EventRow, output: Output, said: Said) -> None:
             said.reason = specific.get("permissionDecisionReason", "")
         if said.verdict is Verdict.DENY and not said.reason:
             said.reason = "Blocked by hook"
+    elif row.name == "PermissionRequest":
+        if "decision" in specific:
+            said.verdict = Verdict(specific["decision"]["behavior"])
+            said.reason = specific["decision"].get("message", "")
+        if said.verdict is Verdict.DENY and not said.reason:
+            said.reason = "Permission denied by hook"
     elif row.decides and output.decision == "block":
         said.block = True
         said.reason = output.reason or "Blocked by hook"
@@ -200,6 +207,9 @@ def _decide(row: EventRow, output: Output, said: Said) -> None:
 def _exit_2(row: EventRow, handler: Handler, raw: RawResult, said: Said) -> None:
     """Exit code 2 blocks where the event can be blocked, whatever the answer says (hook-contract C38, C42)."""
     stderr = raw.stderr.strip() or "No stderr output"
+    why = accident(raw.stderr)
+    if why and not raw.broken and row.exit_2 is Exit2.BLOCK:
+        said.inert += (f"its exit code 2 hardly comes from itself: {why}",)
     refused = said.block or said.verdict is Verdict.DENY
     if row.exit_2 is Exit2.BLOCK:
         if not refused:

@@ -55,6 +55,7 @@ class HookSession:
         self._runs: Any = None
         self._background: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
+        self._doubted: set[str] = set()
 
     # --- the table -------------------------------------------------------------------------------------
 
@@ -173,7 +174,9 @@ class HookSession:
     def _complain(self, fired: Fired, handler: Handler, problem: str, inert: tuple[str, ...]) -> None:
         if problem:
             self.tell(f"{fired.row.name} hook error: [{handler.label:.200}] {problem} ({handler.id})")
-        for text in inert:
+        if inert and handler.id not in self._doubted:
+            self._doubted.add(handler.id)
+            text = "; ".join(inert)
             self.tell(f"the hook {handler.id} may not do what it means to: {text}. `pegboard hooks check` tells more.")
 
     def _keep_in_shadow(self, fired: Fired, one: Ran, subject: str) -> None:

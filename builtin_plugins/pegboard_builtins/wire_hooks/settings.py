@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 TABLE = "hooks"
@@ -30,6 +32,13 @@ class HookSettings(BaseModel):
     trust_project: bool = Field(
         default=False, description="Let this project's hooks run without consent, for machines that nobody sits at."
     )
+
+    @classmethod
+    def settings_schema(cls) -> dict[str, Any]:
+        """Return the JSON Schema of the whole table: that of the fields, and every event with its list of hooks."""
+        from pegboard_builtins.wire_hooks.schemas import table_schema
+
+        return table_schema()
 
 
 KEYS = frozenset(HookSettings.model_fields)

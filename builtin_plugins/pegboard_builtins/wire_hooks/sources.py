@@ -6,11 +6,13 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pegboard.context import Wanted
+from pegboard.errors import SettingsError
 from pegboard.settings import LayerFile, SettingsLayer, SettingsView, Source, read_file, read_pyproject
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, PluginFolder
 from pegboard_builtins.wire_hooks.load import FROM_THE_FOLDER, HookFile, HookTable, Problem, load
@@ -26,9 +28,16 @@ KIT = "pegboard_hook.py"
 
 def read_table(view: SettingsView, project: Path, consented: Callable[[Wanted], bool]) -> HookTable:
     """Read everything that declares hooks for a project, and return the table of it."""
-    files = [*hook_files(view, project)]
+    files = hook_files(view, project)
+    return load(files, consent_to(files, project, consented))
+
+
+def consent_to(
+    files: Iterable[HookFile], project: Path, consented: Callable[[Wanted], bool]
+) -> Callable[[Handler], bool]:
+    """Return what tells whether a hook of the project's own files may run."""
     freely = any(file.switches.get("trust_project") for file in files if file.layer not in FROM_THE_FOLDER)
-    return load(files, lambda handler: freely or consented(wanted_of(handler, project)))
+    return lambda handler: freely or consented(wanted_of(handler, project))
 
 
 def hook_files(view: SettingsView, project: Path) -> list[HookFile]:
@@ -45,6 +54,24 @@ def _last(files: list[HookFile], key: str, *, default: Any) -> Any:
     return said[-1] if said else default
 
 
+def read_named(path: Path) -> HookTable:
+    """Return the hooks of one settings file that somebody named: TOML of ours, or the contract's JSON.
+
+    Whoever names a file on the command line has consented to it. Raises SettingsError where it cannot be read.
+    """
+    layer = SettingsLayer.COMMAND_LINE
+    if path.suffix == ".json":
+        value, problems = _json_file(path, layer)
+        if value is None:
+            raise SettingsError(problems[0].text if problems else "there is no such file", file=path)
+        switches = {ours: value[theirs] for theirs, ours in SPELLINGS.items() if theirs in value}
+        return load([HookFile(layer, str(path), value.get("hooks"), switches)])
+    file = read_pyproject(path) if path.name == "pyproject.toml" else read_file(path, layer)
+    if file is None:
+        raise SettingsError("there is no such file, or it says nothing of Pegboard", file=path)
+    return load(list(_of_settings(SettingsView([replace(file, layer=layer)]))))
+
+
 # --- our own settings ----------------------------------------------------------------------------------
 
 
@@ -56,10 +83,21 @@ def _of_settings(view: SettingsView) -> Iterator[HookFile]:
         yield HookFile(
             layer=file.layer,
             path=file.file,
-            hooks={key: value for key, value in place_toml(hooks, file.text).items() if key not in KEYS},
+            hooks={key: value for key, value in _lined(hooks, file.text).items() if key not in KEYS},
             switches={key: value for key, value in hooks.items() if key in KEYS},
             trusted=view.trusted or file.layer not in FROM_THE_FOLDER,
         )
+
+
+def _lined(hooks: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return the table with its lines; a file that the command line names may be the contract's JSON."""
+    if not text.lstrip("\ufeff \t\r\n").startswith("{"):
+        return place_toml(hooks, text)
+    try:
+        said = read_json(text).get("hooks")
+    except (BrokenFileError, AttributeError):
+        return hooks
+    return {**hooks, **said} if isinstance(said, dict) else hooks
 
 
 def _fresh(file: LayerFile) -> LayerFile:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pegboard._agent.declared import DeclaredStep, Waiting, point_of, steps_of
 from pegboard._agent.steps import Plans, Step
 from pegboard._agent.views import brief, content_line, tool_uses
 from pegboard._board.outcomes import Vote, reduce_votes
@@ -15,6 +16,7 @@ from pegboard.messages import OutcomeKind
 from pegboard.records import (
     AskRecord,
     AssistantLine,
+    DeclaredHooks,
     HookRecord,
     HookRow,
     Record,
@@ -27,6 +29,7 @@ LAST = "last"
 POINTS = ("pre_tool", "resolve_ask", "post_tool")
 VERDICTS = {str(verdict): verdict for verdict in Verdict}
 CHANGED_AFTER = "dropped: the input was changed"
+UNFINISHED = "unfinished"
 CANNOT_DEFER = "dropped: this session cannot defer"
 
 
@@ -62,8 +65,9 @@ class Explanation:
     """Everything that is known of one call.
 
     `verdict`, `winner` and `reason` are what `pre_tool` came to the last time it was asked; "none" means that no hook
-    had an opinion, "" that none was asked. `outcome` is empty while there is no result. `ms` is None where it
-    did not run. `removable` has the plugins without any of which, one at a time, the verdict would have been the same.
+    had an opinion, "" that none was asked. `declared` is the hook of a settings file that stood behind the winner.
+    `outcome` is empty while there is no result. `ms` is None where it did not run. `removable` has the plugins without
+    any of which, one at a time, the verdict would have been the same.
     """
 
     call: str
@@ -74,6 +78,7 @@ class Explanation:
     dispatches: tuple[Dispatch, ...]
     verdict: str
     winner: str
+    declared: DeclaredStep | None
     reason: str
     question: Question | None
     outcome: str
@@ -111,12 +116,19 @@ class _Case:
         self.attempts = 0
         self.ms: float | None = None
 
+    def unfinished(self, declared: DeclaredHooks) -> None:
+        """Take declared hooks whose dispatch was never written: the session ended in it."""
+        step = Step(plugin=declared.plugin, declared=steps_of(declared))
+        record = HookRecord(point=point_of(declared), plan="", subject=self.call, outcome=UNFINISHED)
+        self.hooks.append((record, (step,)))
+
     def explanation(self) -> Explanation:
         substituted = self.outcome == OutcomeKind.SUBSTITUTED
         dispatches = tuple(_dispatch(record, steps, substituted=substituted) for record, steps in self.hooks)
-        decided = [dispatch for dispatch in dispatches if dispatch.point == "pre_tool"]
+        decided = [one for one in dispatches if one.point == "pre_tool" and one.outcome != UNFINISHED]
         last = decided[-1] if decided else None
-        reasons = [s.reason for s in last.steps if s.plugin == last.winner] if last and last.winner else []
+        won = [s for s in last.steps if s.plugin == last.winner] if last and last.winner else []
+        behind = [one for step in won for one in step.declared if one.won]
         ask = self.ask
         return Explanation(
             call=self.call,
@@ -127,7 +139,8 @@ class _Case:
             dispatches=dispatches,
             verdict=last.outcome if last else "",
             winner=last.winner if last else "",
-            reason=reasons[0] if reasons else "",
+            declared=behind[0] if behind else None,
+            reason=won[0].reason if won else "",
             question=Question(ask.reason, ask.allowed, ask.by, ask.answer, ask.remember, ask.input_hash)
             if ask
             else None,
@@ -145,15 +158,19 @@ class _Calls:
     def __init__(self) -> None:
         self._cases: dict[str, _Case] = {}
         self._plans = Plans()
+        self._waiting = Waiting()
 
     def take(self, record: Record) -> None:
         self._plans.take(record)
         match record:
+            case DeclaredHooks():
+                self._waiting.take(record)
             case AssistantLine():
                 for call, tool, given in tool_uses(record):
                     self._begin(call, tool, given)
             case HookRecord() if record.point in POINTS:
-                self._case(record.subject).hooks.append((record, self._plans.steps(record)))
+                steps = self._plans.steps(record, self._waiting.of(record))
+                self._case(record.subject).hooks.append((record, steps))
             case AskRecord():
                 case = self._case(record.call)
                 case.ask, case.tool = record, record.name
@@ -180,6 +197,9 @@ class _Calls:
 
     def find(self, wanted: str) -> _Case:
         """Return the call that is meant."""
+        for declared in self._waiting.rest():
+            if declared.subject:
+                self._case(declared.subject).unfinished(declared)
         if wanted in self._cases:
             return self._cases[wanted]
         if wanted == LAST:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from pegboard._agent.declared import DeclaredStep, steps_of
 from pegboard.hookspecs import POLICIES, Mode
-from pegboard.records import HookRecord, HookRow, PlanRecord, PluginStamp, Quarantined, Record, SessionResumed
+from pegboard.records import (
+    DeclaredHooks,
+    HookRecord,
+    HookRow,
+    PlanRecord,
+    PluginStamp,
+    Quarantined,
+    Record,
+    SessionResumed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +24,8 @@ class Step:
     """One implementation in one dispatch. `called` is False if its matcher left it out; `ms` is None if unknown.
 
     `before` and `after` are the input hashes that it saw and left. `removable` says whether the verdict would be the
-    same without it, and `without` which verdict that would be; None and "" where that does not apply.
+    same without it, and `without` which verdict that would be; None and "" where that does not apply. `declared` are
+    the hooks of settings files that it fired.
     """
 
     plugin: str
@@ -30,6 +42,7 @@ class Step:
     ms: float | None = None
     removable: bool | None = None
     without: str = ""
+    declared: tuple[DeclaredStep, ...] = ()
 
 
 class Plans:
@@ -50,8 +63,11 @@ class Plans:
         elif isinstance(record, SessionResumed):
             self._quarantined.clear()
 
-    def steps(self, record: HookRecord) -> tuple[Step, ...]:
-        """Return every implementation of a dispatch in order, also those that said nothing."""
+    def steps(self, record: HookRecord, declared: Sequence[DeclaredHooks] = ()) -> tuple[Step, ...]:
+        """Return every implementation of a dispatch in order, also those that said nothing.
+
+        *declared* are the declared hooks that were fired in it; each stands below its plugin.
+        """
         plan = self._plans.get(record.plan)
         names = plan.hooks.get(record.point, ()) if plan else ()
         rows = {row.i: row for row in record.rows}
@@ -80,6 +96,8 @@ class Plans:
                 )
             )
             seen = left
+        for fired in declared:
+            steps = _with_declared(steps, fired)
         return tuple(steps)
 
     def _durations(self, record: HookRecord, names: tuple[str, ...], rows: dict[int, HookRow]) -> dict[int, int]:
@@ -96,3 +114,13 @@ class Plans:
             if len(called) == len(ns):
                 return dict(zip(called, ns, strict=True))
         return {}
+
+
+def _with_declared(steps: list[Step], fired: DeclaredHooks) -> list[Step]:
+    """Put declared hooks below their plugin, which has a step of its own if the dispatch never told of it."""
+    if all(step.plugin != fired.plugin for step in steps):
+        steps = [*steps, Step(plugin=fired.plugin)]
+    return [
+        replace(step, declared=(*step.declared, *steps_of(fired))) if step.plugin == fired.plugin else step
+        for step in steps
+    ]

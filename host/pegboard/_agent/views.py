@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pegboard._agent.declared import Waiting, point_of, steps_of
 from pegboard._agent.steps import Plans, Step
 from pegboard.records import (
     AskRecord,
@@ -16,6 +17,7 @@ from pegboard.records import (
     CompactionSkipped,
     CwdRecord,
     Damaged,
+    DeclaredHooks,
     Discarded,
     EgressRecord,
     Forked,
@@ -112,9 +114,11 @@ class _Timeline:
         self._calls: dict[str, _Entry] = {}
         self._requests: dict[str, _Entry] = {}
         self._event: _Entry | None = None
+        self._waiting = Waiting()
         self._take: dict[type[Record], Callable[[Any], None]] = {
             AskRecord: self._ask,
             AssistantLine: self._assistant,
+            DeclaredHooks: self._waiting.take,
             Discarded: self._discarded,
             HookRecord: self._hook,
             LifecycleRecord: self._lifecycle,
@@ -139,6 +143,9 @@ class _Timeline:
     def rows(self) -> list[TraceRow]:
         for entry in (*self._calls.values(), *self._requests.values()):
             entry.facts["decision"] = entry.facts.get("decision") or "unfinished"
+        for one in self._waiting.rest():
+            step = Step(plugin=one.plugin, declared=steps_of(one))
+            self._add(one, kind="hook", name=point_of(one), id=one.subject, decision="unfinished", answers=(step,))
         return [row for entry in self._entries for row in entry.rows()]
 
     def _add(self, record: Record, *, below: _Entry | None = None, **facts: Any) -> _Entry:
@@ -206,7 +213,7 @@ class _Timeline:
             entry.facts["detail"] = " -> ".join(filter(None, [entry.facts.get("detail", ""), brief(output)]))
 
     def _hook(self, record: HookRecord) -> None:
-        steps = self._plans.steps(record)
+        steps = self._plans.steps(record, self._waiting.of(record))
         below = None
         if record.point in ("pre_tool", "resolve_ask", "post_tool"):
             below = self._call(record.subject, record)
@@ -225,7 +232,7 @@ class _Timeline:
             decision=record.outcome,
             by=record.winner,
             detail=f"{called} asked" + (f", {len(record.skipped)} not matched" if record.skipped else ""),
-            answers=tuple(step for step in steps if step.answered),
+            answers=tuple(step for step in steps if step.answered or step.declared),
         )
 
     def _ask(self, record: AskRecord) -> None:

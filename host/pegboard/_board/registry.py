@@ -24,6 +24,7 @@ from pegboard.context import (
     Command,
     ConsentSource,
     Gate,
+    Health,
     HealthCheck,
     HostView,
     ServiceFactory,
@@ -132,7 +133,7 @@ class Contribution:
                 raise PluginError(self.plugin, f"the section {section.name!r} changes by turn: use prepare_request")
             self.sections.append(section.model_copy(update={"owner": self.plugin}))
 
-    def add_health_check(self, name: str, ask: Callable[[], str | None]) -> None:
+    def add_health_check(self, name: str, ask: Callable[[], Health]) -> None:
         """See context.Registry."""
         self.checks.append(HealthCheck(name, ask))
 

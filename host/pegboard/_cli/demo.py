@@ -63,6 +63,9 @@ expect = { contains = ["OK", "rm -rf"] }
 text = "with_tax multiplies now, and the test passes. rm -rf was refused, so the folder stays as it is."
 """
 
+HOOKS = {"hooks": {"trust_project": True, "claude": False}}
+"""The hooks of the demo's project run without a question: it wrote them itself. Nobody else's do."""
+
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the folder and the session.")] = False,
@@ -84,19 +87,14 @@ def demo(
 
 
 async def _demo(folder: Path) -> None:
-    from pegboard._cli.demo_hooks import ApproveOverHttp, guard_secrets, no_rm_rf, receiver
+    from pegboard._cli.demo_hooks import hook_files, receiver
     from pegboard.host import Host, Options
 
     project = folder / "shop"
-    _make_repository(project)
     script = folder / "script.toml"
     script.write_text(SCRIPT, encoding="utf-8")
     with receiver() as address:
-        hooks = [
-            ("demo_function_hook", guard_secrets()),
-            ("demo_shell_hook", no_rm_rf(folder / "no-rm-rf.sh")),
-            ("demo_http_hook", ApproveOverHttp(address)),
-        ]
+        _make_repository(project, hook_files(address))
         _introduce(project)
         async with Host(
             project,
@@ -104,7 +102,7 @@ async def _demo(folder: Path) -> None:
             config_dir=folder / "config",
             environment={},
             no_plugins="",  # packs that happen to be installed have no part in this
-            plugins=hooks,
+            command_line=HOOKS,
         ) as host:
             session = host.session(Options(model=f"scripted:{script}", mode="acceptEdits"), show=_show)
             async with session:
@@ -114,9 +112,10 @@ async def _demo(folder: Path) -> None:
     _what_next()
 
 
-def _make_repository(project: Path) -> None:
+def _make_repository(project: Path, hooks: dict[str, str]) -> None:
     project.mkdir()
-    for name, text in FILES.items():
+    for name, text in {**FILES, **hooks}.items():
+        (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text(text, encoding="utf-8")
     who = ["-c", "user.name=Demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgsign=false"]
     for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "-m", "Start"]):
@@ -125,10 +124,10 @@ def _make_repository(project: Path) -> None:
 
 def _introduce(project: Path) -> None:
     print(f"A git repository with a failing test lies in {project}.\n")
-    print("Three hooks watch the tools:")
-    print("  demo_function_hook  a Python function: nobody reads .env")
-    print("  demo_shell_hook     a shell command:   no rm -rf")
-    print("  demo_http_hook      an HTTP call:      test runs are approved\n")
+    print("Its settings (.pegboard/settings.toml) declare three hooks that watch the tools:")
+    print("  no-secrets     a Python function: nobody reads .env")
+    print("  no-rm-rf       a shell command:   no rm -rf")
+    print("  approve-tests  an HTTP call:      test runs are approved\n")
     print(f"{_bold('Prompt:')} {PROMPT}\n")
 
 
@@ -155,6 +154,7 @@ def _print_trace(path: Path) -> None:
 def _what_next() -> None:
     print(
         f"\n{_bold('Try next')}\n"
+        "  pegboard hooks add                       ready-to-use hooks, and how to get one\n"
         "  pegboard hooks specs                     the eleven hooks, and who implements them\n"
         "  pegboard plugins list                    what is installed, with status and reason\n"
         "  pegboard run -m anthropic:NAME PROMPT    a session with a real model (needs ANTHROPIC_API_KEY)\n"

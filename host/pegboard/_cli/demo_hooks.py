@@ -1,24 +1,23 @@
-"""The three hooks of the demo, as small plugins of its own.
-
-Declared hooks (a command, a URL or a function in the settings) are the business of the plugin `wire_hooks`. Until it
-is there, the demo brings a command and an HTTP hook that speak the same JSON over the same pipes and sockets.
-"""
+"""The three hooks of the demo, declared in its project's settings: a Python function, a shell command, an HTTP call."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-from pegboard.context import Ctx
-from pegboard.decisions import Decision, Verdict
-from pegboard.hookspecs import hookimpl
-from pegboard.messages import ToolCall
+FUNCTION_HOOK = '''"""Keeps secrets from the model."""
+
+from pegboard import hook
+
+
+def no_secrets(event):
+    if event.tool_input.get("file_path", "").endswith("/.env"):
+        return hook.deny(".env holds secrets; ask for the value that you need.")
+'''
 
 SHELL_HOOK = """#!/bin/sh
 # Reads the event on standard input; exit code 2 refuses the call, standard error says why.
@@ -28,83 +27,33 @@ if grep -q '"command":"rm -rf'; then
 fi
 """
 
+SETTINGS = """\
+[[hooks.PreToolUse]]
+matcher = "Read|Edit|Write"
+hooks = [{{ id = "no-secrets", function = "hooks.py:no_secrets", on_error = "closed" }}]
 
-def payload(call: ToolCall, ctx: Ctx) -> bytes:
-    """Return the event as hooks get it: one compact line of JSON."""
-    facts = {
-        "session_id": ctx.session_id,
-        "transcript_path": str(ctx.journal.path),
-        "cwd": str(ctx.cwd),
-        "permission_mode": ctx.mode,
-        "hook_event_name": "PreToolUse",
-        "tool_name": call.name,
-        "tool_input": call.input,
-        "tool_use_id": call.id,
+[[hooks.PreToolUse]]
+matcher = "Bash"
+hooks = [
+  {{ id = "no-rm-rf", type = "command", command = 'sh "$PEGBOARD_PROJECT_DIR"/.pegboard/no-rm-rf.sh' }},
+  {{ id = "approve-tests", type = "http", url = "http://{host}:{port}/pre-tool" }},
+]
+"""
+
+
+def hook_files(address: tuple[str, int]) -> dict[str, str]:
+    """Return the files that declare the hooks, by their path in a project."""
+    host, port = address
+    return {
+        ".pegboard/settings.toml": SETTINGS.format(host=host, port=port),
+        ".pegboard/hooks.py": FUNCTION_HOOK,
+        ".pegboard/no-rm-rf.sh": SHELL_HOOK,
     }
-    return json.dumps(facts, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
-
-
-class guard_secrets:
-    """A Python function as a hook."""
-
-    @hookimpl(guard=True, matcher="Read|Edit|Write")
-    def pre_tool(self, call: ToolCall) -> Decision | None:
-        """Refuse to touch .env."""
-        if Path(str(call.input.get("file_path"))).name == ".env":
-            return Decision.deny(".env holds secrets; ask for the value that you need.")
-        return None
-
-
-class no_rm_rf:
-    """A shell command as a hook."""
-
-    def __init__(self, script: Path) -> None:
-        script.write_text(SHELL_HOOK, encoding="utf-8")
-        self._script = script
-
-    @hookimpl(guard=True, matcher="Bash")
-    async def pre_tool(self, call: ToolCall, ctx: Ctx) -> Decision | None:
-        """Run the script with the event on its standard input."""
-        process = await asyncio.create_subprocess_exec(
-            "sh",
-            str(self._script),
-            cwd=ctx.cwd,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        _, said = await process.communicate(payload(call, ctx))
-        return Decision.deny(said.decode().strip()) if process.returncode == 2 else None
-
-
-class ApproveOverHttp:
-    """An HTTP call as a hook."""
-
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._address = address
-
-    @hookimpl(matcher="Bash")
-    async def pre_tool(self, call: ToolCall, ctx: Ctx) -> Decision | None:
-        """Post the event and take the decision out of the answer."""
-        body = payload(call, ctx)
-        reader, writer = await asyncio.open_connection(*self._address)
-        try:
-            writer.write(
-                b"POST /pre-tool HTTP/1.0\r\nContent-Type: application/json\r\n"
-                b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-            )
-            answer = await reader.read()
-        finally:
-            writer.close()
-            await writer.wait_closed()
-        said = json.loads(answer.partition(b"\r\n\r\n")[2] or b"{}").get("hookSpecificOutput", {})
-        verdict = said.get("permissionDecision")
-        if verdict is None:
-            return None
-        return Decision(verdict=Verdict(verdict), reason=said.get("permissionDecisionReason", ""))
 
 
 class _Receiver(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # keeps the connection for the next event
+
     def do_POST(self) -> None:
         event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self._answer(_decide(event))
@@ -133,10 +82,15 @@ def _decide(event: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a kept connection waits for an event that never comes
+
+
 @contextmanager
 def receiver() -> Iterator[tuple[str, int]]:
     """Serve the HTTP hook on a free port of this machine."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Receiver)
+    server = _Server(("127.0.0.1", 0), _Receiver)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

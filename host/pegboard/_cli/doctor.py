@@ -133,8 +133,13 @@ def _plugins(host: Host) -> Iterator[Finding]:
 
 
 def _health(host: Host) -> Iterator[Finding]:
-    for plugin, check, wrong in host.health():
-        yield Finding("health", f"{plugin}: {check}", WRONG if wrong else OK, wrong or "is well")
+    for plugin, check, found in host.health():
+        subject = f"{plugin}: {check}"
+        for one in found:
+            text = f"{one.where}: {one.text}" if one.where else one.text
+            yield Finding("health", subject, WRONG if one.wrong else NOTE, text, one.mend)
+        if not any(one.wrong for one in found):
+            yield Finding("health", subject, OK, "is well" if not found else "nothing is broken")
 
 
 def _journals(host: Host) -> Iterator[Finding]:

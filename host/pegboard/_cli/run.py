@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +28,16 @@ def run(
     flag: Annotated[
         list[str] | None, typer.Option("--flag", help="NAME=VALUE: a feature flag for this session; may be repeated.")
     ] = None,
+    settings: Annotated[
+        str, typer.Option("--settings", metavar="JSON|FILE", help="Settings for this run, TOML or the contract's JSON.")
+    ] = "",
+    plugin_dir: Annotated[
+        list[Path] | None,
+        typer.Option("--plugin-dir", help="A folder in the contract's plugin format; repeatable.", exists=True),
+    ] = None,
+    trust_project_hooks: Annotated[
+        bool, typer.Option("--trust-project-hooks", help="Let this project's hooks run without consent, in this run.")
+    ] = False,
     output: Annotated[Output, typer.Option("--output", "-o", help="What to print.")] = Output.TEXT,
     init: Annotated[bool, typer.Option("--init", help="Fire Setup (init) first; alone, do only that.")] = False,
     maintenance: Annotated[bool, typer.Option("--maintenance", help="Fire Setup (maintenance) first.")] = False,
@@ -59,6 +70,9 @@ def run(
         init=init,
         maintenance=maintenance,
         quiet=quiet,
+        settings=settings,
+        plugin_dir=tuple(plugin_dir or ()),
+        trust_project_hooks=trust_project_hooks,
         cwd=cwd,
     )
     code = running.run(wanted, command_line.no_plugins)

@@ -8,10 +8,13 @@ import json
 import os
 import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pegboard._cli.words import Output, Wanted
 from pegboard.messages import EndReason
+
+if TYPE_CHECKING:
+    from pegboard.settings import LayerFile
 
 EXIT_CODES = {
     EndReason.COMPLETED: 0,
@@ -47,6 +50,11 @@ async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> in
         tables["permissions"] = {"allow": list(wanted.allow), "deny": list(wanted.deny)}
     if wanted.flag:
         tables["flags"] = {"values": dict(map(_flag_value, wanted.flag))}
+    if wanted.plugin_dir:
+        tables["hooks"] = {"plugin_folders": [str(folder.resolve()) for folder in wanted.plugin_dir]}
+    if wanted.trust_project_hooks:
+        tables.setdefault("hooks", {})["trust_project"] = True
+    given = _given(wanted.settings, printer) if wanted.settings else []
     options = Options(
         model=wanted.model,
         mode=wanted.mode,
@@ -56,7 +64,7 @@ async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> in
         stream=wanted.output is Output.TEXT and sys.stdout.isatty(),
         setup=tuple(wanted.setup),
     )
-    async with Host(wanted.cwd, command_line=tables, no_plugins=no_plugins) as host:
+    async with Host(wanted.cwd, command_line=tables, given=given, no_plugins=no_plugins) as host:
         for record in host.board.records:
             if record.status in ("load_error", "incompatible"):
                 printer.warn(f"the plugin {record.name!r} takes no part: {record.reason}. {record.mend}")
@@ -110,6 +118,15 @@ def chat_answer(host: Any, session: Any, prompt: str | None) -> str | None:
 
     plugin, command = found
     return str(resolve(command.chat)(words.strip(), session.ctx(plugin)))
+
+
+def _given(settings: str, printer: Printer) -> list[LayerFile]:
+    from pegboard._cli.given_settings import given_settings
+
+    said = given_settings(settings)
+    if said.unread:
+        printer.warn(f"{said.file.file}: nobody reads {', '.join(said.unread)} here")
+    return [said.file]
 
 
 def _flag_value(said: str) -> tuple[str, str]:

@@ -167,7 +167,10 @@ def _shown(value: Any) -> str:
 
 
 def schema_of(tables: Tables) -> dict[str, Any]:
-    """Return the JSON Schema of a file with these tables."""
+    """Return the JSON Schema of a file with these tables.
+
+    A model whose fields do not say all that may stand in its table has a class method `settings_schema`.
+    """
     from pydantic.json_schema import models_json_schema
 
     models = [(model, "validation") for _, model in sorted(tables.items()) if model is not None]
@@ -176,6 +179,12 @@ def schema_of(tables: Tables) -> dict[str, Any]:
         name: refs[model, "validation"] if model is not None else {"type": "object"}
         for name, model in sorted(tables.items())
     }
+    for name, model in tables.items():
+        said = getattr(model, "settings_schema", None)
+        if said is not None:
+            whole = said()
+            definitions.setdefault("$defs", {}).update(whole.pop("$defs", {}))
+            properties[name] = whole
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Pegboard settings",

@@ -12,6 +12,7 @@ from pegboard._cli.opening import JsonOption, journal_of, local, milliseconds
 from pegboard.output import print_json, print_table, say
 
 if TYPE_CHECKING:
+    from pegboard._agent.declared import DeclaredStep
     from pegboard._agent.steps import Step
     from pegboard._agent.views import TraceRow
     from pegboard.records import Record
@@ -61,9 +62,28 @@ def _lines(rows: Iterable[TraceRow]) -> Iterable[tuple[Any, ...]]:
         yield time, indent + name, id_, milliseconds(row.ms), row.decision, row.by, detail
         for step in row.answers:
             yield "", f"{indent}  {step.plugin}", "", milliseconds(step.ms), step.verdict, "", said(step)
+            for one in step.declared:
+                what = f"{indent}    {one.id}"
+                yield "", what, "", declared_took(one), declared_verdict(one), "", declared_said(one)
 
 
 def said(step: Step) -> str:
     """Return what an implementation said, and what became of it."""
     words = [step.reason, f"failed: {step.error}" if step.error else "", f"[{step.effect}]" if step.effect else ""]
+    return " ".join(filter(None, words))
+
+
+def declared_took(one: DeclaredStep) -> str:
+    """Return how long a declared hook took; nothing for one that did not run."""
+    return milliseconds(one.ms) if one.ms else ""
+
+
+def declared_verdict(one: DeclaredStep) -> str:
+    """Return what a declared hook decided, or what became of it where it did not."""
+    return one.verdict or ("" if one.status == "ran" else one.status)
+
+
+def declared_said(one: DeclaredStep) -> str:
+    """Return where a declared hook stands, what it said, and what became of its answer."""
+    words = [one.where, one.reason, one.problem, f"[{one.effect}]" if one.effect else ""]
     return " ".join(filter(None, words))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, journal_of, milliseconds
-from pegboard._cli.trace import said
+from pegboard._cli.trace import declared_said, declared_took, declared_verdict, said
 from pegboard.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def decided(told: Explanation) -> str:
     if told.verdict == "none":
         sentence = "no hook had an opinion, so the host's default counted"
     else:
-        sentence = f"{told.verdict} by {told.winner}" + (f": {told.reason}" if told.reason else "")
+        behind = f" (the hook {told.declared.id}, {told.declared.where})" if told.declared else ""
+        sentence = f"{told.verdict} by {told.winner}{behind}" + (f": {told.reason}" if told.reason else "")
     question = told.question
     if question is None:
         return sentence
@@ -81,9 +83,17 @@ def _show_dispatch(dispatch: Dispatch) -> None:
     print()
     came_to = f"{dispatch.outcome} by {dispatch.winner}" if dispatch.winner else dispatch.outcome
     say(f"{dispatch.point} came to {came_to}", "bold cyan")
-    steps = [(place, _plugin(step), *_row(dispatch, step)) for place, step in enumerate(dispatch.steps, 1)]
+    steps = [row for place, step in enumerate(dispatch.steps, 1) for row in _rows(dispatch, place, step)]
     columns = ("#", "plugin", "verdict", "saw", "left", "took", "needed", "said")
     print_table(columns, steps, empty="nobody was asked")
+
+
+def _rows(dispatch: Dispatch, place: int, step: Step) -> Iterator[tuple[Any, ...]]:
+    """Go through the row of an implementation, and those of the declared hooks that it fired."""
+    yield place, _plugin(step), *_row(dispatch, step)
+    for one in step.declared:
+        took, words = declared_took(one), declared_said(one)
+        yield "", f"  {one.id}", declared_verdict(one), "", "", took, "", words
 
 
 def _row(dispatch: Dispatch, step: Step) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ SWITCHES = {
     "--init": "init",
     "--maintenance": "maintenance",
     "--quiet": "quiet",
+    "--trust-project-hooks": "trust_project_hooks",
     "-q": "quiet",
 }
 SHORT = {"-m": "--model", "-o": "--output"}
@@ -55,6 +56,9 @@ class Wanted(NamedTuple):
     init: bool = False
     maintenance: bool = False
     quiet: bool = False
+    settings: str = ""
+    plugin_dir: tuple[Path, ...] = ()
+    trust_project_hooks: bool = False
     cwd: Path | None = None
 
     @property
@@ -162,6 +166,7 @@ def _folder(text: str) -> Path:
 
 VALUES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "--model": ("model", str),
+    "--settings": ("settings", str),
     "--resume": ("resume", str),
     "--max-steps": ("max_steps", _count),
     "--max-time": ("max_time", _seconds),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from verbs_desk import Typist
 from wire_run_desk import RunDesk
 
 from pegboard.testing import HostFixture
@@ -121,3 +122,13 @@ async def desk(tmp_path: Path) -> AsyncIterator[RunDesk]:
         desk = RunDesk(folder, runners)
         yield desk
     assert desk.still_running() == []
+
+
+@pytest.fixture
+def typed(project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Typist:
+    """Types verbs in the project's folder, with state and settings of its own."""
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("PEGBOARD_STATE_DIR", str(project.outer / "state"))
+    monkeypatch.setenv("PEGBOARD_CONFIG_DIR", str(project.outer / "config"))
+    monkeypatch.delenv("PEGBOARD_NO_PLUGINS", raising=False)
+    return Typist(capfd)

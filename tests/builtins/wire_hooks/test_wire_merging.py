@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pegboard.decisions import Verdict
 from pegboard.settings import SettingsLayer, Source
-from pegboard_builtins.wire_hooks.firing import Place, fire, outcome_of, record_of
+from pegboard_builtins.wire_hooks.firing import Place, came_to, fire, record_of
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, Posture
 from pegboard_builtins.wire_hooks.inputs import PreToolUseInput, UserPromptSubmitInput
 from pegboard_builtins.wire_hooks.job import RawResult
@@ -190,7 +190,7 @@ def test_a_failure_of_a_closed_hook_refuses_a_prompt_too():
     event = UserPromptSubmitInput(session_id="s", transcript_path="/t", cwd="/w", prompt="p")
     one = handler("h", "UserPromptSubmit", on_error=Posture.CLOSED)
     outcome, _ = fired([one], {"h": RawResult(exit=1)}, event)
-    assert outcome_of(outcome.together) == "block"
+    assert came_to(outcome)[0] == "block"
 
 
 def test_a_deny_before_trailing_text_still_counts():

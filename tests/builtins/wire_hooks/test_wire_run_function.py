@@ -219,15 +219,6 @@ async def test_a_module_has_a_name_of_its_own_and_hides_no_other(desk: RunDesk):
 
 
 @anyio
-async def test_what_it_prints_is_not_among_the_hosts_own_output(desk: RunDesk, capsys: pytest.CaptureFixture[str]):
-    desk.file(
-        "p.py", "import sys\nprint('loading')\ndef f(event): print('seen', 1, sep='-'); print(2, file=sys.stdout)"
-    )
-    assert (await desk.run(function("p.py:f"), bash(desk))).exit == 0
-    assert capsys.readouterr() == ("2\n", "loading\nseen-1\n")
-
-
-@anyio
 async def test_a_dataclass_in_a_hook_file_works(desk: RunDesk):
     desk.file(
         "d.py",

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from pegboard.errors import did_you_mean
 from pegboard_builtins.wire_hooks.handlers import Handler
@@ -94,9 +94,6 @@ def _module(file: Path) -> Any:
     if spec is None or spec.loader is None:
         raise NoFunctionError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    module.__dict__["print"] = (
-        _print  # a program's stdout is read by the host; ours is the person's, or a --json document
-    )
     before = sys.modules.get(name)
     sys.modules[name] = module  # dataclasses and pickle look for it there
     try:
@@ -109,11 +106,6 @@ def _module(file: Path) -> Any:
             sys.modules[name] = before
         raise
     return module
-
-
-def _print(*words: object, file: TextIO | None = None, **how: Any) -> None:
-    """`print` for hook files: to stderr unless they say where."""
-    print(*words, file=sys.stderr if file is None else file, **how)
 
 
 def stamp_of(file: Path) -> Stamp | None:

@@ -1,0 +1,274 @@
+"""Hooks that do not do what their author meant, found before they run: each finding has a place and a mend."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+from pegboard.errors import nearest
+from pegboard_builtins.wire_hooks import programs
+from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
+from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
+from pegboard_builtins.wire_hooks.load import COMMON_KEYS, KEYS_OF, OUR_KEYS, HookTable, Standing
+from pegboard_builtins.wire_hooks.match import exact_names, matcher_test, to_python
+from pegboard_builtins.wire_hooks.runners.resolve import resolve
+
+VOCABULARY = frozenset(
+    {"Bash", "PowerShell", "Write", "Edit", "MultiEdit", "Read", "Glob", "Grep", "WebFetch", "WebSearch", "Agent"}
+    | {"Task", "AskUserQuestion", "ExitPlanMode", "Skill", "NotebookEdit", "TodoWrite", "TaskCreate", "TaskUpdate"}
+    | {"BashOutput", "KillShell", "EnterWorktree", "SlashCommand", "ListMcpResourcesTool", "ReadMcpResourceTool"}
+)
+"""Tools of the contract: one that is not here is no mistake in a file that is shared with other hosts."""
+HARMLESS_KEYS = frozenset({"description", "name", "comment", "_comment", "// Description", "commandWindows", "$schema"})
+LARGEST_SECONDS = 1000.0
+"""A timeout from here on was hardly meant in seconds."""
+VALUES = {
+    "Notification": [
+        "permission_prompt",
+        "idle_prompt",
+        "auth_success",
+        "elicitation_dialog",
+        "elicitation_url_dialog",
+        "elicitation_complete",
+        "elicitation_response",
+        "agent_needs_input",
+        "agent_completed",
+    ],
+    "StopFailure": [
+        "rate_limit",
+        "overloaded",
+        "authentication_failed",
+        "oauth_org_not_allowed",
+        "billing_error",
+        "invalid_request",
+        "model_not_found",
+        "server_error",
+        "max_output_tokens",
+        "unknown",
+    ],
+}
+"""What a matcher may match, where the input's type does not say it."""
+
+
+class Level(StrEnum):
+    """How sure a finding is: `wrong` does not work, `doubt` hardly does what is meant."""
+
+    WRONG = "wrong"
+    DOUBT = "doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a hook does not do. `hook` is its id, empty for what belongs to no hook."""
+
+    kind: str
+    text: str
+    mend: str = ""
+    hook: str = ""
+    file: str = ""
+    line: int | None = None
+    level: Level = Level.WRONG
+
+    @property
+    def where(self) -> str:
+        """The file and the line."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+def check(table: HookTable, project: Path, tools: Iterable[str], environment: Mapping[str, str]) -> list[Finding]:
+    """Return all findings: of the files first, then hook by hook in their order."""
+    found = [
+        Finding("settings", problem.text, problem.mend, file=problem.where.file, line=problem.where.line)
+        for problem in table.problems
+    ]
+    known = frozenset(tools)
+    for entry in table.entries:
+        handler = entry.handler
+        made = [*_entry(handler, known)]
+        if entry.standing is Standing.UNREACHABLE:
+            made.append(Finding("if", entry.why, "Take `if` away, and look at the event in the hook itself."))
+        if handler.type is HandlerType.COMMAND:
+            made += _command(handler, project, environment)
+        made += _program(handler, project)
+        found += [_placed(one, handler) for one in made]
+    return list(dict.fromkeys(found))
+
+
+def _placed(one: Finding, handler: Handler) -> Finding:
+    file, line = (one.file, one.line) if one.file else (handler.where.file, handler.where.line)
+    return Finding(one.kind, one.text, one.mend, handler.id, file, line, one.level)
+
+
+# --- the entry -----------------------------------------------------------------------------------------
+
+
+def _entry(handler: Handler, tools: frozenset[str]) -> Iterator[Finding]:
+    row = EVENTS[handler.event]
+    yield from _keys(handler)
+    yield from _matcher(handler, row, tools)
+    if not row.fires:
+        yield Finding("event", f"nothing here fires {row.name}: it needs {row.missing}", level=Level.DOUBT)
+    if handler.timeout is not None and handler.timeout >= LARGEST_SECONDS:
+        mend = f"Write {handler.timeout / 1000:g} if milliseconds were meant."
+        yield Finding("timeout", f"`timeout` is in seconds: {handler.timeout:g} of them are {_long(handler)}", mend)
+    if handler.once:
+        yield Finding("once", "`once` counts in skills only; here it is ignored", level=Level.DOUBT)
+
+
+def _long(handler: Handler) -> str:
+    minutes = (handler.timeout or 0) / 60
+    return f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes"
+
+
+def _keys(handler: Handler) -> Iterator[Finding]:
+    known = COMMON_KEYS | OUR_KEYS | KEYS_OF[handler.type]
+    for key in handler.unknown:
+        close = nearest(key, known)
+        other = [str(kind) for kind, keys in KEYS_OF.items() if key in keys]
+        if other:
+            yield Finding("key", f"`{key}` belongs to hooks of the type {' or '.join(other)}; here nobody reads it")
+        elif key not in HARMLESS_KEYS and close:
+            yield Finding("key", f"nobody reads `{key}`", f"Write `{close}` if that was meant.")
+
+
+def _matcher(handler: Handler, row: EventRow, tools: frozenset[str]) -> Iterator[Finding]:
+    matcher = handler.matcher
+    if matcher in (None, "", "*"):
+        return
+    assert matcher is not None
+    if not row.matches:
+        yield Finding(
+            "matcher", f"{row.name} has no matcher; {matcher!r} is ignored, and the hook always runs", level=Level.DOUBT
+        )
+        return
+    names = exact_names(matcher, row.separators)
+    if names is None:
+        yield from _pattern(matcher, row, tools)
+        return
+    known = values_of(row, tools)
+    if known is None:
+        return
+    strange = [name for name in sorted(names) if name and name not in known]
+    for name in strange:
+        yield from _strange(name, row, known, alone=len(strange) == len(names))
+
+
+def _strange(name: str, row: EventRow, known: frozenset[str], *, alone: bool) -> Iterator[Finding]:
+    if row.tool and name.startswith("mcp__"):
+        if name.count("__") < 2:
+            yield Finding(
+                "matcher",
+                f"{name!r} is a whole name, and no tool has it",
+                f'Write "{name}__.*" for all tools of the server.',
+            )
+        return
+    if row.tool and name in VOCABULARY:
+        if alone:
+            yield Finding("matcher", f"there is no tool {name!r} here, so it never matches", level=Level.DOUBT)
+        return
+    close = nearest(name, known) or next((one for one in known if one.lower() == name.lower()), None)
+    mend = f"Names are exact; write {close!r}." if close else f"It can be {', '.join(sorted(known))}."
+    what = "tool" if row.tool else row.matches
+    yield Finding("matcher", f"there is no {what} {name!r}" + (", so the hook never runs" if alone else ""), mend)
+
+
+def _pattern(matcher: str, row: EventRow, tools: frozenset[str]) -> Iterator[Finding]:
+    try:
+        re.compile(to_python(matcher))
+    except re.error as wrong:
+        yield Finding(
+            "matcher",
+            f"{matcher!r} is no regular expression ({wrong}), so the hook never runs",
+            'Escape what is meant literally, or list names: "Bash|Edit".',
+        )
+        return
+    known = values_of(row, tools | VOCABULARY)
+    if known is None or "mcp__" in matcher:
+        return
+    test = matcher_test(matcher, row.separators)
+    if not any(map(test, known)):
+        mend = (
+            'A matcher is a list of names ("Edit|Write"), or one regular expression for the name; what is said of '
+            "paths and commands goes into `if`."
+        )
+        yield Finding("matcher", f"{matcher!r} matches no known {'tool' if row.tool else row.matches}", mend)
+
+
+def values_of(row: EventRow, tools: frozenset[str]) -> frozenset[str] | None:
+    """Return what a matcher of an event may match; None where that can be anything."""
+    if row.tool:
+        return tools
+    if row.name in VALUES:
+        return frozenset(VALUES[row.name])
+    annotation = row.input.model_fields[row.matches].annotation
+    return frozenset(get_args(annotation)) if get_origin(annotation) is Literal else None
+
+
+# --- the command ---------------------------------------------------------------------------------------
+
+
+def broken(handler: Handler, project: Path, environment: Mapping[str, str]) -> str:
+    """Return why a command handler cannot start, then "; " and the mend; empty where nothing speaks against it."""
+    variables = {
+        **(environment or os.environ),
+        "CLAUDE_PROJECT_DIR": str(project),
+        "PEGBOARD_PROJECT_DIR": str(project),
+    }
+    if handler.plugin is not None:
+        for owner in ("CLAUDE", "PEGBOARD"):
+            variables[f"{owner}_PLUGIN_ROOT"] = str(handler.plugin.root)
+            variables[f"{owner}_PLUGIN_DATA"] = str(handler.plugin.data)
+    words = (handler.command, *handler.args) if handler.args is not None else ()
+    filled = [re.sub(r"\$\{(\w+)\}", lambda found: variables.get(found[1], found[0]), word) for word in words]
+    return resolve(handler, folder=project, environment=variables, argv=filled).problem
+
+
+def _command(handler: Handler, project: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
+    problem = broken(handler, project, environment)
+    if problem:
+        text, _, mend = problem.partition("; ")
+        yield Finding("broken", text, f"{mend[:1].upper()}{mend[1:]}." if mend else "")
+    yield from map(
+        _of_program, programs.invented_variables(" ".join((handler.command, *(handler.args or ()))), environment)
+    )
+    if handler.args is None:
+        yield from map(_of_program, programs.shell_command(handler.command, bash=handler.shell == "bash"))
+        yield from _relative(handler, project)
+
+
+def _relative(handler: Handler, project: Path) -> Iterator[Finding]:
+    """A path that is looked for where the session stands: it is gone after the agent's first `cd`."""
+    for place, word in enumerate(programs.started(handler.command)):
+        is_path = "/" in word or place > 0
+        if is_path and not word.startswith(("/", "~", "$", "-")) and (project / word).is_file():
+            mend = f'Write "$CLAUDE_PROJECT_DIR"/{word.removeprefix("./")}.'
+            yield Finding(
+                "relative path", f"{word} is looked for in the session's folder: after a `cd` it is not found", mend
+            )
+
+
+# --- the program ---------------------------------------------------------------------------------------
+
+
+def _program(handler: Handler, project: Path) -> Iterator[Finding]:
+    for path in programs.files_of(handler, project):
+        try:
+            text = path.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        for one in programs.read(text, path, EVENTS[handler.event], handler):
+            made = _of_program(one)
+            yield Finding(made.kind, made.text, made.mend, file=str(path), line=one.line, level=made.level)
+    if handler.type is HandlerType.COMMAND and handler.args is None:
+        row = EVENTS[handler.event]
+        yield from map(_of_program, programs.words(handler.command, row))
+        yield from map(_of_program, programs.endings(handler.command, row, whole=False))
+
+
+def _of_program(one: programs.Remark) -> Finding:
+    return Finding(one.kind, one.text, one.mend, level=Level.WRONG if one.sure else Level.DOUBT)
