@@ -26,7 +26,6 @@ def test_implementations_stand_in_the_order_in_which_they_run(acme: Any) -> None
     told = [(one["plugin"], one["marks"]) for one in hook["implementations"]]
     assert [one for one in told if one[0] in ("acme", "permissions")] == [
         ("acme", ["rewrites"]),
-        ("wire_hooks", ["rewrites", "when it has something to do", "timeout=86400 s", "after=*"]),
         ("permissions", ["guard"]),
     ]
     assert told[-1][0] == "undercover", "it sees what will run"
