@@ -265,7 +265,8 @@ async def edited(server, folder, draw, turns, monkeypatch):
                 session.steer(draw(TEXTS))
             result = await session.run(f"Prompt {turn}.")
             assert server.refused == []
-            assert result.reason is not EndReason.ERROR, result
+            cut = "reached its token limit" in result.detail  # the model's own doing, and no refused request
+            assert result.reason is not EndReason.ERROR or cut, result
             if draw.yes:
                 await session.compact()
             if draw.yes:
