@@ -35,7 +35,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.where.file}:{self.where.line}" if self.where.line else self.where.file
-        return f"{place}: {self.text}" + (f" {self.mend}" if self.mend else "")
+        stop = "" if self.text.endswith((".", "?", "!")) else "."
+        return f"{place}: {self.text}" + (f"{stop} {self.mend}" if self.mend else "")
 
 
 @dataclass(frozen=True, slots=True)
