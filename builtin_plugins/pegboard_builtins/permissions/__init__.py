@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pegboard.context import Ctx, Registry
 from pegboard.decisions import Answer, Decision, Resolution
 from pegboard.errors import SettingsError
+from pegboard.flags import Ramp
 from pegboard.hookspecs import Ask, hookimpl
 from pegboard.messages import ToolCall
 from pegboard.records import AskRecord, Event, Record
@@ -52,7 +53,20 @@ def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     tool = ctx.tools.get(call.name)
     read_only = tool is not None and tool.read_only
     subject = Subject(call.name, call.input, read_only, ctx.cwd, ctx.project, ctx.journal.path)
-    return decide(subject, rules, _mode(ctx, rules))
+    mode = _mode(ctx, rules)
+    ramps = ctx.all_settings.table(TABLE).get("ramps")
+    if not ramps:
+        return decide(subject, rules, mode)
+    from pegboard_builtins.permissions.ramps import differs, parted
+
+    in_force, held = parted(rules, ramps, ctx.flags, lambda text: ctx.notice(text, level="warning"))
+    decision = decide(subject, in_force, mode)
+    for one in held:
+        would = decide(subject, one.rules, mode)
+        if differs(decision, would):
+            verdict, reason = (str(would.verdict), would.reason) if would is not None else ("none", "")
+            ctx.shadow("pre_tool", call.id, verdict, reason, flag=one.flag, by=one.rule, warn=one.how is Ramp.WARN)
+    return decision
 
 
 def _mode(ctx: Ctx, rules: RuleSet) -> str:

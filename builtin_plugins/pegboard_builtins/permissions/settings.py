@@ -37,3 +37,6 @@ class PermissionSettings(BaseModel):
     )
     additional_directories: Rules = Field(default=(), description="Folders that belong to the workspace.")
     claude: bool = Field(default=True, description="Whether .claude/settings*.json are read too.")
+    ramps: dict[str, str] = Field(
+        default={}, description="Flags that hold rules back, by the rule as it is written: off, shadow, warn, enforce."
+    )

@@ -24,6 +24,9 @@ class Input(BaseModel):
     permission_mode: PermissionMode | None = None
     agent_id: str | None = Field(default=None, description="Only within a sub-agent.")
     agent_type: str | None = Field(default=None, description="The sub-agent's kind.")
+    flags_snapshot: str | None = Field(
+        default=None, description="The session's flags, by the id of their snapshot (Pegboard only)."
+    )
     hook_event_name: str
 
     def line(self) -> bytes:

@@ -38,6 +38,7 @@ def common(ctx: Ctx, *, mode: bool = True, prompt: bool = True) -> dict[str, Any
         "prompt_id": (ctx.prompt_id or None) if prompt else None,
         "permission_mode": ctx.mode if mode else None,
         "agent_id": ctx.agent_id or None,
+        "flags_snapshot": ctx.flags.snapshot_id or None,
     }
 
 
