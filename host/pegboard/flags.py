@@ -656,6 +656,7 @@ class FlagView(dict[str, FlagValue]):
         return (FlagView, (self.snapshot.values,))
 
     def keys(self) -> KeysView[str]:  # type: ignore[override]
+        """Return the names of all flags."""
         return self._known.keys()
 
     def items(self) -> Any:

@@ -143,6 +143,7 @@ class Event:
     permission_mode: str = _text("")
     agent_id: str = _text("")
     agent_type: str = _text("")
+    flags_snapshot: str = _text("")
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.raw = dict(raw)

@@ -25,7 +25,7 @@ class Input(BaseModel):
     agent_id: str | None = Field(default=None, description="Only within a sub-agent.")
     agent_type: str | None = Field(default=None, description="The sub-agent's kind.")
     flags_snapshot: str | None = Field(
-        default=None, description="The session's flags, by the id of their snapshot (Pegboard only)."
+        default=None, description="The id of the session's flags, where one was set (Pegboard only)."
     )
     hook_event_name: str
 

@@ -84,3 +84,18 @@ async def test_a_status_message_is_told_while_its_hook_runs(project, host_of):
         host.model.script(call("Bash", command="true"), "Done.")
         await host.prompt("Go.")
         assert "Looking closely" in host.notices
+
+
+@pytest.mark.parametrize(("values", "told"), [({}, False), ({"hooks.off": True}, True)], ids=["as declared", "one set"])
+async def test_a_hook_is_sent_the_flags_snapshot_where_a_flag_was_set(project, host_of, values, told):
+    project.declare({"PreToolUse": [project.hook("h")]})
+    settings = {"hooks": {"trust_project": True}, "permissions": {"allow": ["Bash"]}, "flags": {"values": values}}
+    async with host_of(settings=settings) as host:
+        host.builtin("flags")
+        host.load(Flags(), name="flags_here")
+        host.model.script(call("Bash", command="true"), "Done.")
+        await host.prompt("Go.")
+        [(_, sent)] = project.seen
+        assert ("flags_snapshot" in sent) is told
+        if told:
+            assert sent["flags_snapshot"] == host.session.flags.snapshot_id
