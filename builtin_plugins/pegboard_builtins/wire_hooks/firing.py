@@ -312,7 +312,7 @@ def _row(one: Ran, together: Together, spill: Callable[[str], Path]) -> Declared
         **outputs,
         ms=round(raw.milliseconds, 3),
         exit=raw.exit if handler.type in PROCESS_LIKE and not raw.timed_out and not raw.error else None,
-        verdict=str(said.verdict or ("block" if said.block else "stop" if said.stop else "")),
+        verdict=said.word,
         reason=said.reason or said.stop_reason,
         effect=_effect(handler, said, together) if one.counts else f"held: {one.choice.held}",
         problem="; ".join(filter(None, [said.problem, *said.inert])),

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
-from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
+from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.handlers import Handler
 
 EXACT = re.compile(r"[A-Za-z0-9_\- ,|]*")
@@ -86,8 +86,3 @@ def watched_names(handler: Handler) -> tuple[str, ...]:
     if handler.matcher in (None, ""):
         return ()
     return tuple(part for part in (handler.matcher or "").split("|") if part)
-
-
-def subjects_of(row: EventRow) -> str:
-    """Return what a matcher of this event is held against, in words."""
-    return row.matches or "nothing: matchers are ignored"

@@ -44,6 +44,11 @@ class Said:
     inert: tuple[str, ...] = ()
     posture: Posture = Posture.OPEN
 
+    @property
+    def word(self) -> str:
+        """The answer in a word: its verdict, block, stop, or nothing."""
+        return str(self.verdict or ("block" if self.block else "stop" if self.stop else ""))
+
 
 def read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
     """Return what a handler said at an event. Never raises: nonsense is a failure, and a failure has a posture."""

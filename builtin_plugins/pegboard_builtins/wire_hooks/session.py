@@ -183,11 +183,10 @@ class HookSession:
         """Journal what a held hook would have decided."""
         said, handler = one.said, one.choice.handler
         assert said is not None
-        verdict = str(said.verdict or ("block" if said.block else "stop" if said.stop else ""))
-        if verdict:
+        if said.word:
             warn = one.choice.held is Ramp.WARN
             point, by = fired.row.name, handler.id
-            self.ctx.shadow(point, subject, verdict, said.reason, flag=handler.ramp, by=by, warn=warn)
+            self.ctx.shadow(point, subject, said.word, said.reason, flag=handler.ramp, by=by, warn=warn)
 
     def _named(self, fired: Fired, handler: Handler) -> str:
         matched = fired.row.matches

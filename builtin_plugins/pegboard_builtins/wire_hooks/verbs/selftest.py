@@ -122,7 +122,7 @@ async def _one(bench: Bench, entry: Entry, seconds: float) -> Tested:
         tool=subject if row.tool else "",
         ms=round(raw.milliseconds, 3),
         exit=None if raw.timed_out or raw.error else raw.exit,
-        decision=str(said.verdict or ("block" if said.block else "stop" if said.stop else "")),
+        decision=said.word,
     )
 
 

@@ -90,7 +90,7 @@ def _answer(raw: RawResult | None, said: Said | None) -> dict[str, Any]:
     return {
         "ms": round(raw.milliseconds, 3),
         "exit": None if raw.timed_out or raw.error else raw.exit,
-        "decision": decision_of(said),
+        "decision": said.word,
         "reason": said.reason or said.stop_reason,
         "context": said.context or said.text,
         "updated_input": said.specific.get("updatedInput"),
@@ -99,11 +99,6 @@ def _answer(raw: RawResult | None, said: Said | None) -> dict[str, Any]:
         "stderr": raw.stderr,
         "note": raw.note,
     }
-
-
-def decision_of(said: Said) -> str:
-    """Return what one hook decided, in a word; empty where it had no opinion."""
-    return str(said.verdict or ("block" if said.block else "stop" if said.stop else ""))
 
 
 # --- for a person --------------------------------------------------------------------------------------
