@@ -86,6 +86,9 @@ class Services(Protocol):
     def time_left(self) -> float | None: ...
     def change_folder(self, new: Path) -> None: ...
     def spill(self, call_id: str, text: str) -> Path: ...
+    @property
+    def watched(self) -> bool: ...
+    def progress(self, text: str) -> None: ...
     def tools(self) -> Mapping[str, Tool]: ...
     async def service(self, name: str) -> Any: ...
     def child_environment(self) -> dict[str, str]: ...
@@ -301,6 +304,18 @@ class Ctx:
     def spill(self, call_id: str, text: str) -> Path:
         """Save a long text beside the journal and return where."""
         return self._services.spill(call_id, text)
+
+    @property
+    def watched(self) -> bool:
+        """Whether a person sees what `progress` tells."""
+        return self._services.watched
+
+    def progress(self, text: str) -> None:
+        """Tell the person some more of what the running call prints; for the tool of that call, in any thread.
+
+        Only for the eye: the model and the journal have the result. Nothing happens where nobody looks on.
+        """
+        self._services.progress(text)
 
     async def service(self, name: str) -> Any:
         """Return a service that a plugin registered; the first who asks opens it. Raises NoServiceError."""

@@ -189,14 +189,15 @@ class Host:
         session_id: str | None = None,
         show: Callable[[Shown], None] | None = None,
         path: Path | None = None,
+        source: str = "startup",
     ) -> Session:
-        """Begin a session. Raises JournalError."""
+        """Begin a session; *source* is "clear" where it takes another's place. Raises JournalError."""
         session_id = session_id or str(uuid.uuid4())
         where = path or self.store.path_of(self.cwd, session_id)
         if where.exists():
             raise PegboardError(f"there is a session {session_id} already ({where}); resume or fork it")
         journal = Journal(where, fsync=self.view.session.fsync)
-        return self._session(session_id, where, options, journal, show=show)
+        return self._session(session_id, where, options, journal, source=source, show=show)
 
     def resume(
         self,

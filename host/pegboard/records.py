@@ -65,6 +65,13 @@ class SessionResumed(Record):
     pid: int = 0
 
 
+class ModelChanged(Record):
+    """The person has chosen another model; the next request goes to it."""
+
+    type: Literal["model_change"] = "model_change"
+    model: str
+
+
 class SessionEnded(Record):
     """A session was closed in good order."""
 
@@ -481,6 +488,7 @@ class Damaged(Record):
 AnyRecord = Annotated[
     SessionStarted
     | SessionResumed
+    | ModelChanged
     | SessionEnded
     | PlanRecord
     | TurnStarted

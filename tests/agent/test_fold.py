@@ -69,7 +69,7 @@ async def play(folder, turns, actions):
                 host._stale = True
                 session = await host.open()
             elif action == "steer":
-                session.steer("And this.")
+                await session.steer("And this.")
             elif action == "interrupt":
                 running = asyncio.create_task(session.run("Wait for it."))
                 await asyncio.sleep(0.003)

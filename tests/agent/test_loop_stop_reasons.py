@@ -385,8 +385,8 @@ async def test_steering_arrives_after_the_call_that_runs_and_the_rest_of_the_bat
         session = await host.open()
         running = asyncio.create_task(session.run("Go."))
         await until(lambda: log == ["a+"])
-        session.steer(" ")  # nothing
-        session.steer("Do something else.")
+        await session.steer(" ")  # nothing
+        await session.steer("Do something else.")
         assert (await running).reason is EndReason.COMPLETED
         assert log == ["a+", "a-"]
         kinds = [record.tool.outcome for record in host.records("user") if record.tool]
@@ -402,7 +402,7 @@ async def test_steering_during_the_last_answer_makes_the_turn_go_on():
         session = await host.open()
         running = asyncio.create_task(session.run("Go."))
         await until(lambda: host.records("request"))
-        session.steer("Wait.")
+        await session.steer("Wait.")
         result = await running
         assert (result.reason, result.text, result.steps) == (EndReason.COMPLETED, "Done.", 2)
         assert dumped(fold(session.path).conversation.view()) == dumped(host.messages)

@@ -262,7 +262,7 @@ async def edited(server, folder, draw, turns, monkeypatch):
         for turn in range(turns):
             server.default = lambda request: draw(MODEL_TURNS)
             if draw.yes:
-                session.steer(draw(TEXTS))
+                await session.steer(draw(TEXTS))
             result = await session.run(f"Prompt {turn}.")
             assert server.refused == []
             cut = "reached its token limit" in result.detail  # the model's own doing, and no refused request

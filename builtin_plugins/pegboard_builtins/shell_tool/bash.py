@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from pegboard.messages import ToolResult
 from pegboard.tools import READS_ANYTHING, Claims, tool
 from pegboard_builtins.shell_tool.analysis import meaning, only_reads
 from pegboard_builtins.shell_tool.background import SHELLS
+from pegboard_builtins.shell_tool.live import Live
 from pegboard_builtins.shell_tool.process import ShellProcess
 from pegboard_builtins.shell_tool.script import argv, env_file, environment, reported_folder
 
@@ -56,12 +57,14 @@ async def bash(
         text = f"Command running in background with ID: {shell.id}. BashOutput shows what it prints, KillShell ends it."
         return ToolResult(content=_joined(text, note), data=_facts("", note, backgroundTaskId=shell.id))
     seconds = min(timeout or DEFAULT_TIMEOUT, MAX_TIMEOUT) / 1000
+    live = Live(ctx)
     with _report() as report:
-        process = _started(command, ctx, folder, report=report)
+        process = _started(command, ctx, folder, report=report, hear=live.hear)
         try:
             in_time = await process.wait(seconds)
         finally:
             await process.end()
+            live.end()
         if in_time and report is not None:
             note = _joined(note, _follow(ctx, folder, reported_folder(report)))
     output = process.output.take(final=True).rstrip("\n")
@@ -112,10 +115,12 @@ def _follow(ctx: Ctx, old: Path, new: Path | None) -> str:
     return ""
 
 
-def _started(command: str, ctx: Ctx, folder: Path, *, report: Path | None) -> ShellProcess:
+def _started(
+    command: str, ctx: Ctx, folder: Path, *, report: Path | None, hear: Callable[[bytes], None] | None = None
+) -> ShellProcess:
     try:
         program = argv(command, sourced=env_file(ctx), report=report)
-        return ShellProcess(program, cwd=folder, environment=environment(ctx, folder))
+        return ShellProcess(program, cwd=folder, environment=environment(ctx, folder), hear=hear)
     except ValueError as wrong:  # a NUL, or half a character
         raise ToolError(f"The command cannot be run: {wrong}.") from None
     except OSError as error:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -31,10 +31,18 @@ class ShellProcess:
     `exited` is done when the program is: the program, not its pipe, which a grandchild may hold open.
     """
 
-    def __init__(self, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> None:
-        """Start it, in a session of its own and without a terminal. Raises OSError."""
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        hear: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Start it, in a session of its own and without a terminal; *hear* gets what it prints, too. Raises OSError."""
         loop = asyncio.get_running_loop()
         self.output = Output()
+        self._hear = hear
         self.exited: asyncio.Future[int] = loop.create_future()
         self._silent: asyncio.Future[None] = loop.create_future()
         self._pipe, theirs = os.pipe()
@@ -129,6 +137,8 @@ class ShellProcess:
             data = b""
         if data:
             self.output.add(data)
+            if self._hear is not None:
+                self._hear(data)
             return True
         self._loop.remove_reader(self._pipe)
         if not self._silent.done():

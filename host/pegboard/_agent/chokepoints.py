@@ -45,6 +45,8 @@ DEPTH = 4
 """How deep tools and hooks may call tools and models through the host."""
 
 depth: ContextVar[int] = ContextVar("pegboard_depth", default=0)
+running_call: ContextVar[str] = ContextVar("pegboard_running_call", default="")
+"""The id of the call whose tool runs here, so that what it prints is shown in the right place."""
 
 
 class Surroundings(Protocol):
@@ -301,6 +303,7 @@ class Invoker:
         seconds = tool.timeout or self._timeout
         started = time.perf_counter()
         kind = OutcomeKind.OK
+        running = running_call.set(call.id)
         try:
             result = as_result(await self._called(tool, arguments, seconds))
             if result.is_error:
@@ -327,6 +330,8 @@ class Invoker:
             raise
         except BaseException as error:  # a tool's SystemExit too: it must not end the host
             kind, result = OutcomeKind.ERROR, _error(f"{tool.name} failed: {describe(error)}")
+        finally:
+            running_call.reset(running)
         content = result.content
         if type(content) is str and len(content) > (tool.max_output or self._limit):
             result = replace(result, content=self._cut_long(call, content, tool.max_output or self._limit))

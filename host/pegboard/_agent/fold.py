@@ -268,6 +268,7 @@ class Replay:
             "compaction": self._compaction,
             "session_start": self._session_start,
             "session_resume": self._session_resume,
+            "model_change": self._model_change,
             "session_end": self._session_end,
             "forked": self._forked,
             "turn_start": self._turn_start,
@@ -336,6 +337,9 @@ class Replay:
         self.model = raw.get("model") or self.model
         self.ended = ""
         self.is_new_fork = False
+
+    def _model_change(self, raw: dict[str, Any]) -> None:
+        self.model = raw["model"]
 
     def _session_end(self, raw: dict[str, Any]) -> None:
         self.ended = raw.get("reason", "other")

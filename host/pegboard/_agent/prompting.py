@@ -157,6 +157,12 @@ class Prompting:
             )
         )
 
+    def use_model(self, name: str) -> None:
+        """Ask another model from the next request on; it has read nothing of the prompt yet."""
+        self.model = name
+        if self._system is not None:
+            self._freeze_tools()
+
     # --- sections --------------------------------------------------------------------------------------
 
     def _take_sections(self, sections: tuple[Section, ...]) -> None:

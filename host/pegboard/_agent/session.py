@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from pegboard import __version__
-from pegboard._agent.chokepoints import DEPTH, Done, Invoker, depth, origins_of, sendable
+from pegboard._agent.chokepoints import Done, Invoker, origins_of, running_call, sendable
 from pegboard._agent.compacting import as_json, cut_by_rule, objection
 from pegboard._agent.egress import Egress
 from pegboard._agent.flagging import SessionFlags
@@ -26,12 +26,13 @@ from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
 from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult, window_of
 from pegboard._agent.showing import Screen, Shown
-from pegboard._agent.side import SessionJournal, collect, kind_of_failure, reminder, saved_text
+from pegboard._agent.side import SessionJournal, kind_of_failure, reminder, saved_text
+from pegboard._agent.side_work import SideWork
 from pegboard._board.dispatch import Dispatcher
 from pegboard.context import Ctx, Wanted
 from pegboard.decisions import Answer as LifecycleAnswer
 from pegboard.decisions import Skip
-from pegboard.errors import ModelError, PegboardError, ToolError
+from pegboard.errors import ModelError, PegboardError
 from pegboard.messages import (
     Batch,
     Block,
@@ -58,12 +59,12 @@ from pegboard.records import (
     Event,
     LifecycleRecord,
     MessageDisplay,
+    ModelChanged,
     Notice,
     Notification,
     PostCompact,
     PromptRefused,
     Record,
-    RequestRecord,
     ResponseRecord,
     SessionEnd,
     SessionEnded,
@@ -73,7 +74,6 @@ from pegboard.records import (
     Setup,
     StateRecord,
     StopFailure,
-    ToolAttempt,
     TurnEnded,
     TurnStarted,
     UserLine,
@@ -163,7 +163,8 @@ class Session:
             can_defer=lambda batch: not self.interactive,
         )
         self._prompting = self._make_prompting()
-        self._steering: deque[str] = deque()
+        self._side = SideWork(self, self._egress, self._prompting, self._usage, self._flagged)
+        self._steering: deque[tuple[str, list[tuple[str, str]]]] = deque()
         self._task: asyncio.Task[TurnEnd] | None = None
         self._turn_ends_at: float | None = None
         self._moved_from: Path | None = None
@@ -171,6 +172,7 @@ class Session:
         self._stop_batch = ""
         self._ineffective = 0
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.prompt_id = ""
         self.first_prompt = ""
         self._observed: deque[Record] = deque()
@@ -202,10 +204,12 @@ class Session:
 
     async def __aenter__(self) -> Session:
         self._host.watchdog.enter()
+        self._loop = asyncio.get_running_loop()
         pid = os.getpid()
-        if self._source == "startup":
+        if self._source in ("startup", "clear"):
             self.write(
                 SessionStarted(
+                    source=self._source,
                     sessionId=self.session_id,
                     cwd=str(self.cwd),
                     project=str(self.project),
@@ -295,8 +299,7 @@ class Session:
         if not outcome.blocked and not outcome.prompt.strip():
             outcome.blocked, outcome.by, outcome.reason = True, "host", "there is nothing in it"
         if outcome.blocked:
-            self.write(PromptRefused(prompt=prompt, by=outcome.by, reason=outcome.reason))
-            self.screen.tell("notice", f"the prompt was refused by {outcome.by}: {outcome.reason}", level="warning")
+            self._refuse_prompt(prompt, outcome.by, outcome.reason)
             return self._result(TurnEnd(EndReason.REFUSED, f"{outcome.by}: {outcome.reason}"))
         self._turn += 1
         self._begin_turn()
@@ -308,6 +311,10 @@ class Session:
             self._finish_turn(end, time.perf_counter())
             return self._result(end)
         return await self._turn_task()
+
+    def _refuse_prompt(self, prompt: str, by: str, reason: str) -> None:
+        self.write(PromptRefused(prompt=prompt, by=by, reason=reason))
+        self.screen.tell("notice", f"the prompt was refused by {by}: {reason}", level="warning")
 
     def _begin_turn(self) -> None:
         self.prompt_id = self.prompt_id or str(uuid.uuid4())
@@ -421,10 +428,42 @@ class Session:
             task.cancel()
             await asyncio.wait([task])
 
-    def steer(self, text: str) -> None:
-        """Send words during a turn; they arrive after the tool call that runs now."""
-        if text.strip():
-            self._steering.append(whole(text))
+    async def steer(self, text: str) -> bool:
+        """Send words during a turn; they arrive after the tool call that runs now. False if a hook refused them."""
+        if not text.strip():
+            return False
+        outcome = await self.dispatcher.prompt_submit(whole(text))
+        if outcome.stop and not outcome.blocked:
+            outcome.blocked, outcome.by, outcome.reason = True, outcome.stop_by, outcome.stop_reason
+        if outcome.blocked or not outcome.prompt.strip():
+            self._refuse_prompt(text, outcome.by or "host", outcome.reason or "there is nothing in it")
+            return False
+        self._steering.append((whole(outcome.prompt), outcome.contexts))
+        return True
+
+    def take_back(self) -> list[str]:
+        """Return words that no turn has taken, and forget them: they came too late, or the turn was interrupted."""
+        words = [text for text, _ in self._steering]
+        self._steering.clear()
+        return words
+
+    def use_model(self, name: str) -> None:
+        """Ask another model from the next request on. Raises ModelError where no plugin answers for it."""
+        prefix, colon, rest = name.partition(":")
+        known = self.known_models()
+        if not colon or not rest or prefix not in known:
+            raise ModelError(
+                f"{name!r} is no model of a plugin that is here: say PREFIX:NAME, with one of {', '.join(known) or '-'}"
+            )
+        self.model_name = name
+        self._prompting.use_model(name)
+        self._window = window_of(self._host, name)
+        self.write(ModelChanged(model=name))
+
+    def use_mode(self, mode: str) -> None:
+        """Set the permission mode, which counts from the next call on."""
+        self.mode = mode
+        self.write(Notice(level="info", text=f"the permission mode is {mode}"))
 
     async def compact(self, instructions: str = "") -> bool:
         """Make the conversation shorter now (`/compact`); False if nobody could."""
@@ -433,7 +472,7 @@ class Session:
 
     async def call_user_tool(self, name: str, given: dict[str, Any]) -> Done:
         """Run a tool for the user himself: all hooks see it, the model does not."""
-        return await self._side_call(name, given, origin="user")
+        return await self._side.call(name, given, origin="user")
 
     # --- what the loop needs ---------------------------------------------------------------------------
 
@@ -591,8 +630,11 @@ class Session:
         if not self._steering:
             return False
         while self._steering:
-            text = self._steering.popleft()
+            text, contexts = self._steering.popleft()
             self._add_user(TextBlock(text=text, origins=(Origin.USER,)), "steer")
+            self.screen.tell("steer", text)
+            for plugin, context in contexts:
+                self._say(context, "context", plugin)
         return True
 
     # --- what is added for the model -------------------------------------------------------------------
@@ -748,6 +790,24 @@ class Session:
         self.write(Notice(level=level, text=text, plugin=plugin))
         self.screen.tell("notice", text, level=level, plugin=plugin)
 
+    @property
+    def watched(self) -> bool:
+        """Whether a person sees what tools print while they run."""
+        return self.screen.streams
+
+    def progress(self, text: str) -> None:
+        """Show what the running call prints; from a tool's thread, too."""
+        call = running_call.get()
+        if not call or not text or not self.screen.streams:
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self.screen.progress, call, text)
+            return
+        self.screen.progress(call, text)
+
     async def fire(self, event: Event) -> list[tuple[str, LifecycleAnswer]]:
         """Fire a lifecycle event; context in the answers goes to the model with the next request."""
         if not self.dispatcher.listens(event.name):
@@ -777,83 +837,15 @@ class Session:
         tools: Sequence[ToolSpec] = (),
     ) -> ModelAnswer:
         """Ask a model for a plugin, through the same onion as the turn's requests."""
-        if depth.get() >= DEPTH:
-            raise ModelError(f"models and hooks ask each other {DEPTH} levels deep; this request is refused")
-        if isinstance(messages, str):
-            messages = [Message(role="user", content=(TextBlock(text=messages),))]
-        request = Request(
-            purpose=purpose,
-            model=model or self.model_name,
-            system=(system,) if system else (),
-            tools=tuple(sorted(tools, key=lambda spec: spec.name)),
-            messages=list(self._egress.messages(f"model.{purpose}", messages)),
-            max_tokens=max_tokens,
-            session_id=self.session_id,
-            request_id=self._prompting.next_id(),
+        return await self._side.ask_model(
+            messages, purpose=purpose, model=model, system=system, max_tokens=max_tokens, tools=tools
         )
-        self.write(
-            RequestRecord(
-                request=request.request_id, purpose=purpose, model=request.model, hash="", messages=len(messages)
-            )
-        )
-        level = depth.set(depth.get() + 1)
-        try:
-            answer = await collect(self.dispatcher.model_call(request))
-        except PegboardError as error:
-            self._end_side_request(request, StopReason.ERROR, Usage(), "", str(error))
-            raise
-        finally:
-            depth.reset(level)
-        self._end_side_request(request, answer.stop_reason, answer.usage, answer.text, "")
-        return answer
-
-    def _end_side_request(self, request: Request, stop: str, usage: Usage, text: str, error: str) -> None:
-        self._usage.add(usage)
-        self.write(ResponseRecord(request=request.request_id, stop_reason=stop, usage=usage, text=text, error=error))
 
     async def call_tool(self, plugin: str, name: str, given: dict[str, Any]) -> ToolResult:
         """Run a tool for a plugin."""
-        done = await self._side_call(name, given, origin=f"hook:{plugin}")
+        done = await self._side.call(name, given, origin=f"hook:{plugin}")
         assert done.outcome is not None
         return done.outcome.result
-
-    async def _side_call(self, name: str, given: dict[str, Any], *, origin: str) -> Done:
-        if depth.get() >= DEPTH:
-            raise ToolError(f"tools and hooks call each other {DEPTH} levels deep; the call of {name} is refused")
-        if self._flagged.live:
-            self._flagged.heed(self)
-        call = ToolCall(id=f"side_{uuid.uuid4().hex[:12]}", name=name, input=given, origin=origin)
-        prepared = self.invoker.prepare(call)
-        level = depth.set(depth.get() + 1)
-        try:
-            done = await self.invoker.invoke(prepared, Batch(calls=(prepared,)))
-        except asyncio.CancelledError as cancelled:
-            self._end_side_call(await self.invoker.finish(prepared, cancelled))
-            raise
-        finally:
-            depth.reset(level)
-        if done.outcome is None:
-            done = await self.invoker.skip(prepared, "deferred")
-        self._end_side_call(done)
-        if self._moved_from is not None:
-            await self.after_call()
-        return done
-
-    def _end_side_call(self, done: Done) -> None:
-        assert done.outcome is not None
-        content = done.outcome.result.content
-        self.write(
-            ToolAttempt(
-                call=done.call.id,
-                name=done.call.name,
-                outcome=done.outcome.kind,
-                attempt=done.attempts,
-                duration_ms=done.outcome.duration_ms,
-                output=content if isinstance(content, str) else "[picture or document]",
-                origin=done.call.origin,
-                input=to_json(done.call.input).decode(),
-            )
-        )
 
     def set_state(self, plugin: str, key: str, value: Any) -> None:
         """Keep a value of a plugin's state; None takes it away."""

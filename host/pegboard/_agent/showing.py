@@ -22,7 +22,9 @@ PLAIN_FACTS = frozenset({"id", "outcome", "ms", "is_error", "level"})
 class Shown:
     """Something for a person to see: text, thinking, tool, result, notice, context or question; `data` has facts.
 
-    A `delta` is a piece of a text that follows as a whole, a `thinking_delta` one of what the model thinks.
+    A `delta` is a piece of a text that follows as a whole, a `thinking_delta` one of what the model thinks, and
+    `output` a piece of what the running call `id` prints. `steer` are words of the person that the model gets now.
+    A `result` of an edit has the hunks of its `patch`, where things are shown as they come.
     """
 
     kind: str
@@ -38,7 +40,10 @@ class Screen:
         self._egress = egress
         self._stream = stream
         self._pieces: dict[str, TextStream] = {}
+        self._outputs: dict[str, TextStream] = {}
         self.on = show is not None
+        self.streams = stream and self.on
+        """Whether what comes in pieces is shown at all."""
         self.holds_text = False
         """Whether the model's text is shown by who holds it, once the message is whole."""
 
@@ -100,6 +105,20 @@ class Screen:
             self._piece(kind, "", last=True)
             self._pieces.pop(kind, None)
 
+    def progress(self, call_id: str, text: str) -> None:
+        """Show some more of what a call prints, as far as it may leave."""
+        if self._show is None:
+            return
+        if not self._egress.open:
+            try:
+                if call_id not in self._outputs:
+                    self._outputs[call_id] = self._egress.stream("text")
+                text = self._outputs[call_id].take(text)
+            except EgressClosedError:
+                return  # the result, which follows, says so
+        if text:
+            self._show(Shown("output", text, {"id": call_id}))
+
     def call(self, call: ToolCall) -> None:
         """Show that a tool is about to be called."""
         if self.on:
@@ -110,7 +129,10 @@ class Screen:
         outcome = done.outcome
         if not self.on or outcome is None:
             return
+        self._outputs.pop(done.call.id, None)
         content = outcome.result.content
+        facts = outcome.result.data
+        patch = facts.get("structuredPatch") if self.streams and isinstance(facts, dict) else None
         self.tell(
             "result",
             content if isinstance(content, str) else "[picture or document]",
@@ -119,4 +141,5 @@ class Screen:
             outcome=str(outcome.kind),
             ms=outcome.duration_ms,
             is_error=outcome.result.is_error,
+            **({"patch": patch} if patch else {}),
         )

@@ -23,6 +23,7 @@ from pegboard.records import (
     Forked,
     HookRecord,
     LifecycleRecord,
+    ModelChanged,
     Notice,
     PromptRefused,
     Quarantined,
@@ -280,6 +281,8 @@ def _plain_row(record: Record) -> dict[str, Any]:
             return {"kind": "session", "name": record.source, "id": record.sessionId, "detail": where}
         case SessionResumed():
             return {"kind": "session", "name": "resume", "detail": record.model}
+        case ModelChanged():
+            return {"kind": "session", "name": "model", "detail": record.model}
         case SessionEnded():
             return {"kind": "session", "name": "end", "decision": record.reason}
         case Forked():

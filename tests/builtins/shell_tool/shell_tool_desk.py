@@ -20,6 +20,7 @@ class ShellServices:
     """As much of a session as the shell tools ask for."""
 
     agent_id = ""
+    watched = False
 
     def __init__(self, folder: Path, session_id: str) -> None:
         self.session_id = session_id
@@ -27,10 +28,14 @@ class ShellServices:
         self.project = folder
         self.journal = SimpleNamespace(path=folder.parent / "state" / "journal.jsonl")
         self.moves: list[Path] = []
+        self.told: list[str] = []
         self.flags = FlagView({"shell.background": True})
 
     def child_environment(self) -> dict[str, str]:
         return {"PEGBOARD_FLAGS_SNAPSHOT": "abc"}
+
+    def progress(self, text: str) -> None:
+        self.told.append(text)
 
     def change_folder(self, new: Path) -> None:
         self.moves.append(new)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from shell_tool_desk import ShellDesk
 
 from pegboard.errors import ToolError, ToolInputError
+from pegboard.messages import ToolResult
 from pegboard.tools import Claims
 from pegboard_builtins.shell_tool import bash as module
 from pegboard_builtins.shell_tool import script
@@ -334,3 +336,32 @@ def test_of_too_much_output_the_ends_are_kept_and_the_rest_is_counted(chunks: li
         assert whole[:20].decode("utf-8", "replace") == head
         assert whole.decode().endswith(tail)
         assert len(tail.encode()) > 20 - 4
+
+
+def test_output_is_told_while_the_command_runs_and_only_where_somebody_looks_on(desk: ShellDesk) -> None:
+    desk.call(bash, command="echo one")
+    assert desk.services.told == []
+    desk.services.watched = True
+    mark = desk.folder / "go"
+
+    async def scenario() -> ToolResult:
+        running = asyncio.create_task(
+            desk.acall(bash, command=f"echo early; until [ -e {mark} ]; do sleep 0.02; done; echo late")
+        )
+        while not desk.services.told:
+            await asyncio.sleep(0.01)
+        assert "".join(desk.services.told) == "early\n"
+        mark.touch()
+        return await running
+
+    result = asyncio.run(scenario())
+    assert result.content == "early\nlate"
+    assert "".join(desk.services.told) == "early\nlate\n"
+
+
+def test_a_flood_of_output_is_told_in_few_pieces(desk: ShellDesk) -> None:
+    desk.services.watched = True
+    result = desk.call(bash, command="yes é | head -c 3000000")
+    assert len(result.content) > 100_000
+    assert sum(map(len, desk.services.told)) < 1_000_000
+    assert set("".join(desk.services.told)) <= {"é", "\n", "�"}
