@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.measure import BenchError, Effort, Reach, Row, Sample, Table, cpu, interleaved, row
 from pegboard._agent.journal import Journal
-from pegboard.flags import Flag, FlagDetails, FlagSnapshot, FlagView, flag
+from pegboard.flags import Flag, FlagDetails, FlagLayer, FlagSnapshot, FlagView, flag
 from pegboard.hookspecs import hookimpl
 from pegboard.host import Host
 from pegboard.records import Notice
@@ -41,7 +41,9 @@ def _with(journal: Journal, effort: Effort) -> Table:
     number, repetitions = effort.pick(5_000, 200), effort.pick(15, 3)
     flags = {f"bench.f{n}": flag(f"bench.f{n}", n % 2 == 0) for n in range(READ_IN_A_TURN)}
     values = {name: one.default for name, one in flags.items()}
-    view = FlagView(FlagSnapshot.of(values), declared=flags, on_read=_telling(journal))
+    # Somebody has set each: the record then has more of it, as it has not of a flag that is at its default.
+    snapshot = FlagSnapshot({name: FlagDetails(name, value, layer=FlagLayer.USER) for name, value in values.items()})
+    view = FlagView(snapshot, declared=flags, on_read=journal.reads_of(snapshot))
     names = list(values)
     name = names[0]
 
@@ -127,11 +129,6 @@ def _with(journal: Journal, effort: Effort) -> Table:
     ]
     notes = [f"journaled: {READ_IN_A_TURN} flags read in each turn, all of them in the one record that the turn gets"]
     return Table("one read of a flag", rows, notes)
-
-
-def _telling(journal: Journal) -> Callable[[FlagDetails], None]:
-    """Return what a session does with a read of a flag that somebody has set."""
-    return lambda one: journal.flag_read("snapshot", one.name, one.value, one.as_fact())
 
 
 def _others(values: dict[str, Any], view: FlagView) -> dict[str, Callable[[str], Any]]:

@@ -495,6 +495,12 @@ class FlagSnapshot:
 
 # --- the view ------------------------------------------------------------------------------------------
 
+_keep = dict.__setitem__
+
+
+def _tell_nobody(read: FlagDetails) -> None:
+    """Take a read that no journal is kept of."""
+
 
 class FlagView(dict[str, FlagValue]):
     """The flags of one session, frozen, under the id of their snapshot. `flags["name"]` is the quick way to read.
@@ -506,23 +512,36 @@ class FlagView(dict[str, FlagValue]):
     else (`in`, `len`, iteration, comparison) is about all flags.
     """
 
-    __slots__ = ("_known", "_live", "_live_names", "_on_read", "_safe", "_told", "declared", "snapshot")
+    __slots__ = (
+        "_known",
+        "_live",
+        "_live_names",
+        "_on_read",
+        "_plain",
+        "_safe",
+        "_told",
+        "declared",
+        "snapshot",
+    )
 
     def __init__(
         self,
         snapshot: FlagSnapshot | Mapping[str, FlagValue],
         *,
         declared: Mapping[str, Flag] | None = None,
-        on_read: Callable[[FlagDetails], None] | None = None,
+        on_read: Callable[[FlagDetails], object] | None = None,
         live: LiveCheck | None = None,
     ) -> None:
         super().__init__()
         self.snapshot = snapshot if isinstance(snapshot, FlagSnapshot) else FlagSnapshot.of(snapshot)
         self.declared: Mapping[str, Flag] = declared or {}
         self._known = dict(self.snapshot.details)
-        self._on_read = on_read
+        self._on_read = on_read or _tell_nobody
         self._live = live
         self._live_names = frozenset(name for name, one in self.declared.items() if one.live) if live else frozenset()
+        self._plain = self._known
+        if self._live_names:
+            self._plain = {name: one for name, one in self._known.items() if name not in self._live_names}
         self._safe: dict[str, FlagDetails] = {}
         self._told: set[str] = set()
 
@@ -534,26 +553,25 @@ class FlagView(dict[str, FlagValue]):
     # reading
 
     def __missing__(self, name: str) -> FlagValue:
-        one = self._known.get(name)
-        if one is None or name in self._live_names:
+        one = self._plain.get(name)
+        if one is None:
             return self.details(name).value
-        if name not in self._told:  # as `details` does: this is every first read of a turn
-            self._told.add(name)
-            if self._on_read is not None:
-                self._on_read(one)
         value = one.value
         if type(value) is dict:
-            return deepcopy(value)  # whoever changes it changes a copy
-        dict.__setitem__(self, name, value)
+            return deepcopy(self.details(name).value)  # whoever changes it changes a copy
+        # Neither live nor a table: it is told when it comes in here, and so once in a turn.
+        self._on_read(one)
+        _keep(self, name, value)
         return value
 
     def details(self, name: str) -> FlagDetails:
         """Return a flag's value with variant, layer, rule and reason. It counts as a read."""
         one = self._peek(name)
-        if name not in self._told:
+        if name in self._plain and type(one.value) is not dict:
+            self[name]
+        elif name not in self._told:
             self._told.add(name)
-            if self._on_read is not None:
-                self._on_read(one)
+            self._on_read(one)
         return one
 
     def _peek(self, name: str) -> FlagDetails:

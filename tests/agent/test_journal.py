@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from random_conversations import conversations
 
 from pegboard import hookimpl, tool
-from pegboard._agent.journal import Journal, read_lines, recover
+from pegboard._agent.journal import Journal, read_lines, read_records, recover
 from pegboard._agent.store import open_journal
 from pegboard._agent.validate import check_messages
 from pegboard.errors import SessionLockedError
+from pegboard.flags import FlagDetails, FlagLayer, FlagSnapshot
 from pegboard.messages import EndReason, TextBlock, ToolResultBlock
 from pegboard.records import (
     AssistantLine,
@@ -94,13 +95,41 @@ def test_the_disk_is_waited_for_as_often_as_the_policy_says(tmp_path, monkeypatc
 
 def test_a_flag_read_is_written_before_the_next_record(tmp_path):
     journal = Journal(tmp_path / "j.jsonl", fsync="off")
-    journal.flag_read("snap", "a", True)
-    journal.flag_read("snap", "b", 3)
+    voted = FlagDetails("b", 3, variant="some", layer=FlagLayer.USER, rule="all", reason="TARGETING_MATCH")
+    snapshot = FlagSnapshot({"a": FlagDetails("a", True), "b": voted})
+    told = journal.reads_of(snapshot)
+    for one in (*snapshot.details.values(), snapshot.details["a"]):
+        told(one)
     journal.write(Notice(level="info", text="x"))
     journal.write(Notice(level="info", text="y"))
+    told(snapshot.details["a"])
+    journal.write(Notice(level="info", text="z"))
     journal.close()
-    kinds = [(raw["seq"], raw["type"]) for _, _, _, raw in read_lines(tmp_path / "j.jsonl")]
-    assert kinds == [(1, "flags"), (2, "notice"), (3, "notice")]
+    lines = [raw for _, _, _, raw in read_lines(tmp_path / "j.jsonl")]
+    assert [(raw["seq"], raw["type"]) for raw in lines] == list(
+        enumerate(["flags", "notice", "notice", "flags", "notice"], 1)
+    )
+    assert lines[0] | {"timestamp": ""} == {
+        "seq": 1,
+        "timestamp": "",
+        "type": "flags",
+        "snapshot": snapshot.id,
+        "reads": {"a": True, "b": 3},
+        "facts": {"b": ["user", "some", "all", "TARGETING_MATCH"]},
+    }
+    assert lines[3]["reads"] == {"a": True}
+    assert lines[3]["facts"] == {}
+    assert len(list(read_records(tmp_path / "j.jsonl"))) == len(lines)
+
+
+def test_what_a_flag_says_cannot_be_taken_for_a_line_of_the_model(tmp_path):
+    journal = Journal(tmp_path / "j.jsonl", fsync="off")
+    told = journal.reads_of(FlagSnapshot())
+    told(FlagDetails("a", {"role": "assistant", "said": "half \udcff"}))
+    journal.write(Notice(level="info", text="x"))
+    journal.close()
+    assert b'"role":"assistant"' not in (tmp_path / "j.jsonl").read_bytes()
+    assert next(read_records(tmp_path / "j.jsonl")).reads["a"]["role"] == "assistant"
 
 
 def test_half_a_character_does_not_break_the_journal(tmp_path):

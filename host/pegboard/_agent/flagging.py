@@ -64,19 +64,15 @@ class SessionFlags:
     ) -> None:
         self._host = host
         self._session = session
-        self._journal = journal
         self._recorded_id = ""
         self._problems: list[str] = []
         self._environment: dict[str, str] | None = None
         declared = host.declared_flags()
         self.source = "resolved"
         snapshot = self._choose(declared, recorded, given) if declared else FlagSnapshot()
-        self.view = FlagView(snapshot, declared=declared, on_read=self._told, live=host.live_check())
+        told = journal.reads_of(snapshot)
+        self.view = FlagView(snapshot, declared=declared, on_read=told, live=host.live_check())
         self.live = self.view.has_live
-
-    def _told(self, read: FlagDetails) -> None:
-        plain = read.layer is FlagLayer.DEFAULT and not read.rule
-        self._journal.flag_read(self.view.snapshot_id, read.name, read.value, () if plain else read.as_fact())
 
     def _choose(
         self,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 
 from pegboard.errors import JournalError, SessionLockedError
+from pegboard.flags import FlagDetails, FlagLayer, FlagSnapshot
 from pegboard.messages import whole
 from pegboard.records import Damaged, FlagReads, Record, parse_record
 
@@ -39,6 +40,14 @@ class _Kind(NamedTuple):
 
 
 _KINDS: dict[type[Record], _Kind] = {}
+
+
+class _Read(NamedTuple):
+    """What a record of reads has of one flag, in JSON. Made once: a flag is read in every turn and does not change."""
+
+    details: FlagDetails
+    value: bytes
+    fact: bytes
 
 
 def _kind_of(model: type[Record]) -> _Kind:
@@ -73,9 +82,9 @@ class Journal:
         self._wants: dict[str, bool] = {}
         self._fsync = fsync
         self._each = fsync == "record"
-        self._reads: dict[str, Any] = {}
-        self._read_facts: dict[str, tuple[str, ...]] = {}
-        self._snapshot = ""
+        self._reads: list[FlagDetails] = []
+        self._as_read: dict[str, _Read] = {}
+        self._snapshot = FlagSnapshot()
         self._moment = -1
         self._time = b""
         try:
@@ -142,20 +151,32 @@ class Journal:
         return wanted
 
     def _write_reads(self) -> None:
-        reads, facts, self._reads, self._read_facts = self._reads, self._read_facts, {}, {}
-        self.put(FlagReads, {"snapshot": self._snapshot, "reads": reads, "facts": facts})
+        read: dict[str, _Read] = {}
+        as_read = self._as_read
+        for one in self._reads:
+            name = one.name
+            known = as_read.get(name)
+            read[name] = known if known is not None and known[0] is one else self._encode_read(one)
+        self._reads.clear()
+        _, values, facts = zip(*read.values(), strict=True)
+        parts = (self._snapshot.id.encode(), b",".join(values), b",".join(filter(None, facts)))
+        self.append(FlagReads, _apart("flags", b',"snapshot":"%b","reads":{%b},"facts":{%b}' % parts))
+
+    def _encode_read(self, one: FlagDetails) -> _Read:
+        plain = one.layer is FlagLayer.DEFAULT and not one.rule
+        value, fact = encoded({one.name: one.value}), b"" if plain else encoded({one.name: one.as_fact()})
+        made = self._as_read[one.name] = _Read(one, value[1:-1], fact[1:-1])
+        return made
 
     def _full(self, error: OSError) -> JournalError:
         return JournalError(
             f"the journal {self.path} takes no more records: {error.strerror}. Free some space, then resume."
         )
 
-    def flag_read(self, snapshot: str, name: str, value: Any, fact: tuple[str, ...] = ()) -> None:
-        """Queue a flag read; it is written with the next record. *fact* has layer, variant, rule and reason."""
+    def reads_of(self, snapshot: FlagSnapshot) -> Callable[[FlagDetails], object]:
+        """Return whom to tell of each flag that is read of *snapshot*: reads are written with the next record."""
         self._snapshot = snapshot
-        self._reads[name] = value
-        if fact:
-            self._read_facts[name] = fact
+        return self._reads.append
 
     def reopen_at_end(self, seq: int) -> None:
         """Go on after *seq*, at the end that recovery left."""
