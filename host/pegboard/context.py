@@ -61,6 +61,8 @@ class Services(Protocol):
     def turn(self) -> int: ...
     @property
     def folder(self) -> Path: ...
+    @property
+    def config_dir(self) -> Path: ...
     def write(self, record: Record) -> None: ...
     def consented(self, wanted: Wanted) -> bool: ...
     async def ask_model(
@@ -175,6 +177,11 @@ class Ctx:
     def folder(self) -> Path:
         """Where the session's own files lie, beside its journal. It may not exist yet; make it with mode 0700."""
         return self._services.folder
+
+    @property
+    def config_dir(self) -> Path:
+        """The folder of the user's settings."""
+        return self._services.config_dir
 
     @property
     def prompt_id(self) -> str:

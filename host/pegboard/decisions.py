@@ -31,7 +31,8 @@ class Decision(_Answer):
 
     `updated_input` replaces the whole input; only an implementation marked `rewrites=True` may set it.
     `context` is shown to the model beside the result. `result` stands in for running the tool (allow only).
-    `stop` ends the turn after this call, with `reason` for the user.
+    `stop` ends the turn after this call, with `reason` for the user. `always` are permission rules that would let
+    such calls run from now on, for the question that an ask, or no verdict, may come to.
     """
 
     verdict: Verdict | None = None
@@ -41,6 +42,7 @@ class Decision(_Answer):
     result: str | None = None
     stop: bool = False
     rule: str = ""
+    always: tuple[str, ...] = ()
 
     @classmethod
     def allow(cls, reason: str = "", *, updated_input: dict[str, Any] | None = None) -> Self:
@@ -116,7 +118,8 @@ class Resolution(_Answer):
 
     `updated_input` is frozen and decided again. `remember` names how long the answer holds
     ("once", "session", "always"); `rules` are permission rules that shall allow calls from now on for that long, too.
-    `interrupt` ends the turn with a deny.
+    `interrupt` ends the turn with a deny. What a person can be offered: `Resolution(allow=True)` for once,
+    `remember="session"` for this very call again, `remember="always", rules=ask.always` for what the rules cover.
     """
 
     allow: bool

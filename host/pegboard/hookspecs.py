@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, TypeVar, overload
 
 import pluggy
+from pydantic_core import to_json
 
 from pegboard._dataclass import dataclass
 from pegboard.context import Ctx, Registry
@@ -96,12 +99,38 @@ class State:
 
 @dataclass(frozen=True)
 class Ask:
-    """A call that somebody must be asked about. An answer holds for `call.input_hash` alone."""
+    """A call that somebody must be asked about. An answer holds for `call.input_hash` alone.
+
+    `by` is the plugin that wants the question, "" for the host's own default; `rule` what it goes by, `reason` why,
+    with the rule's file and line. `always` are the permission rules that would let such calls run from now on: an
+    answer for "always" hands them back in `Resolution.rules`; it is empty where no rule would end the question.
+    `batch` is the message that the call is one of, `describe` says what the call would change (see `diff`).
+    """
 
     call: ToolCall
     reason: str
     by: str = ""
     rule: str = ""
+    always: tuple[str, ...] = ()
+    batch: Batch = Batch()
+    describe: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def shown(self) -> str:
+        """What will run, byte for byte: a command as it is, the input of any other tool as JSON, a key a line.
+
+        Control characters in a command are as they are, too: who prints it makes them visible first.
+        """
+        given = self.call.input
+        command = given.get("command")
+        if isinstance(command, str):
+            return command
+        return to_json(given, indent=2).decode()
+
+    @cached_property
+    def diff(self) -> str:
+        """What the call would change, as a unified diff; "" where its tool does not say. It may read the disk."""
+        return self.describe() if self.describe is not None else ""
 
 
 Spec = TypeVar("Spec", bound=Callable[..., Any])

@@ -82,6 +82,7 @@ def _covers(tree: str, name: str) -> bool:
 
 ClaimsOf = Callable[[dict[str, Any], Path], Claims]
 Normalise = Callable[[dict[str, Any], Path], dict[str, Any]]
+Preview = Callable[[dict[str, Any], Path], str]
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class Tool:
     means that nobody said, and such a tool counts as external. `timeout` is in seconds, None for no limit.
     `normalise` takes a validated wire input and the working folder and returns the input that hooks see and that
     runs: paths made absolute, defaults written out. It must not touch the disk and must leave its own output alone.
+    `preview` takes the input and the working folder and returns what the call would change, as a unified diff, for
+    whoever is asked about it; it may read the disk, and must not raise.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Tool:
     egress: tuple[str, ...] | None = None
     max_output: int | None = None
     normalise: Normalise | None = None
+    preview: Preview | None = None
     owner: str = field(default="", compare=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -235,6 +239,7 @@ def tool(
     egress: Iterable[str] | None = None,
     max_output: int | None = None,
     normalise: Normalise | None = None,
+    preview: Preview | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -250,6 +255,7 @@ def tool(
     egress: Iterable[str] | None = None,
     max_output: int | None = None,
     normalise: Normalise | None = None,
+    preview: Preview | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function; its facts are those of `Tool`.
 
@@ -275,6 +281,7 @@ def tool(
             egress=None if egress is None else tuple(egress),
             max_output=max_output,
             normalise=normalise,
+            preview=preview,
         )
 
     return make(function) if function is not None else make

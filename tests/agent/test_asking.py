@@ -144,3 +144,43 @@ async def test_the_users_own_calls_need_no_permission_and_hooks_still_see_them()
         host.load(Says(Decision.deny("not even you")))
         assert (await host.invoke("alone", name="mine")).result.content == "not even you"
         assert watch.kinds == ["ok", "denied"]
+
+
+async def test_an_answer_with_another_input_is_asked_about_anew_where_somebody_else_minds_that():
+    """Who answers with a new input consents to it; nobody has answered the question that only the new input raises."""
+
+    class Minds:
+        @hookimpl
+        def pre_tool(self, call):
+            return Decision.ask("not b") if call.input["name"] == "b" else None
+
+    class Answers:
+        asked: list = []
+
+        @hookimpl
+        def resolve_ask(self, ask):
+            self.asked.append((ask.call.input["name"], ask.by))
+            return Resolution(allow=True, updated_input={"name": "b"}) if ask.by == "" else None
+
+    _, told, watch, records = await asked(Minds, Answers())
+    assert (watch.kinds, log) == (["denied"], [])
+    assert "not b" in told.content
+    assert Answers.asked == [("a", ""), ("b", "Minds")]
+    assert [record.allowed for record in records] == [True, False]
+
+
+async def test_answers_that_change_the_input_for_ever_end_in_a_refusal():
+    class Minds:
+        @hookimpl
+        def pre_tool(self, call):
+            return Decision(verdict="ask", rule=call.input["name"])
+
+    class Changes:
+        @hookimpl
+        def resolve_ask(self, ask):
+            return Resolution(allow=True, updated_input={"name": ask.call.input["name"] + "x"})
+
+    _, told, watch, records = await asked(Minds, Changes)
+    assert (watch.kinds, log) == (["denied"], [])
+    assert "again and again" in told.content
+    assert len(records) == 5

@@ -23,6 +23,7 @@ from pegboard_builtins.file_tools.matching import (
 )
 from pegboard_builtins.file_tools.patch import structured_patch
 from pegboard_builtins.file_tools.paths import absolute, claim_file, explain, normalise, place_to_write
+from pegboard_builtins.file_tools.preview import preview_edit
 from pegboard_builtins.file_tools.stamps import must_have_read, remember, seen
 from pegboard_builtins.file_tools.text import TextFile, digest, must_be_text, printable, read_bytes
 
@@ -32,6 +33,7 @@ from pegboard_builtins.file_tools.text import TextFile, digest, must_be_text, pr
     claims=claim_file(Claims.write),
     egress=("file",),
     normalise=normalise("file_path", replace_all=False),
+    preview=preview_edit,
 )
 async def edit(
     file_path: Annotated[str, Field(description="The file to change. An absolute path is best.")],

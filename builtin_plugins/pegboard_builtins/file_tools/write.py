@@ -16,6 +16,7 @@ from pegboard.tools import Claims, tool
 from pegboard_builtins.file_tools.atomic import replace, writing
 from pegboard_builtins.file_tools.patch import structured_patch
 from pegboard_builtins.file_tools.paths import absolute, claim_file, explain, normalise, place_to_write
+from pegboard_builtins.file_tools.preview import preview_write
 from pegboard_builtins.file_tools.stamps import must_have_read, remember, seen
 from pegboard_builtins.file_tools.text import TextFile, digest, must_be_text, printable, read_bytes
 
@@ -26,6 +27,7 @@ from pegboard_builtins.file_tools.text import TextFile, digest, must_be_text, pr
     claims=claim_file(Claims.write),
     egress=("file",),
     normalise=normalise("file_path"),
+    preview=preview_write,
 )
 async def write(
     file_path: Annotated[str, Field(description="The file to write. An absolute path is best.")],

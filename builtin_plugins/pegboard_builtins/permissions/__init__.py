@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pegboard.context import Ctx, Registry
-from pegboard.decisions import Answer, Decision, Resolution
+from pegboard.decisions import Answer, Decision, Resolution, Verdict
 from pegboard.errors import SettingsError
 from pegboard.flags import Ramp
 from pegboard.hookspecs import Ask, hookimpl
@@ -17,6 +17,7 @@ from pegboard_builtins.permissions.settings import TABLE, TIGHTENING, Permission
 
 if TYPE_CHECKING:
     from pegboard_builtins.permissions.rules import RuleSet
+    from pegboard_builtins.permissions.subject import Subject
 
 _MODE_WAS_SET = "mode_was_set"
 _open_questions = OpenQuestions()
@@ -56,7 +57,7 @@ def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     mode = _mode(ctx, rules)
     ramps = ctx.all_settings.table(TABLE).get("ramps")
     if not ramps:
-        return decide(subject, rules, mode)
+        return _with_always(decide(subject, rules, mode), subject, rules, mode, ctx)
     from pegboard_builtins.permissions.ramps import differs, parted
 
     in_force, held = parted(rules, ramps, ctx.flags, lambda text: ctx.notice(text, level="warning"))
@@ -66,7 +67,18 @@ def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
         if differs(decision, would):
             verdict, reason = (str(would.verdict), would.reason) if would is not None else ("none", "")
             ctx.shadow("pre_tool", call.id, verdict, reason, flag=one.flag, by=one.rule, warn=one.how is Ramp.WARN)
-    return decision
+    return _with_always(decision, subject, in_force, mode, ctx)
+
+
+def _with_always(decision: Decision | None, subject: Subject, rules: RuleSet, mode: str, ctx: Ctx) -> Decision | None:
+    """Say by which rules such calls would run from now on, where a person is going to be asked."""
+    asks = decision.verdict is Verdict.ASK if decision is not None else not subject.read_only
+    if not asks or not ctx.interactive:
+        return decision
+    from pegboard_builtins.permissions.always import always_rules
+
+    found = always_rules(subject, rules, mode)
+    return (decision or Decision()).model_copy(update={"always": found}) if found else decision
 
 
 def _mode(ctx: Ctx, rules: RuleSet) -> str:
@@ -95,6 +107,20 @@ def event(record: Record, ctx: Ctx) -> None:
         if key is not None:
             remember(ctx.state, key, allow=record.allowed)
             grant(ctx.state, record)
+            if record.remember == "always" and record.allowed and record.rules:
+                _keep(ctx, record)
+
+
+def _keep(ctx: Ctx, record: AskRecord) -> None:
+    from pegboard_builtins.permissions.keeping import keep_rules
+
+    rules = ", ".join(record.rules)
+    try:
+        file = keep_rules(ctx.config_dir, ctx.project, record.rules)
+    except SettingsError as wrong:
+        ctx.notice(f"allowed for this session only, because it cannot be kept: {rules}: {wrong}", level="warning")
+    else:
+        ctx.notice(f"from now on allowed in this folder: {rules} ({file})")
 
 
 @hookimpl(matcher="SessionStart")

@@ -14,7 +14,7 @@ from pegboard.records import AskRecord
 STATE_KEY = "answers"
 GRANTED = "granted_rules"
 KEPT = frozenset({"session", "always"})
-"""Until something writes rules into the settings, an "always" holds for the session."""
+"""How long an answer is to hold, where it is kept: an "always" without rules holds for the session."""
 OPEN_QUESTIONS = 1_000
 
 

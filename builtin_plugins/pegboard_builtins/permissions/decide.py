@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pegboard.decisions import Decision, Verdict
+from pegboard_builtins.permissions.commands import Command
 from pegboard_builtins.permissions.paths import is_inside
 from pegboard_builtins.permissions.permit import permission
 from pegboard_builtins.permissions.plain import critical, folders_of, is_plainly_reading, is_protected
@@ -74,6 +75,12 @@ def _without_rules(subject: Subject, rules: RuleSet) -> Decision | None:
         if plainly_reads(subject, rules):
             return answer(Verdict.ALLOW, "the command plainly only reads", "read-only commands")
     return None
+
+
+def plainly_reads_in(command: Command, subject: Subject, rules: RuleSet) -> bool:
+    """Whether one command of the subject's needs no rule."""
+    bases = folders_of(subject.analysis, subject.cwd) if subject.analysis is not None else None
+    return bases is not None and is_plainly_reading(command, bases, rules.readable)
 
 
 def plainly_reads(subject: Subject, rules: RuleSet) -> bool:

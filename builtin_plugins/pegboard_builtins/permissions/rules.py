@@ -149,9 +149,20 @@ class _Building:
             for value in self._texts(table[key], key, source):
                 self._add(key, value, _source_of(value, source, file.text))
         if trusted:
+            self._add_folder(file, table.get("projects"))
             self._set_mode(table.get("mode"), file.source((TABLE, "mode")))
             source = file.source((TABLE, "additional_directories"))
             self.folders += self._texts(table.get("additional_directories", []), "additional_directories", source)
+
+    def _add_folder(self, file: LayerFile, folders: Any) -> None:
+        """Add what a file says about this very project."""
+        own = folders.get(str(self.project)) if isinstance(folders, dict) else None
+        if not isinstance(own, dict):
+            return
+        for key in LISTS:
+            source = file.source((TABLE, "projects", str(self.project), key))
+            for value in self._texts(own.get(key, []), key, source):
+                self._add(key, value, _source_of(value, source, file.text), root=self.project)
 
     def add_claude_file(self, read: ClaudeFile, layer: SettingsLayer) -> None:
         self.problems += read.problems
@@ -207,8 +218,8 @@ class _Building:
                 self.problems.append(f"{source}: permissions.{key}: {value!r} is no text; the others still count")
         return [value for value in values if isinstance(value, str)]
 
-    def _add(self, key: str, text: str, source: Source) -> None:
-        root = Path.home() if source.layer is SettingsLayer.USER else self.project
+    def _add(self, key: str, text: str, source: Source, *, root: Path | None = None) -> None:
+        root = root or (Path.home() if source.layer is SettingsLayer.USER else self.project)
         try:
             pattern = parse(text, allows=key == "allow")
             rule = Rule(pattern, source, root)

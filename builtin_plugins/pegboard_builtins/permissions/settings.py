@@ -22,6 +22,16 @@ def _only_texts(value: Any) -> Any:
 Rules = Annotated[tuple[str, ...], BeforeValidator(_only_texts)]
 
 
+class FolderRules(BaseModel):
+    """`[permissions.projects."/a/folder"]`: rules of the user's for one project; answers for "always" come here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    allow: Rules = Field(default=(), description="Calls that run in this folder without a question.")
+    ask: Rules = Field(default=(), description="Calls that are always asked about in this folder.")
+    deny: Rules = Field(default=(), description="Calls that never run in this folder.")
+
+
 class PermissionSettings(BaseModel):
     """`[permissions]`: who may do what. Lists add up over all layers; deny is asked first, then ask, then allow."""
 
@@ -37,6 +47,9 @@ class PermissionSettings(BaseModel):
     )
     additional_directories: Rules = Field(default=(), description="Folders that belong to the workspace.")
     claude: bool = Field(default=True, description="Whether .claude/settings*.json are read too.")
+    projects: dict[str, FolderRules] = Field(
+        default={}, description="Rules for single folders, by their paths: what you answered with always is kept here."
+    )
     ramps: dict[str, str] = Field(
         default={}, description="Flags that hold rules back, by the rule as it is written: off, shadow, warn, enforce."
     )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from pegboard._board.registry import describe
 from pegboard._board.threads import Threads
 from pegboard._board.waiting import LateError, within
 from pegboard.context import Ctx
-from pegboard.decisions import Verdict
+from pegboard.decisions import Resolution, Verdict
 from pegboard.errors import ToolError, UnknownToolError
 from pegboard.hookspecs import Ask
 from pegboard.messages import (
@@ -39,10 +40,13 @@ from pegboard.messages import (
     whole,
 )
 from pegboard.records import AskRecord, Record, Spilled, ToolAttempt, ToolStarted
-from pegboard.tools import Claims, Tool
+from pegboard.tools import Claims, Preview, Tool
 
 DEPTH = 4
 """How deep tools and hooks may call tools and models through the host."""
+
+QUESTIONS = 5
+"""How often one call may be asked about, where each answer changes its input to one that somebody else minds."""
 
 depth: ContextVar[int] = ContextVar("pegboard_depth", default=0)
 running_call: ContextVar[str] = ContextVar("pegboard_running_call", default="")
@@ -188,15 +192,59 @@ class Invoker:
         return call.origin != "user" and not self.tools[call.name].read_only
 
     async def _asked(self, decided: CallOutcome, batch: Batch) -> CallOutcome | Done:
-        call = decided.call
-        reason = decided.reason or "no rule allows it"
-        answer, by = await self._dispatcher.resolve_ask(Ask(call, reason, decided.by, decided.rule))
+        """Ask; an answer with another input is decided again, and what that would have to ask anew is asked."""
+        for _ in range(QUESTIONS):
+            call = decided.call
+            reason = decided.reason or "no rule allows it"
+            ask = Ask(call, reason, decided.by, decided.rule, decided.always, batch, self._description_of(call))
+            answer, by = await self._dispatcher.resolve_ask(ask)
+            self._note_answer(ask, answer, by)
+            if answer is None:
+                decided.reason = (
+                    f"{call.name} needs permission ({reason}), and nobody can be asked. "
+                    f"Do not try the same again; go on without it, or say what you would have done."
+                )
+                decided.by = decided.by or "host"
+                return await self._denied(decided)
+            if not answer.allow:
+                decided.reason = answer.reason or f"{by} refused {call.name}"
+                decided.by = by
+                done = await self._denied(decided)
+                if answer.interrupt and done.stop is None:
+                    done.stop = decided.reason
+                return done
+            if answer.updated_input is None:
+                return decided
+            again = await self._decided_again(call, answer.updated_input, batch)
+            again.contexts = decided.contexts + again.contexts
+            if again.verdict is Verdict.DENY:
+                return await self._denied(again)
+            if again.verdict is not Verdict.ASK or (again.by, again.rule) == (decided.by, decided.rule):
+                return again
+            decided = again  # somebody else minds the new input: whoever answered was not asked about that
+        decided.verdict, decided.reason = Verdict.DENY, "its input was changed again and again while it was asked about"
+        return await self._denied(decided)
+
+    async def _decided_again(self, call: ToolCall, given: dict[str, Any], batch: Batch) -> CallOutcome:
+        """Freeze and decide on an input that an answer put in the place of the one that was asked about."""
+        changed = call.model_copy(update={"input": given, "input_hash": input_hash(given)})
+        again = await self._dispatcher.pre_tool(changed, batch, can_defer=False)
+        problem = self.problems(again.call)
+        if again.verdict is Verdict.DENY and not problem:
+            return again
+        if not problem and again.call.input_hash != changed.input_hash:
+            problem = "the input was changed after it was allowed"
+        if problem:
+            again.verdict, again.reason = Verdict.DENY, problem
+        return again
+
+    def _note_answer(self, ask: Ask, answer: Resolution | None, by: str) -> None:
         self._around.write(
             AskRecord(
-                call=call.id,
-                name=call.name,
-                input_hash=call.input_hash,
-                reason=reason,
+                call=ask.call.id,
+                name=ask.call.name,
+                input_hash=ask.call.input_hash,
+                reason=ask.reason,
                 allowed=answer is not None and answer.allow,
                 by=by or "host",
                 answer=answer.reason if answer is not None else "nobody could be asked",
@@ -204,35 +252,10 @@ class Invoker:
                 rules=answer.rules if answer is not None else (),
             )
         )
-        if answer is None:
-            decided.reason = (
-                f"{call.name} needs permission ({reason}), and nobody can be asked. "
-                f"Do not try the same again; go on without it, or say what you would have done."
-            )
-            decided.by = decided.by or "host"
-            return await self._denied(decided)
-        if not answer.allow:
-            decided.reason = answer.reason or f"{by} refused {call.name}"
-            decided.by = by
-            done = await self._denied(decided)
-            if answer.interrupt and done.stop is None:
-                done.stop = decided.reason
-            return done
-        if answer.updated_input is not None:
-            changed = call.model_copy(
-                update={"input": answer.updated_input, "input_hash": input_hash(answer.updated_input)}
-            )
-            again = await self._dispatcher.pre_tool(changed, batch, can_defer=False)
-            problem = self.problems(again.call)
-            if again.verdict is Verdict.DENY or problem:
-                again.reason = problem or again.reason
-                return await self._denied(again)
-            if again.call.input_hash != changed.input_hash:
-                again.reason = "the input was changed after it was allowed"
-                return await self._denied(again)
-            again.contexts = decided.contexts + again.contexts
-            return again
-        return decided
+
+    def _description_of(self, call: ToolCall) -> Callable[[], str] | None:
+        preview = self.tools[call.name].preview
+        return None if preview is None else partial(_described, preview, dict(call.input), self._around.cwd)
 
     async def _denied(self, decided: CallOutcome) -> Done:
         reason = decided.reason or f"refused by {decided.by}"
@@ -405,6 +428,14 @@ class Interrupted(asyncio.CancelledError):
         self.done = done
         self.told = told
         super().__init__()
+
+
+def _described(preview: Preview, given: dict[str, Any], cwd: Path) -> str:
+    """Return what a tool says a call would change; nothing where it cannot: the question is asked all the same."""
+    try:
+        return preview(given, cwd)
+    except Exception:
+        return ""
 
 
 def _being_cancelled() -> bool:

@@ -865,6 +865,11 @@ class Session:
         """Return a plugin's own settings."""
         return self._host.plugin_settings(plugin, self.flags)
 
+    @property
+    def config_dir(self) -> Path:
+        """The folder of the user's settings."""
+        return self._host.config_dir
+
     def settings_view(self) -> SettingsView:
         """Return every setting with its origin."""
         return self._host.view

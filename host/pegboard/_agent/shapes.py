@@ -29,6 +29,7 @@ class HostServices(Protocol):
 
     view: SettingsView
     state_dir: Path
+    config_dir: Path
     environment: Mapping[str, str]
     flag_problems: list[str]
     threads: Threads

@@ -342,6 +342,8 @@ class Dispatcher:
                 seen = "" if decision.verdict is Verdict.ALLOW else seen
         if decision.context:
             outcome.contexts.append((impl.plugin, decision.context))
+        if decision.always:
+            outcome.always = (*outcome.always, *decision.always)
         if decision.stop and not outcome.stop:
             outcome.stop, outcome.stop_reason = True, decision.reason
         votes.append(Vote(impl.plugin, decision, seen))

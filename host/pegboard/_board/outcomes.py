@@ -59,6 +59,7 @@ class CallOutcome:
     stop: bool = False
     stop_reason: str = ""
     contexts: list[tuple[str, str]] = field(default_factory=list)
+    always: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

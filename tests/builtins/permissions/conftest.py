@@ -48,6 +48,8 @@ class SessionStandIn:
     session_id: str = "s1"
     state: dict[str, Any] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    interactive: bool = False
+    config_dir: Path = Path("/nowhere")
 
     @property
     def journal(self) -> Any:
@@ -99,6 +101,7 @@ class Guarded:
         )
         view.declare(TABLE, PermissionSettings, tightening=TIGHTENING)
         self.session = SessionStandIn(self.project, view, cwd or self.project, mode)
+        self.session.config_dir = self.home / ".config" / "pegboard"
         return Ctx(self.session, "permissions")  # type: ignore[arg-type]
 
     def ask(self, ctx: Ctx, tool: str, given: dict[str, Any]) -> Decision | None:
