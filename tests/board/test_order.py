@@ -27,6 +27,7 @@ def some_places(draw: st.DrawFn) -> list[Place]:
             draw(st.sampled_from(["", "acme", "zoo"])),
             before=draw(SOME),
             after=draw(SOME),
+            innermost=draw(st.booleans()),
         )
         for name in names
     ]

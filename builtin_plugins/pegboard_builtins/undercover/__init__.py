@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from pegboard.context import Ctx, Registry
@@ -9,6 +10,7 @@ from pegboard.decisions import Decision
 from pegboard.errors import PegboardError
 from pegboard.hookspecs import hookimpl
 from pegboard.messages import ToolCall
+from pegboard.requests import CallNext, Request, StreamEvent
 from pegboard_builtins.undercover.settings import UndercoverSettings
 
 if TYPE_CHECKING:
@@ -61,6 +63,18 @@ def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
         return Decision.deny(f"names cannot be looked for, so nothing leaves: {error}")
     except Exception as error:  # without its words: they may hold what must not leave
         return Decision.deny(f"names cannot be looked for, so nothing leaves: {type(error).__name__}")
+
+
+def _has_aliases(ctx: Ctx) -> bool:
+    return _is_on(ctx) and bool(ctx.settings.aliases)
+
+
+@hookimpl(guard=True, after="*", when=_has_aliases)
+def model_call(request: Request, call_next: CallNext, ctx: Ctx) -> AsyncIterator[StreamEvent]:
+    """Let the model work under stand-in names: the innermost frame, so that nothing is added behind it."""
+    from pegboard_builtins.undercover.aliasing import under_aliases
+
+    return under_aliases(_of(ctx), request, call_next, ctx)
 
 
 def _of(ctx: Ctx) -> Undercover:

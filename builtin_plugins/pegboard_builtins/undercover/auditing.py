@@ -9,7 +9,7 @@ from pegboard.context import HostView
 from pegboard_builtins.undercover.guard import surfaces_of
 from pegboard_builtins.undercover.settings import DONE, TOLD, Policy, UndercoverSettings
 
-COVERED, BLOCKED, OPEN, UNKNOWN = "covered", "blocked", "open", "unknown"
+COVERED, BLOCKED, OPEN, UNKNOWN, INSIDE = "covered", "blocked", "open", "unknown", "inside"
 STATES = {Policy.MASK: COVERED, Policy.DENY: BLOCKED, Policy.ASK: BLOCKED, Policy.ALLOW: OPEN}
 
 
@@ -30,12 +30,18 @@ def audit(host: HostView, settings: UndercoverSettings) -> Iterator[Row]:
     for name, (owner, surface) in host.surfaces().items():
         policy = settings.policy(name)
         state = STATES[policy] if settings.on else OPEN
-        yield Row("surface", owner, name, name, str(policy), "inside" if surface.inside and state == OPEN else state)
+        if surface.inside and state == OPEN:
+            aliased = settings.on and settings.aliases
+            yield Row(
+                "surface", owner, name, name, "aliases" if aliased else str(policy), COVERED if aliased else INSIDE
+            )
+        else:
+            yield Row("surface", owner, name, name, str(policy), state)
     for tool in host.tools().values():
         declared = tool.egress is not None or tool.name.startswith("mcp__")
         ways = surfaces_of(tool, tool.name)
         if not ways:
-            yield Row("tool", tool.owner, tool.name, "none", "", "inside")
+            yield Row("tool", tool.owner, tool.name, "none", "", INSIDE)
         for way in ways:
             known = declared and (way in DONE or way in TOLD or way == "shell")
             if way == "shell":

@@ -13,7 +13,7 @@ from pegboard.settings import SettingsView
 from pegboard_builtins.undercover.destinations import GitError, Where, repository
 from pegboard_builtins.undercover.engine import Hit, Matcher, Stream, mask_value
 from pegboard_builtins.undercover.settings import AT_HOME, Policy, UndercoverSettings
-from pegboard_builtins.undercover.sources import Finder, ListError, finder_of
+from pegboard_builtins.undercover.sources import Finder, ListError, finder_of, key_of
 
 NAME = "undercover"
 
@@ -44,6 +44,11 @@ class Undercover:
                 self._error = str(error)
                 raise
         return self._finder
+
+    @property
+    def key(self) -> bytes:
+        """The key of this user's ids. Raises ListError."""
+        return key_of(self._config_dir)
 
     @property
     def at_home(self) -> bool:

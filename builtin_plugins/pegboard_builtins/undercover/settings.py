@@ -84,6 +84,9 @@ class UndercoverSettings(_Table):
     )
     mode: Literal["normal", "strict"] = Field(default="normal", description="How hard to look.")
     mask: str = Field(default="[internal]", min_length=1, description="What stands in the place of a name.")
+    aliases: bool = Field(
+        default=False, description="Whether models work under stand-in names and never get the listed ones."
+    )
     surfaces: dict[str, Policy] = Field(default={}, description="Policies by way out: mask, deny, ask or allow.")
     internal: Internal = Field(
         default=Internal(), description="Destinations that names may go to: `remotes`, `hosts`, `folders`."

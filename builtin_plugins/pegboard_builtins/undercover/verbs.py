@@ -285,6 +285,7 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     facts: dict[str, Any] = {
         "on": settings.on,
         "mode": settings.mode,
+        "aliases": settings.aliases,
         "source": settings.names.partition(":")[0],
         "policies": {name: str(policy) for name, policy in sorted(settings.surfaces.items())},
     }
@@ -302,6 +303,8 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     else:
         say(f"names:    {facts.get('names', 'none, so every way out is closed')} (from {facts['source']})")
         say(f"mode:     {settings.mode}")
+        if settings.aliases:
+            say("aliases:  on, so models work under stand-in names")
         for name, policy in facts["policies"].items():
             say(f"{name + ':':<10}{policy}")
         if problem:

@@ -24,13 +24,17 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True)
 class Place:
-    """A plugin as far as order is concerned. `before` and `after` name plugins, or "*" for all that do not."""
+    """A plugin as far as order is concerned. `before` and `after` name plugins, or "*" for all that do not.
+
+    What is `innermost` comes after all others, those that say after="*" too: models, below every frame.
+    """
 
     name: str
     tier: Tier = Tier.USER
     distribution: str = ""
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    innermost: bool = False
 
     @property
     def key(self) -> tuple[int, str, str]:
@@ -64,13 +68,15 @@ def _named_edges(by_name: dict[str, Place]) -> dict[str, set[str]]:
 
 
 def _star_edges(places: Sequence[Place], followers: dict[str, set[str]]) -> list[tuple[str, str]]:
-    first = {place.name for place in places if ALL in place.before}
-    last = {place.name for place in places if ALL in place.after} - first
-    middle = {place.name for place in places} - first - last
-    below = {name: _reachable(name, followers) for name in first | last | middle}
-    wanted = [(a, b) for a in first for b in middle | last] + [(a, b) for a in middle for b in last]
+    inner = {place.name for place in places if place.innermost}
+    first = {place.name for place in places if ALL in place.before} - inner
+    last = {place.name for place in places if ALL in place.after} - first - inner
+    middle = {place.name for place in places} - first - last - inner
+    groups = (first, middle, last, inner)
+    below = {place.name: _reachable(place.name, followers) for place in places}
+    wanted = [(a, b) for at, group in enumerate(groups) for later in groups[at + 1 :] for a in group for b in later]
     # What was said by name wins: no star edge against a path of named ones. Those kept cannot close a circle,
-    # because every one of them leads from an earlier of the three groups to a later one, unless a named path
+    # because every one of them leads from an earlier of the groups to a later one, unless a named path
     # leads back; such a path is looked for again with the kept edges in place.
     kept: list[tuple[str, str]] = []
     grown = {name: set(later) for name, later in followers.items()}

@@ -344,7 +344,11 @@ class Board:
         for record in self.active:
             options = record.hooks.get(hook)
             if options is not None:
-                places.append(Place(record.name, record.tier, record.distribution, options.before, options.after))
+                contribution = self.contributions.get(record.name)
+                is_model = hook == "model_call" and contribution is not None and bool(contribution.models)
+                places.append(
+                    Place(record.name, record.tier, record.distribution, options.before, options.after, is_model)
+                )
         return [place.name for place in total_order(places, hook=hook)]
 
     @property

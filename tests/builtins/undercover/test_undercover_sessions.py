@@ -236,7 +236,7 @@ STAGES = [
     (stream, "_open_row"),
     (stream, "masked"),
     (payload, "masked"),
-    (payload, "_walk"),
+    (payload, "each_text"),
     (views, "_read"),
     (shape, "begins"),
     (matching, "may_become"),

@@ -4,7 +4,8 @@ from .automaton import MissingAutomatonError
 from .hashed import HashedList
 from .matching import Hit, Matcher, masked, merged
 from .names import Name, NamesError, id_of, objection, read_names
-from .payload import mask_value
+from .payload import each_text, mask_value
+from .standins import ShownStream, StandIns
 from .stream import ByteStream, Stream
 
 __all__ = [
@@ -15,7 +16,10 @@ __all__ = [
     "MissingAutomatonError",
     "Name",
     "NamesError",
+    "ShownStream",
+    "StandIns",
     "Stream",
+    "each_text",
     "id_of",
     "mask_value",
     "masked",

@@ -26,22 +26,23 @@ def mask_value(finder: Finder, value: Any, mask: str, found: list[Hit] | None = 
         hits.extend(new)
         return masked(given, new, mask)
 
-    return _walk(value, text)
+    return each_text(value, text)
 
 
-def _walk(value: Any, text: Callable[[str], str]) -> Any:
+def each_text(value: Any, text: Callable[[str], str]) -> Any:
+    """Return data with what *text* makes of every text in it, keys too; the very same object if nothing changed."""
     if isinstance(value, str):
         return text(value)
     if isinstance(value, bytes):
         return _bytes(value, text)
     if isinstance(value, dict):
-        made = {_walk(key, text): _walk(one, text) for key, one in value.items()}
+        made = {each_text(key, text): each_text(one, text) for key, one in value.items()}
         same = len(made) == len(value) and all(
             new is old and value[old] is made[new] for new, old in zip(made, value, strict=True)
         )
         return value if same else made
     if isinstance(value, list | tuple):
-        items = [_walk(one, text) for one in value]
+        items = [each_text(one, text) for one in value]
         if all(new is old for new, old in zip(items, value, strict=True)):
             return value
         return items if isinstance(value, list) else tuple(items)
@@ -56,7 +57,7 @@ def _bytes(raw: bytes, text: Callable[[str], str]) -> bytes:
         plain = raw.decode("utf-8", "surrogateescape")
         new = text(plain)
         return raw if new is plain else new.encode("utf-8", "surrogateescape")
-    made = _walk(value, text)
+    made = each_text(value, text)
     if made is value:
         return raw
     ending = raw[len(raw.rstrip(b"\r\n")) :]
