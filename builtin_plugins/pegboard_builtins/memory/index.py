@@ -1,0 +1,293 @@
+"""A project's index: FTS5 over the log, derived from it alone; deleted, it is made again and finds the same."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from pegboard_builtins.memory import disk
+from pegboard_builtins.memory.events import FORGOTTEN, MERGED, Event, MemoryFailure
+from pegboard_builtins.memory.lines import Place
+
+NAME = "index.sqlite3"
+VERSION = 1
+FILES = ("", "-wal", "-shm", "-journal")
+
+MANY_EVENTS = 1_000
+"""Only above so many events are frequent terms left out of a query."""
+FREQUENT = 0.1
+MAX_TERMS = 32
+LOOKED_AT = 8_000
+"""So many matches of a query are ranked at most: its cost does not grow with the log."""
+RERANKED = 200
+NEAR = 64
+"""Neighbours are looked for among so many events before and behind."""
+
+_TERMS = re.compile(r'"([^"]+)"|([^\W_]+)')
+_SCHEMA = """
+create table meta(name text primary key, value) without rowid;
+create table event(
+    n integer primary key, key integer not null, segment integer not null, offset integer not null,
+    length integer not null, words integer not null, kind text not null, origin text not null,
+    session text not null, worktree text not null
+);
+create index event_key on event(key);
+create virtual table word using fts5(text, content='', tokenize='porter unicode61 remove_diacritics 2');
+"""
+
+
+def key_hash(key: str) -> int:
+    """Return what stands for an idempotency key where the key itself need not, or must not, be kept."""
+    return int.from_bytes(blake2b(key.encode(errors="replace"), digest_size=8).digest(), "big", signed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event that a search found, by number and place."""
+
+    number: int
+    place: Place
+    score: float
+    session: str = ""
+
+
+class Index:
+    """One SQLite file, one connection, held exclusively: several on one WAL can break it before SQLite 3.51.3."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rebuilt_because = ""
+        self._open_transaction = False
+        try:
+            self._db = self._connect()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise MemoryFailure(f"{path}: another process has this index open") from None
+            self.rebuilt_because = str(error)
+            remove(path)
+            self._db = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        disk.private_folder(self.path.parent)
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0.0)
+        try:
+            db.execute("pragma locking_mode = exclusive")
+            db.execute("pragma journal_mode = wal")
+            db.execute("pragma synchronous = normal")
+            db.execute("pragma cache_size = -4000")
+            db.execute("pragma wal_autocheckpoint = 2000")
+            version = db.execute("pragma user_version").fetchone()[0]
+            if version not in (0, VERSION):
+                raise sqlite3.DatabaseError(f"its version is {version}, not {VERSION}")
+            if version == 0:
+                db.executescript(f"begin; {_SCHEMA} pragma user_version = {VERSION}; commit")
+            db.execute("select n from event order by n desc limit 1").fetchone()
+            self.path.chmod(disk.PRIVATE_FILE)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    # --- filling ---------------------------------------------------------------------------------------
+
+    def upto(self) -> int:
+        """Return the largest number that is indexed."""
+        found = self._db.execute("select value from meta where name = 'upto'").fetchone()
+        return int(found[0]) if found else 0
+
+    def add(self, placed: Iterable[tuple[Event, Place]]) -> int:
+        """Index events that come in order, in a transaction that stays open until `commit`; return how many."""
+        if not self._open_transaction:
+            self._db.execute("begin")
+            self._open_transaction = True
+        done = last = 0
+        for event, place in placed:
+            self._add_one(event, place)
+            done, last = done + 1, event.number
+        if done:
+            self._db.execute("insert or replace into meta values('upto', ?)", (last,))
+        return done
+
+    def _add_one(self, event: Event, place: Place) -> None:
+        text = "" if event.kind in (FORGOTTEN, MERGED) else event.text
+        self._db.execute(
+            "insert or replace into event values(?,?,?,?,?,?,?,?,?,?)",
+            (
+                event.number,
+                key_hash(event.key),
+                place.segment,
+                place.offset,
+                place.length,
+                text.count(" ") + 1,
+                event.kind,
+                event.origin,
+                event.session,
+                event.worktree,
+            ),
+        )
+        if text:
+            self._db.execute("insert into word(rowid, text) values(?,?)", (event.number, text))
+        elif event.kind == MERGED:
+            self._db.execute("update event set worktree = '' where worktree = ?", (event.text,))
+        else:
+            self._remember_keys(event)
+
+    def _remember_keys(self, event: Event) -> None:
+        """What was forgotten stays forgotten: its keys, as hashes, still refuse a retry."""
+        for number, key in zip(event.meta.get("numbers", ()), event.meta.get("keys", ()), strict=False):
+            self._db.execute(
+                "insert or replace into event values(?,?,0,0,0,0,?,'','','')",
+                (int(number), int(key, 16) - (1 << 63), FORGOTTEN),
+            )
+
+    def commit(self) -> None:
+        """End the open transaction, if there is one."""
+        if self._open_transaction:
+            self._db.execute("commit")
+            self._open_transaction = False
+
+    def number_of(self, key: str) -> int | None:
+        """Return the number of the event with this key; None if there is none."""
+        found = self._db.execute("select n from event where key = ? limit 1", (key_hash(key),)).fetchone()
+        return int(found[0]) if found else None
+
+    # --- finding ---------------------------------------------------------------------------------------
+
+    def count(self) -> int:
+        """Return how many events are indexed."""
+        return int(self._db.execute("select count(*) from event where length > 0").fetchone()[0])
+
+    def search(
+        self,
+        query: str,
+        limit: int,
+        *,
+        worktree: str = "",
+        origins: Sequence[str] = (),
+        kinds: Sequence[str] = (),
+    ) -> list[Found]:
+        """Return the best matches, best first; among equals the newest."""
+        scores = self._scores(terms_of(query))
+        best = sorted(scores, key=lambda number: (-scores[number], -number))
+        fits = _Fits(worktree, origins, kinds)
+        found: list[Found] = []
+        for start in range(0, len(best), RERANKED):
+            if len(found) >= limit:
+                break
+            found += self._ranked(best[start : start + RERANKED], scores, fits)
+        return found[:limit]
+
+    def _scores(self, terms: Sequence[str]) -> dict[int, float]:
+        """Add up what each term is worth to each event, for the newest events of each term."""
+        newest = self._db.execute("select max(n) from event").fetchone()[0] or 0
+        share = max(LOOKED_AT // max(len(terms), 1), RERANKED)
+        matches = {term: self._newest_with(term, share) for term in terms}
+        often = {term: _estimate(rows, share, newest) for term, rows in matches.items() if rows}
+        if newest > MANY_EVENTS:
+            rare = {term: count for term, count in often.items() if count <= newest * FREQUENT}
+            often = rare or dict(sorted(often.items(), key=lambda item: item[1])[:1])
+        scores: dict[int, float] = {}
+        for term, count in often.items():
+            worth = math.log(1 + (newest - count + 0.5) / (count + 0.5))
+            for number in matches[term]:
+                scores[number] = scores.get(number, 0.0) + worth
+        return scores
+
+    def _newest_with(self, term: str, limit: int) -> list[int]:
+        sql = "select rowid from word where word match ? order by rowid desc limit ?"
+        try:
+            return [row[0] for row in self._db.execute(sql, (f'"{term}"', limit))]
+        except sqlite3.OperationalError as error:
+            raise MemoryFailure(f"the index cannot look for {term!r}: {error}") from None
+
+    def _ranked(self, numbers: Sequence[int], scores: dict[int, float], fits: _Fits) -> list[Found]:
+        """Leave out what may not be seen, and put shorter events before longer ones of the same worth."""
+        marks = ",".join("?" * len(numbers))
+        rows = self._db.execute(
+            f"select n, segment, offset, length, words, session from event where n in ({marks}) and {fits.sql}",
+            (*numbers, *fits.values),
+        ).fetchall()
+        found = [
+            Found(n, Place(segment, offset, length), scores[n] * 2.2 / (1 + 1.2 * (0.6 + 0.4 * words / 20)), session)
+            for n, segment, offset, length, words, session in rows
+        ]
+        return sorted(found, key=lambda one: (-one.score, -one.number))
+
+    def neighbours(
+        self, found: Found, each: int, *, worktree: str, origins: Sequence[str], kinds: Sequence[str]
+    ) -> list[Place]:
+        """Return where the events before and behind one lie, of its session, in order."""
+        fits = _Fits(worktree, origins, kinds)
+        given = (found.number, found.number, found.session, *fits.values, each)
+        select = "select n, segment, offset, length from event where"
+        rest = f"and session = ? and {fits.sql} order by n"
+        before = self._db.execute(f"{select} n < ? and n >= ? - {NEAR} {rest} desc limit ?", given).fetchall()
+        behind = self._db.execute(f"{select} n > ? and n <= ? + {NEAR} {rest} limit ?", given).fetchall()
+        return [Place(*row[1:]) for row in [*reversed(before), *behind]]
+
+    def places(self, first: int, last: int) -> list[Place]:
+        """Return where the events with these numbers lie."""
+        hidden = f"kind not in ('{FORGOTTEN}', '{MERGED}')"
+        sql = (
+            f"select segment, offset, length from event where n between ? and ? and length > 0 and {hidden} order by n"
+        )
+        return [Place(*row) for row in self._db.execute(sql, (first, last))]
+
+    def facts(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+        """Ask for rows of the table `event`, for reports."""
+        return self._db.execute(sql, values).fetchall()
+
+    def sound(self) -> str:
+        """Return what SQLite finds wrong with the file; empty if nothing."""
+        try:
+            answer = self._db.execute("pragma integrity_check").fetchone()[0]
+            self._db.execute("insert into word(word) values('integrity-check')")
+        except sqlite3.DatabaseError as error:
+            return str(error)
+        return "" if answer == "ok" else str(answer)
+
+    def close(self) -> None:
+        """Commit and close; the write-ahead log goes into the file."""
+        with contextlib.suppress(sqlite3.Error):
+            self.commit()
+        self._db.close()
+
+
+class _Fits:
+    """The part of a query that says which events may be seen."""
+
+    def __init__(self, worktree: str, origins: Sequence[str], kinds: Sequence[str]) -> None:
+        self.values: list[str] = [worktree]
+        self.sql = f"length > 0 and worktree in ('', ?) and kind not in ('{FORGOTTEN}', '{MERGED}')"
+        for column, wanted in (("origin", origins), ("kind", kinds)):
+            if wanted:
+                self.sql += f" and {column} in ({','.join('?' * len(wanted))})"
+                self.values += wanted
+
+
+def terms_of(query: str) -> list[str]:
+    """Return what a query looks for: words, and phrases that stand in quotation marks; each once, in order."""
+    found = (
+        " ".join(_TERMS.findall(phrase) and re.findall(r"[^\W_]+", phrase)) or word
+        for phrase, word in _TERMS.findall(query)
+    )
+    return list(dict.fromkeys(term.lower() for term in found if term))[:MAX_TERMS]
+
+
+def _estimate(rows: Sequence[int], limit: int, newest: int) -> float:
+    """Return how many events have a term, judged by the newest ones where not all were counted."""
+    if len(rows) < limit:
+        return len(rows)
+    return len(rows) * newest / (newest - rows[-1] + 1)
+
+
+def remove(path: Path) -> None:
+    """Delete an index with all that SQLite keeps beside it."""
+    for suffix in FILES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

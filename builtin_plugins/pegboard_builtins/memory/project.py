@@ -1,0 +1,181 @@
+"""One project's memory: its log, and the index that follows it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from pegboard_builtins.memory import index as indexing
+from pegboard_builtins.memory import rewriting
+from pegboard_builtins.memory.events import FORGOTTEN, MAX_TEXT, MERGED, Event, Hit, UnfitEventError
+from pegboard_builtins.memory.index import Index, key_hash
+from pegboard_builtins.memory.lines import Place
+from pegboard_builtins.memory.segments import Log
+
+AT_ONCE = 2_000
+"""So many events are indexed in one transaction while the index catches up."""
+
+
+class Project:
+    """A project's folder, open. The log comes first; `settle` brings the index up to it."""
+
+    def __init__(self, folder: Path, identity: str, *, durability: str = "fsync") -> None:
+        self.folder = folder
+        self.identity = identity
+        self._durability = durability
+        self._waiting: deque[tuple[Event, Place]] = deque()
+        self._waiting_keys: dict[int, int] = {}
+        rewriting.finish(folder)
+        self._reopen()
+
+    def _reopen(self) -> None:
+        self.log = Log(self.folder / "log", self.identity, durability=self._durability)
+        self.index = Index(self.index_path)
+        self._catch_up()
+
+    @property
+    def index_path(self) -> Path:
+        """Where the index is; it may be deleted while nobody has it open."""
+        return self.folder / indexing.NAME
+
+    def _catch_up(self) -> None:
+        if self.index.upto() > self.log.last:
+            self._drop_index("it knows of events that the log does not have")
+        waiting = self.log.scan(self.index.upto())
+        while self.index.add(islice(waiting, AT_ONCE)):
+            self.index.commit()
+
+    def _drop_index(self, because: str) -> None:
+        self.index.close()
+        indexing.remove(self.index_path)
+        self.index = Index(self.index_path)
+        self.index.rebuilt_because = because
+
+    def reindex(self) -> int:
+        """Make the index anew from the log, and return how many events it has."""
+        self._waiting.clear()
+        self._waiting_keys.clear()
+        self._drop_index("it was asked for")
+        self._catch_up()
+        return self.index.count()
+
+    def take_out(self, numbers: Collection[int]) -> list[str]:
+        """Write the log without these events, and without what nobody can read. Returns what of that there was."""
+        self.close()
+        try:
+            return rewriting.take_out(self.folder, numbers)
+        finally:
+            self._reopen()
+
+    # --- putting ---------------------------------------------------------------------------------------
+
+    def put(self, events: Sequence[Event]) -> list[int]:
+        """Keep those events whose key is new, and return the numbers of all. Raises NotKeptError."""
+        numbers = [0] * len(events)
+        fresh: list[Event] = []
+        of_key: dict[int, int] = {}
+        places: list[int] = []
+        now = time.time()
+        for position, event in enumerate(events):
+            key = event.key or secrets.token_hex(8)
+            hashed = key_hash(key)
+            known = self._known(key, hashed) if event.key else None
+            if known is not None:
+                numbers[position] = known
+                continue
+            if hashed not in of_key:
+                of_key[hashed] = len(fresh)
+                fresh.append(replace(event, key=key, at=round(event.at or now, 3)))
+            places.append(position)
+            numbers[position] = of_key[hashed]
+        placed = self.log.append(fresh) if fresh else []
+        for position in places:
+            numbers[position] = placed[numbers[position]][0].number
+        for event, place in placed:
+            self._waiting.append((event, place))
+            self._waiting_keys[key_hash(event.key)] = event.number
+        return numbers
+
+    def _known(self, key: str, hashed: int) -> int | None:
+        waiting = self._waiting_keys.get(hashed)
+        return waiting if waiting is not None else self.index.number_of(key)
+
+    def settle(self, most: int | None = None) -> int:
+        """Index events that are waiting, and return how many still do; the transaction ends when none does."""
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), most or len(self._waiting)))]
+        self.index.add(batch)
+        for event, _ in batch:
+            self._waiting_keys.pop(key_hash(event.key), None)
+        if not self._waiting:
+            self.index.commit()
+        return len(self._waiting)
+
+    @property
+    def waiting(self) -> int:
+        """How many events are not indexed yet."""
+        return len(self._waiting)
+
+    # --- finding ---------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int,
+        neighbours: int,
+        worktree: str = "",
+        origins: Sequence[str] = (),
+        kinds: Sequence[str] = (),
+    ) -> list[Hit]:
+        """Return what fits best, with neighbours; a line that turns out to be damaged is left out and noted."""
+        self.settle()
+        hits = []
+        for found in self.index.search(query, limit, worktree=worktree, origins=origins, kinds=kinds):
+            event = self._seen(found.place)
+            if event is None:
+                continue
+            near = (
+                self.index.neighbours(found, neighbours, worktree=worktree, origins=origins, kinds=kinds)
+                if neighbours
+                else ()
+            )
+            hits.append(Hit(event, round(found.score, 6), tuple(self._seen_all(near))))
+        return hits
+
+    def read(self, first: int = 1, last: int | None = None) -> list[Event]:
+        """Return the events with these numbers."""
+        self.settle()
+        return list(self._seen_all(self.index.places(first, self.log.last if last is None else last)))
+
+    def _seen_all(self, places: Iterable[Place]) -> Iterator[Event]:
+        return (event for place in places if (event := self._seen(place)) is not None)
+
+    def _seen(self, place: Place) -> Event | None:
+        return self.log.read(place)
+
+    def count(self) -> int:
+        """Return how many events there are, indexed or not."""
+        return self.index.count() + len(self._waiting)
+
+    def close(self) -> None:
+        """Index what is waiting, and close."""
+        self.settle()
+        self.index.close()
+        self.log.close()
+
+
+def check(event: Event) -> None:
+    """Refuse what could never be kept. Raises UnfitEventError."""
+    if not isinstance(event.text, str) or not event.text:
+        raise UnfitEventError("an event without a text says nothing")
+    if len(event.text) > MAX_TEXT:
+        raise UnfitEventError(
+            f"a text of {len(event.text):,} characters is too long for one event; {MAX_TEXT:,} may be"
+        )
+    if event.kind in (FORGOTTEN, MERGED):
+        raise UnfitEventError(f"the kind {event.kind!r} is the log's own")

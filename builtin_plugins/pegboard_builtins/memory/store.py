@@ -1,0 +1,138 @@
+"""All of a user's memory in this process: what the daemon serves, and what works where there is no daemon."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pegboard_builtins.memory import disk
+from pegboard_builtins.memory.events import Event, Forgotten, Hit, MemoryFailure
+from pegboard_builtins.memory.project import Project, check
+
+IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+
+class Store:
+    """Projects under one folder, opened when first asked for. Owns the folder's lock; one thread."""
+
+    def __init__(self, root: Path, *, durability: str = "fsync") -> None:
+        self.root = disk.private_folder(root)
+        self.durability = durability
+        self._open: dict[str, Project] = {}
+        with disk.kept_or_told(root):
+            self._lock = disk.lock(root / "lock")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def project(self, identity: str, *, make: bool = True) -> Project:
+        """Return a project, open. Raises MemoryFailure for what is no identity, or is not there where it must be."""
+        found = self._open.get(identity)
+        if found is None:
+            folder = self.folder_of(identity)
+            if not make and not folder.is_dir():
+                raise MemoryFailure(f"nothing is remembered of a project {identity!r}; see `pegboard memory projects`")
+            found = self._open[identity] = Project(folder, identity, durability=self.durability)
+        return found
+
+    def folder_of(self, identity: str) -> Path:
+        """Return a project's folder, there or not."""
+        if not IDENTITY.fullmatch(identity):
+            raise MemoryFailure(f"{identity!r} is no project's identity")
+        return self.root / "projects" / identity
+
+    def projects(self) -> list[str]:
+        """Return the identities of all projects, sorted."""
+        return sorted(path.name for path in (self.root / "projects").glob("*") if IDENTITY.fullmatch(path.name))
+
+    def open_projects(self) -> Iterator[Project]:
+        """Go through those that are open."""
+        yield from self._open.values()
+
+    # --- Memory ----------------------------------------------------------------------------------------
+
+    def put(self, events: Sequence[Event]) -> list[int]:
+        """See Memory. All events of one project are kept together or not at all."""
+        for event in events:
+            check(event)
+        numbers = [0] * len(events)
+        by_project: dict[str, list[int]] = {}
+        for position, event in enumerate(events):
+            by_project.setdefault(event.project, []).append(position)
+        for identity, positions in by_project.items():
+            given = self.project(identity).put([events[position] for position in positions])
+            for position, number in zip(positions, given, strict=True):
+                numbers[position] = number
+        return numbers
+
+    def search(
+        self,
+        project: str,
+        query: str,
+        *,
+        limit: int = 20,
+        neighbours: int = 1,
+        worktree: str = "",
+        origins: Sequence[str] = (),
+        kinds: Sequence[str] = (),
+    ) -> list[Hit]:
+        """See Memory."""
+        if not self.folder_of(project).is_dir():
+            return []
+        return self.project(project).search(
+            query, limit=limit, neighbours=neighbours, worktree=worktree, origins=origins, kinds=kinds
+        )
+
+    def read(self, project: str, first: int = 1, last: int | None = None) -> list[Event]:
+        """See Memory."""
+        return self.project(project).read(first, last) if self.folder_of(project).is_dir() else []
+
+    def forget(
+        self, project: str, *, numbers: Iterable[int] = (), session: str = "", match: str = "", dry_run: bool = False
+    ) -> Forgotten:
+        """See Memory."""
+        from pegboard_builtins.memory.forgetting import forget
+
+        meant = self.project(project, make=False)
+        return forget(meant, self.root / "spool", numbers=numbers, session=session, match=match, dry_run=dry_run)
+
+    def facts_folder(self, project: str) -> Path:
+        """See Memory."""
+        return disk.private_folder(self.folder_of(project) / "facts")
+
+    def status(self) -> dict[str, Any]:
+        """See Memory."""
+        projects = {identity: self._status_of(self.project(identity)) for identity in self.projects()}
+        return {
+            "root": str(self.root),
+            "durability": self.durability,
+            "pid": os.getpid(),
+            "socket": "",
+            "events": sum(one["events"] for one in projects.values()),
+            "projects": projects,
+        }
+
+    def _status_of(self, project: Project) -> dict[str, Any]:
+        return {
+            "events": project.count(),
+            "last": project.log.last,
+            "waiting": project.waiting,
+            "bytes": sum(project.log.path_of(first).stat().st_size for first in project.log.segments()),
+            "damaged": len(project.log.damaged()),
+            "repairs": list(project.log.repairs),
+        }
+
+    def close(self) -> None:
+        """Index what is waiting, close all, and let go of the lock."""
+        for project in self._open.values():
+            project.close()
+        self._open.clear()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
