@@ -222,12 +222,14 @@ class InvalidRequestError(PegboardError):
 
 
 class UnknownSessionError(PegboardError):
-    """No session has this id."""
+    """No session has this id; an empty one stands for the newest session of a folder that has none."""
 
     def __init__(self, wanted: str, known: Iterable[str] = ()) -> None:
         self.wanted = wanted
         super().__init__(
             f"there is no session {wanted!r}.{did_you_mean(wanted, known)} `pegboard sessions list` shows them."
+            if wanted
+            else "there is no session of this folder yet. `pegboard sessions list --all` shows those of others."
         )
 
 

@@ -48,6 +48,7 @@ def test_the_trace_for_a_person_names_who_decided(told: Any) -> None:
 
 
 def test_no_session_is_an_error(terminal: Any) -> None:
+    assert "no session of this folder yet" in str(terminal.error("trace"))
     assert isinstance(terminal.error("trace"), UnknownSessionError)
     assert isinstance(terminal.error("why", "last"), UnknownSessionError)
 

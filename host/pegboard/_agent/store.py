@@ -74,7 +74,7 @@ class Store:
         """Return the newest journal of a project. Raises UnknownSessionError."""
         found = self.paths(project)
         if not found:
-            raise UnknownSessionError("the newest of this folder")
+            raise UnknownSessionError("")
         return found[0]
 
     def find(self, wanted: str) -> Path:
