@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -21,6 +21,7 @@ from pegboard.settings import SettingsView
 from pegboard.tools import Tool
 
 Model = TypeVar("Model", bound=BaseModel)
+Result = TypeVar("Result")
 
 
 class JournalView(Protocol):
@@ -498,6 +499,18 @@ class HostView(Protocol):
 
         *flags* have other values than the session had, the plugins in *without* take no part. Neither models nor tools
         are asked, and nothing is kept; declared hooks run again. Not for inside an event loop. Raises PegboardError.
+        """
+        ...
+
+    def emit(self, surface: str, payload: Any) -> Any:
+        """Pass *payload* through the filters of a way out, outside of any session. Raises EgressClosedError."""
+        ...
+
+    def in_session(self, plugin: str, work: Callable[[Ctx], Awaitable[Result]], *, model: str = "") -> Result:
+        """Do *work* with this plugin's Ctx in a session of its own, which has a journal like every other.
+
+        So a verb asks a model, calls a tool or opens a service on the same ways as everybody else. *model* is the
+        session's; that of the settings unless given. Once per verb, and not for inside an event loop.
         """
         ...
 

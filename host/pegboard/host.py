@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from pegboard import __version__
+from pegboard._agent.egress import Egress
 from pegboard._agent.flagging import read_snapshot
 from pegboard._agent.fold import Replay
 from pegboard._agent.journal import Damage, Journal, read_records
@@ -34,7 +35,7 @@ from pegboard._board.threads import Threads
 from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
 from pegboard._folders import config_folder, state_folder
-from pegboard.context import Ailment, Gate, NoServiceError, Wanted
+from pegboard.context import Ailment, Ctx, Gate, NoServiceError, Result, Wanted
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, FlagVote, LiveCheck, Ramp, Resolution, resolve
@@ -514,3 +515,17 @@ class HostFace:
                 return await replay_call(host, read_call(path, call), self.flags(), flags or {}, without)
 
         return asyncio.run(replayed())
+
+    def emit(self, surface: str, payload: Any) -> Any:
+        """See context.HostView."""
+        filters = self._host.filters()
+        return Egress(filters, lambda record: None).emit(surface, payload) if filters else payload
+
+    def in_session(self, plugin: str, work: Callable[[Ctx], Awaitable[Result]], *, model: str = "") -> Result:
+        """See context.HostView."""
+
+        async def done() -> Result:
+            async with self._host as host, host.session(Options(model=model)) as session:
+                return await work(session.ctx(plugin))
+
+        return asyncio.run(done())

@@ -74,6 +74,7 @@ class Purpose(StrEnum):
     TITLE = "title"
     HOOK = "hook"
     SUBAGENT = "subagent"
+    MEMORY = "memory"
     PLUGIN = "plugin"
 
 

@@ -1,0 +1,1 @@
+"""Consolidation: what was observed becomes facts, as patches that cite events."""

@@ -1,0 +1,189 @@
+"""Facts from events without a model: notes taken in, the same said once, the older put aside, the rest capped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pegboard_builtins.memory.events import Event
+from pegboard_builtins.memory.facts import Fact, digest_of, name_for, write_fact
+from pegboard_builtins.memory.origins import TRUSTED_FIRST, labels_in, least
+from pegboard_builtins.memory.patches import Edit, age_days
+from pegboard_builtins.memory.recall import standing
+from pegboard_builtins.memory.simhash import nearest, same, simhash
+from pegboard_builtins.memory.uses import NEVER, Use
+
+LONGEST = 2_000
+"""Characters of a note that becomes a fact; what is longer is a document, not a fact."""
+SUPERSEDED_DAYS = 30.0
+"""So long a fact that another has replaced is kept beside it."""
+ASKED = re.compile(
+    r"(?is)^\s*(?:please[,\s]+)?(?:remember|note|keep in mind|don'?t forget|merk dir)"
+    r"(?:\s+for\s+(?:later|next time))?\s*(?:(?:,?\s*(?:that|this|dass))?\s*:?\s+|:\s*)(?P<what>\S.{5,})$"
+)
+"""A prompt that asks for something to be remembered."""
+_SUBJECT = re.compile(r"^(?:the |our |my )?([\w][\w /.-]{1,40}?)\s*(?::|=)\s+\S", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many facts there may be, and how long one may lie unused."""
+
+    facts: int = 200
+    unused_days: float = 180.0
+
+
+@dataclass
+class Desk:
+    """The facts while they are worked on: as they were, as they will be, and why each one changes."""
+
+    texts: Mapping[str, str]
+    facts: dict[str, Fact]
+    why: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, Fact] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+
+    def put(self, fact: Fact, why: str) -> None:
+        """Set a fact down."""
+        self.facts[fact.name] = fact
+        self.why[fact.name] = why
+
+    def take(self, name: str, why: str) -> None:
+        """Take a fact away."""
+        self.gone[name] = self.facts.pop(name)
+        self.why[name] = why
+
+    def free_name(self, subject: str, text: str) -> str:
+        """Return a name that no file has."""
+        return name_for(subject, text, {*self.texts, *self.facts, *self.gone})
+
+    def edits(self) -> list[Edit]:
+        """Return the difference to what there was; nothing is done yet."""
+        edits = []
+        for name, why in self.why.items():
+            fact = self.facts.get(name)
+            before, after = self.texts.get(name), write_fact(fact) if fact is not None else None
+            if before != after:
+                cites = (fact or self.gone[name]).cites
+                edits.append(Edit(name, before, after, why, cites))
+        return edits
+
+
+def plan(
+    facts: Iterable[Fact],
+    texts: Mapping[str, str],
+    events: Sequence[Event],
+    *,
+    uses: Mapping[str, Use],
+    rejected: Mapping[str, str],
+    caps: Caps = Caps(),
+    clock: float | None = None,
+) -> Desk:
+    """Return the desk after these events. *texts* are the files; *rejected* the digests of texts."""
+    desk = Desk(texts, {fact.name: fact for fact in facts})
+    for event in events:
+        said = candidate(event)
+        if said is not None:
+            take_in(desk, said, event, rejected)
+    _merge(desk)
+    _age(desk, uses, caps, clock)
+    return desk
+
+
+def candidate(event: Event) -> Fact | None:
+    """Return the fact that an event asks for: a note, or the words of a prompt that says "remember"; else None."""
+    if event.kind == "note" and not event.meta.get("fact"):
+        text = event.text.strip()
+    elif event.kind == "prompt" and (asked := ASKED.match(event.text)):
+        text = asked["what"].strip()
+    else:
+        return None
+    if not text or len(text) > LONGEST:
+        return None
+    subject = event.meta.get("subject")
+    at = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if event.at else ""
+    return Fact(
+        "",
+        text,
+        labels_in(event.meta, event.origin),
+        (event.number,),
+        at,
+        subject.strip() if isinstance(subject, str) else subject_of(text),
+    )
+
+
+def subject_of(text: str) -> str:
+    """Return what a text of the form `deploy target: staging` is about; empty for any other."""
+    found = _SUBJECT.match(text)
+    return found[1].strip().lower() if found and "://" not in text[: found.end() + 2] else ""
+
+
+def take_in(desk: Desk, new: Fact, event: Event, rejected: Mapping[str, str]) -> None:
+    """Set a new fact down, or see that it is there already."""
+    if digest_of(" ".join(new.text.split())) in rejected:
+        desk.dropped.append(f"#{event.number}: a person rejected this")
+        return
+    said = nearest(new.text, ((one.name, simhash(one.text), one.text) for one in desk.facts.values()))
+    if said is not None and not desk.facts[said].superseded_by:
+        old = desk.facts[said]
+        if _rank(new) == _rank(old):
+            desk.put(old.grown((), new.cites), f"#{event.number} says it again")
+            return
+        if _rank(new) > _rank(old):
+            desk.dropped.append(f"#{event.number}: {said} says the same and is more trusted")
+            return
+        desk.take(said, f"#{event.number} says the same and is more trusted")
+    _set_down(desk, new, event)
+
+
+def _set_down(desk: Desk, new: Fact, event: Event) -> None:
+    name = desk.free_name(new.subject, new.text)
+    if new.subject:
+        for old in list(desk.facts.values()):
+            if old.subject.lower() != new.subject.lower() or old.superseded_by or old.pinned:
+                continue
+            if _rank(new) > _rank(old):
+                desk.dropped.append(f"#{event.number}: it does not supersede {old.name}, which is more trusted")
+                continue
+            approved = old.approved
+            desk.put(old.grown(superseded_by=name, approved=approved), f"#{event.number} is newer and about the same")
+    desk.put(Fact(name, new.text, new.origins, new.cites, new.at, new.subject), f"#{event.number} is new")
+
+
+def _rank(fact: Fact) -> int:
+    """Return how little a fact is trusted; what a person approved is the person's."""
+    return 0 if fact.approved and fact.believed else TRUSTED_FIRST.index(least(fact.labels))
+
+
+def _merge(desk: Desk) -> None:
+    """Say once what two facts of the same trust say."""
+    kept: list[Fact] = []
+    for fact in sorted(desk.facts.values(), key=lambda one: (not one.pinned, one.at, one.name)):
+        if fact.superseded_by:
+            continue
+        twin = next((one for one in kept if _rank(one) == _rank(fact) and same(one.text, fact.text)), None)
+        if twin is None or fact.pinned:
+            kept.append(fact)
+            continue
+        grown = desk.facts[twin.name].grown(fact.origins, fact.cites)
+        desk.put(grown, f"{fact.name} says the same")
+        desk.take(fact.name, f"{twin.name} says the same")
+
+
+def _age(desk: Desk, uses: Mapping[str, Use], caps: Caps, clock: float | None) -> None:
+    """Take away what was superseded or unused for long, then what counts least beyond the cap."""
+    for fact in list(desk.facts.values()):
+        if fact.pinned:
+            continue
+        last = uses.get(fact.name, NEVER).last
+        if fact.superseded_by and age_days(fact.at, clock=clock) > SUPERSEDED_DAYS:
+            desk.take(fact.name, f"{fact.superseded_by} took its place long ago")
+        elif age_days(last or fact.at, clock=clock) > caps.unused_days:
+            desk.take(fact.name, f"it was not used for {caps.unused_days:g} days")
+    beyond = len(desk.facts) - caps.facts
+    if beyond > 0:
+        loose = [fact for fact in desk.facts.values() if not fact.pinned]
+        for fact in sorted(loose, key=lambda one: (standing(one, uses, clock=clock), one.name))[:beyond]:
+            desk.take(fact.name, f"there may be {caps.facts} facts, and it counts least")

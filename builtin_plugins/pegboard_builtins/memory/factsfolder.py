@@ -1,0 +1,204 @@
+"""The folder of a project's facts: paths that never leave it, what is in it, and which files are ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from pegboard.errors import did_you_mean
+from pegboard_builtins.memory.events import MemoryFailure
+from pegboard_builtins.memory.facts import LARGEST, Fact, FactError, digest_of, read_fact
+
+MOST = 2_000
+"""Files of facts; what is more is not read, loudly."""
+_PART = re.compile(r"[\w][\w .-]{0,79}")
+
+
+class FactPathError(MemoryFailure):
+    """A path that is no place for a fact."""
+
+    def __init__(self, given: str, problem: str) -> None:
+        self.given = given
+        super().__init__(f"{given!r} is no place for a fact: {problem}")
+
+
+class NoFactError(MemoryFailure):
+    """There is no fact of that name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        hint = did_you_mean(name, known)
+        super().__init__(f"there is no fact {name!r}.{hint} `pegboard memory facts` lists them.")
+
+
+@dataclass
+class FactsFolder:
+    """Where facts lie (`folder`), and where what only Pegboard writes lies (`private`): runs, approvals, uses.
+
+    If the folder is inside the private one, or nobody else writes there, files count as they are. Else (a folder of
+    the project, which others commit to) a file counts only if its very bytes were written or approved here.
+    """
+
+    folder: Path
+    private: Path
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may write here too: the folder of a project."""
+        return not self.folder.resolve().is_relative_to(self.private.resolve())
+
+    # --- paths -------------------------------------------------------------------------------------------
+
+    def path_of(self, given: str) -> Path:
+        """Return the file of a fact by its name or path. Raises FactPathError for whatever could lead elsewhere."""
+        said = given.strip().removeprefix("/memories/").removeprefix("facts/")
+        decoded = said
+        for _ in range(3):
+            decoded = unquote(decoded)
+        parts = decoded.removesuffix(".md").split("/")
+        if decoded.startswith(("/", "~")) or "\\" in decoded or ".." in parts:
+            raise FactPathError(given, "it must stay in the folder of facts")
+        if len(parts) > 4 or not all(_PART.fullmatch(part) and not part.endswith((" ", ".")) for part in parts):
+            raise FactPathError(given, "letters, digits, '-', '_' and at most three folders are fine, nothing else")
+        path = self.folder.joinpath(*parts[:-1], parts[-1] + ".md")
+        for above in [path, *path.parents]:
+            if above == self.folder:
+                break
+            if above.is_symlink():
+                raise FactPathError(given, "a link is in the way")
+        return path
+
+    def name_of(self, path: Path) -> str:
+        """Return the name of a file of facts."""
+        return path.relative_to(self.folder).with_suffix("").as_posix()
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """Return the names of all files, sorted. Hidden ones and links are none."""
+        found: list[str] = []
+        for above, folders, files in os.walk(self.folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            found += [
+                self.name_of(Path(above, name)) for name in files if name.endswith(".md") and not name.startswith(".")
+            ]
+        return sorted(name for name in found if not self.folder.joinpath(name + ".md").is_symlink())
+
+    def text_of(self, name: str) -> str | None:
+        """Return a file's text, None if there is none. Raises FactError for what is no file of ours."""
+        path = self.path_of(name)
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise FactError(path, 1, f"it cannot be read: {error.strerror}") from None
+        with open(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise FactError(path, 1, "it is no file")
+            raw = file.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            raise FactError(path, 1, f"it is longer than {LARGEST:,} bytes; split it")
+        try:
+            return raw.decode()
+        except UnicodeDecodeError as error:
+            raise FactError(path, raw[: error.start].count(b"\n") + 1, "it is no UTF-8") from None
+
+    def get(self, name: str) -> Fact:
+        """Return a fact. Raises NoFactError and FactError."""
+        text = self.text_of(name)
+        if text is None:
+            raise NoFactError(name, self.names())
+        path = self.path_of(name)
+        return read_fact(text, path, name=self.name_of(path), believed=self._believes(text))
+
+    def all(self) -> list[Fact]:
+        """Return all facts by name; what cannot be read is in `problems`."""
+        self.problems = []
+        facts = []
+        names = self.names()
+        if len(names) > MOST:
+            self.problems.append(f"{self.folder}: of {len(names):,} facts only the first {MOST:,} are read")
+        ours = self.ledger()["ours"] if self.shared else {}
+        for name in names[:MOST]:
+            try:
+                text = self.text_of(name)
+                if text is not None:
+                    believed = not self.shared or digest_of(text) in ours
+                    facts.append(read_fact(text, self.path_of(name), name=name, believed=believed))
+            except MemoryFailure as error:
+                self.problems.append(str(error))
+        return facts
+
+    def _believes(self, text: str) -> bool:
+        return not self.shared or digest_of(text) in self.ledger()["ours"]
+
+    # --- what only we write --------------------------------------------------------------------------------
+
+    def ledger(self) -> dict[str, dict[str, str]]:
+        """Return the digests of files that are `ours`, and of texts that a person `rejected`, each with its name."""
+        said = read_json(self.private / "ledger.json")
+        return {key: dict(said.get(key) or {}) for key in ("ours", "rejected")}
+
+    def write_ledger(self, ledger: dict[str, dict[str, str]]) -> None:
+        """Keep the ledger, whole or not at all."""
+        write_whole(self.private / "ledger.json", json.dumps(ledger, indent=1, sort_keys=True))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Let one writer at a time change facts, of all processes."""
+        import fcntl
+
+        self.private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(self.private / "facts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a file; an empty one if there is none."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise MemoryFailure(f"{path}: it is no JSON ({error}); move it away, then nothing counts as approved") from None
+    return said if isinstance(said, dict) else {}
+
+
+def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Put a text in a file's place: on the disk first, then renamed, so that it is there whole or not at all."""
+    path.parent.mkdir(mode=0o700 if mode == 0o600 else 0o777, parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with open(handle, "wb") as file:
+            file.write(text.encode("utf-8", "surrogatepass"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and deletions in a folder last."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
