@@ -35,6 +35,7 @@ def forget(
     if gone:
         _note(project, gone)
     purged = project.take_out([event.number for event in gone])
+    _forget_facts(project.folder, [event.number for event in gone])
     files, searched, found = _look_for(gone, match, [project.folder, spool])
     return Forgotten(tuple(event.number for event in gone), files, searched, found, tuple(purged))
 
@@ -58,6 +59,15 @@ def _note(project: Project, gone: Sequence[Event]) -> None:
     facts = {"numbers": [event.number for event in gone], "keys": keys}
     text = f"{len(gone)} events were forgotten"
     project.put([Event(project.identity, text, kind=FORGOTTEN, origin="user", meta=facts)])
+
+
+def _forget_facts(folder: Path, numbers: Sequence[int]) -> None:
+    """Take away the facts that stand on what is gone, and their texts in the runs that can be reverted."""
+    from pegboard_builtins.memory.factsfolder import FactsFolder
+    from pegboard_builtins.memory.patches import Patches
+
+    if numbers and (folder / "facts").is_dir():
+        Patches(FactsFolder(folder / "facts", folder)).forget(numbers)
 
 
 def _look_for(gone: Sequence[Event], match: str, folders: Sequence[Path]) -> tuple[int, int, int]:
