@@ -20,7 +20,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     4: ("hookspecs", "context"),
     3: ("records", "requests", "tools", "settings_writing"),
     2: ("messages", "settings", "flags", "shipped", "output", "egress"),
-    1: ("errors", "decisions", "hook", "_folders", "_dataclass"),
+    1: ("errors", "decisions", "hook", "shell", "_folders", "_dataclass"),
 }
 """A file imports from lower floors; inside one room (a folder) files may import each other, without a circle."""
 

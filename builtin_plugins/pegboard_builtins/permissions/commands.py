@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pegboard_builtins.permissions.shell import MAX_DEPTH, Redirect, Simple, Word, split
+from pegboard.shell import MAX_DEPTH, Redirect, Simple, Word, read
 from pegboard_builtins.permissions.wrappers import (
     WRAPPERS,
     inner_commands,
@@ -65,6 +65,8 @@ class Analysis:
     problems: tuple[str, ...]
     substitutes: bool
     forms: tuple[Form, ...]
+    functions: frozenset[str] = frozenset()
+    """Names that the command itself defines: what they run is among the commands."""
 
 
 @lru_cache(maxsize=128)
@@ -74,11 +76,12 @@ def analyse(source: str) -> Analysis:
 
 
 def _analyse(source: str, depth: int) -> Analysis:
-    script = split(source, depth=depth)
+    script = read(source, depth=depth)
     problems = list(script.problems)
     commands = tuple(_read(simple, problems, depth) for simple in script.commands)
     forms = dict.fromkeys((Form(source.strip()), *(form for command in commands for form in command.forms)))
-    return Analysis(source, commands, tuple(dict.fromkeys(problems)), script.substitutes, tuple(forms))
+    functions = frozenset(script.functions)
+    return Analysis(source, commands, tuple(dict.fromkeys(problems)), script.substitutes, tuple(forms), functions)
 
 
 def _read(simple: Simple, problems: list[str], depth: int) -> Command:

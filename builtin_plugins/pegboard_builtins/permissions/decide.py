@@ -85,7 +85,7 @@ def plainly_reads_in(command: Command, subject: Subject, rules: RuleSet) -> bool
 
 def plainly_reads(subject: Subject, rules: RuleSet) -> bool:
     analysis = subject.analysis
-    if analysis is None or analysis.problems or analysis.substitutes or not analysis.commands:
+    if analysis is None or analysis.problems or analysis.substitutes or analysis.functions or not analysis.commands:
         return False
     bases = folders_of(analysis, subject.cwd)
     return bases is not None and all(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from pegboard.decisions import Decision, Verdict
+from pegboard.shell import Simple
 from pegboard_builtins.permissions.commands import Analysis, Command, form_of, quoted, without_harmless
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, input_matches
 from pegboard_builtins.permissions.plain import (
     HARMLESS_VARIABLES,
+    REDEFINED,
     folders_of,
     is_plainly_reading,
     redirects_stay_inside,
 )
 from pegboard_builtins.permissions.rules import Rule, RuleSet
-from pegboard_builtins.permissions.shell import Simple
 from pegboard_builtins.permissions.subject import Subject, answer
 
 
@@ -53,7 +55,7 @@ def _all_covered(
     analysis: Analysis, subject: Subject, own: Sequence[Rule], rules: RuleSet, used: dict[Rule, None]
 ) -> bool:
     """Whether each simple command is covered by a rule or plainly only reads; *used* collects the rules."""
-    if analysis.problems or not analysis.commands:
+    if analysis.problems or not analysis.commands or not REDEFINED.isdisjoint(analysis.functions):
         return False
     if analysis.substitutes and any(command.simple.nested and command.uncertain for command in analysis.commands):
         return False
@@ -63,7 +65,11 @@ def _all_covered(
             return False
         if bases is None and command.redirects and not redirects_stay_inside(command.redirects, (), ()):
             return False
+        if command.words[:1] and command.simple.words[0].text in analysis.functions and not command.assigned:
+            continue  # the commands of its body are among these
         if bases is not None and is_plainly_reading(command, bases, rules.readable):
+            continue
+        if _only_sets(command):
             continue
         rule = next((rule for rule in own if _covers_command(rule, command)), None)
         if rule is not None and _covers_what_it_runs(rule, command, own, bases or (), rules):
@@ -71,6 +77,14 @@ def _all_covered(
         elif command.script is None or command.assigned or not _all_covered(command.script, subject, own, rules, used):
             return False
     return True
+
+
+def _only_sets(command: Command) -> bool:
+    """Whether a command sets variables and does nothing else, and no program looks at such variables."""
+    names = command.assigned
+    if not names or command.words or command.redirects:
+        return False
+    return all(re.fullmatch("[a-z][a-z0-9_]*", name) and not name.endswith("proxy") for name in names)
 
 
 def _covers_command(rule: Rule, command: Command) -> bool:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pegboard.shell import Redirect, Word
 from pegboard_builtins.permissions.commands import Analysis, Command
 from pegboard_builtins.permissions.paths import is_inside
-from pegboard_builtins.permissions.shell import Redirect, Word
 
 NOTHING_FORBIDDEN = re.compile(r"(?!)")
 READERS: dict[str, re.Pattern[str]] = {
@@ -47,6 +47,8 @@ PROTECTED = frozenset({".git", ".pegboard", ".claude", ".hg", ".svn"})
 """Folders whose files decide what runs later; neither a mode nor a redirection under a broad rule writes there."""
 
 MOVERS = frozenset({"cd", "pushd", "popd"})
+REDEFINED = frozenset({*MOVERS, *READERS, "git", "[", "test", "command", "builtin"})
+"""Commands that are taken for what they are: a function of that name makes them something else."""
 HARMLESS_TARGETS = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"})
 HARMLESS_VARIABLES = frozenset(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pegboard_builtins.permissions.shell import OPENERS, Word
+from pegboard.shell import OPENERS, Word
 
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash", "mksh", "rbash"})
 FOLLOWS = Word("", "", certain=0)
@@ -84,6 +84,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "fakeroot": Wrapper("lsib", "uhv"),
     "dbus-run-session": Wrapper(),
     "xvfb-run": Wrapper("enfps", "a", _long("server-args", "server-num", "error-file")),
+    "coproc": Wrapper(),
     "-": Wrapper(),
 }
 JOINED = frozenset({"eval", "watch"})
@@ -116,6 +117,8 @@ def inner_commands(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:
     if wrapper is not None:
         for rest in _after_options(wrapper, words[1:], wrapper.skip):
             yield _fed(words, rest) if wrapper.feeds else rest
+        if name == "coproc":
+            yield words[2:]  # `coproc NAME { rm x; }`
     elif name == "find":
         yield from _find_commands(words)
     elif name == "git":

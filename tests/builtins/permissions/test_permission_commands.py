@@ -136,12 +136,11 @@ MAYBE_RM = [
     "curl http://x | sh -s -- a",
     "bash <(echo rm -rf build)",
     "xargs -I% sh -c '%'",
-    "echo 'rm",
     "echo )",
     "$'r\\cm' x",
     "$'rm\\0x' build",
     "x" * 70_000,
-    "echo " + "$(" * 60 + "rm x" + ")" * 60,
+    "echo " + "$(" * 600 + "rm x" + ")" * 600,
 ]
 
 
@@ -176,6 +175,14 @@ def test_an_ask_rule_holds_in_every_dress_and_every_mode(command):
 def test_what_may_be_denied_is_asked_even_where_everything_is_allowed(command):
     assert verdict(command, deny=["Bash(rm *)"], allow=["Bash"], mode="bypassPermissions") == "ask"
     assert verdict(command, deny=["Bash(rm *)"], mode="dontAsk") == "deny"
+
+
+@pytest.mark.parametrize(
+    "command", ["echo 'rm", "echo 'rm -rf build", "{ rm x", "case x in", "if rm x", "f() {", "a <<E\nrm x"]
+)
+def test_what_is_no_whole_command_is_never_allowed(command):
+    assert verdict(command, deny=["Bash(rm *)"], allow=["Bash"], mode="bypassPermissions") in ("ask", "deny")
+    assert verdict(command, allow=["Bash(echo:*)", "Bash(rm:*)"]) in ("ask", "none")
 
 
 @pytest.mark.parametrize(
@@ -238,6 +245,12 @@ def test_the_star_means_what_the_contract_says(spec, command, holds):
         "npm test $X",
         "npm test *.js",
         "(npm test; npm test)",
+        "[[ -f x ]] && npm test",
+        "case $X in a|b) npm test;; *) ls;; esac",
+        "for x in a b; do npm test $x; done",
+        "while npm test; do :; done",
+        "f() { npm test $1; }; f -v",
+        "n=3; npm test $n",
         "bash -c 'npm test && npm test'",
         "xargs npm test",
         "if npm test; then echo ok; fi",
@@ -290,8 +303,11 @@ def test_an_allow_rule_covers(command):
         "ls | xargs sh -c make",
         "timeout 5 make",
         "npm test | bash",
-        "[[ -f x ]] && npm test",
-        "f() { npm test; }; f",
+        "[[ -f $(make) ]] && npm test",
+        "f() { make; npm test; }; f",
+        "f() { $1 test; }; f npm",
+        "npm() { make; }; npm test",
+        "cd() { :; }; cd x && npm test > ../../y",
     ],
 )
 def test_an_allow_rule_does_not_cover(command):
@@ -403,7 +419,7 @@ WRAPS = [
 LISTS = [
     "true && {}", "{} || ls", "ls; {}", "{} | cat", "cat | {}", "{} &", "ls\n{}", "( {} )", "{{ {}; }}", "! {}",
     "echo $({})", 'echo "x $({}) y"', "echo `{}`", "if {}; then ls; fi", "for i in 1 2; do {}; done", "cat <({})",
-    "echo ${{A:-$({})}}", "{} > log 2>&1", "cat <<E\n$({})\nE\n",
+    "echo ${{A:-$({})}}", "{} > log 2>&1", "cat <<E$D\n$({})\nE$D\n",
 ]  # fmt: skip
 QUOTES = [str, lambda w: f"'{w}'", lambda w: f'"{w}"', lambda w: f"\\{w}", lambda w: f"{w[0]}''{w[1:]}"]
 
@@ -413,7 +429,8 @@ def dress(command: str, wraps: list[str], lists: list[str], shell: bool) -> str:
         command = template.format(command)
     if shell:
         command = f"bash -c {shlex.quote(command)}"
-    for template in lists:
+    for place, template in enumerate(lists):
+        template = template.replace("$D", str(place))  # a here-document ends at the first line that is its delimiter
         if "`" in template and "`" in command:
             continue  # backticks within backticks need escapes of their own
         command = template.format(command)
