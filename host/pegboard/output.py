@@ -24,11 +24,39 @@ STYLES = {
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_COLOURS = re.compile("\x1b\\[[0-9;:]*[mK]")
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks by their class that nobody sees."""
+TAB = 4
 
 
 def visible(text: str) -> str:
     """Write out what a terminal would obey instead of show: escapes, line ends, changes of direction."""
     return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def readable(text: str) -> str:
+    """Return a text of several lines for a terminal: its lines and tabs stay, colours go, the rest is written out.
+
+    Of a line that was written over with carriage returns, as progress bars do, the last state stays.
+    """
+    lines = _COLOURS.sub("", text.replace("\r\n", "\n")).split("\n")
+    return "\n".join(visible(line.rstrip("\r").rpartition("\r")[2].expandtabs(TAB)) for line in lines)
+
+
+def exact(text: str) -> list[tuple[str, bool]]:
+    """Return a text so that a person sees each of its characters: pieces, and whether a piece stands for one that
+    cannot be seen (`<U+200B>`). Only line ends stay as they are.
+    """
+    pieces: list[tuple[str, bool]] = []
+    for character in text:
+        plain = character == "\n" or (character.isprintable() and character not in _BLANK)
+        shown = character if plain else f"<U+{ord(character):04X}>"
+        if pieces and plain and not pieces[-1][1]:
+            pieces[-1] = (pieces[-1][0] + shown, False)
+        else:
+            pieces.append((shown, not plain))
+    return pieces
 
 
 def say(text: str, style: str = "") -> None:

@@ -883,6 +883,11 @@ class Session:
         return self._host.consented(self.project, wanted)
 
     @property
+    def broken_off(self) -> bool:
+        """Whether the last turn was broken off, so that `run()` without a prompt goes on with it."""
+        return self._replay.turn_is_open or self._replay.end_reason in BROKEN_OFF
+
+    @property
     def turn(self) -> int:
         """The number of the turn, 0 before the first."""
         return self._turn

@@ -23,7 +23,8 @@ class Shown:
     """Something for a person to see: text, thinking, tool, result, notice, context or question; `data` has facts.
 
     A `delta` is a piece of a text that follows as a whole, a `thinking_delta` one of what the model thinks, and
-    `output` a piece of what the running call `id` prints. `steer` are words of the person that the model gets now.
+    `output` a piece of what the running call `id` prints. `steer` are words of the person that the model gets now;
+    after `restart` the pieces so far are void.
     A `result` of an edit has the hunks of its `patch`, where things are shown as they come.
     """
 
@@ -83,8 +84,10 @@ class Screen:
             self._pieces.clear()
 
     def restart(self) -> None:
-        """Forget what came of an answer that begins again."""
+        """Forget what came of an answer that begins again; who has shown pieces of it is told."""
         self._pieces.clear()
+        if self._show is not None and self.streams:
+            self._show(Shown("restart"))
 
     def _piece(self, kind: str, text: str, *, last: bool = False) -> None:
         """Show some more of a text; what may still become something that must not leave is held back."""

@@ -33,6 +33,7 @@ class Verb:
 
 VERBS = (
     Verb("run", "pegboard._cli.run:run"),
+    Verb("chat", "pegboard._cli.chat:chat"),
     Verb("demo", "pegboard._cli.demo:demo"),
     Verb("plugins", "pegboard._cli.plugins:app"),
     Verb("hooks", "pegboard._cli.hooks:app", grows=True),

@@ -8,12 +8,15 @@ import json
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from pegboard._cli.words import Output, Wanted
 from pegboard.messages import EndReason
 
 if TYPE_CHECKING:
+    from pegboard.host import Host, Options
     from pegboard.settings import LayerFile
 
 EXIT_CODES = {
@@ -42,32 +45,9 @@ def run(wanted: Wanted, no_plugins: str | None) -> int | None:
 
 
 async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> int | None:
-    from pegboard.host import Host, Options
-
     printer = Printer(wanted.output, quiet=wanted.quiet)
-    tables: dict[str, Any] = {}
-    if wanted.allow or wanted.deny:
-        tables["permissions"] = {"allow": list(wanted.allow), "deny": list(wanted.deny)}
-    if wanted.flag:
-        tables["flags"] = {"values": dict(map(_flag_value, wanted.flag))}
-    if wanted.plugin_dir:
-        tables["hooks"] = {"plugin_folders": [str(folder.resolve()) for folder in wanted.plugin_dir]}
-    if wanted.trust_project_hooks:
-        tables.setdefault("hooks", {})["trust_project"] = True
-    given = _given(wanted.settings, printer) if wanted.settings else []
-    options = Options(
-        model=wanted.model,
-        mode=wanted.mode,
-        max_steps=wanted.max_steps,
-        max_time=wanted.max_time,
-        max_cost=wanted.max_cost,
-        stream=wanted.output is Output.TEXT and sys.stdout.isatty(),
-        setup=tuple(wanted.setup),
-    )
-    async with Host(wanted.cwd, command_line=tables, given=given, no_plugins=no_plugins) as host:
-        for record in host.board.records:
-            if record.status in ("load_error", "incompatible"):
-                printer.warn(f"the plugin {record.name!r} takes no part: {record.reason}. {record.mend}")
+    options = options_for(wanted, stream=wanted.output is Output.TEXT and sys.stdout.isatty())
+    async with host_for(wanted, no_plugins, printer.warn) as host:
         again = bool(wanted.resume) or wanted.continue_
         session = (
             host.resume(wanted.resume or None, options, show=printer.show)
@@ -84,6 +64,51 @@ async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> in
     if code is None:
         session.path.unlink(missing_ok=True)  # nobody said anything, so there is nothing to go on with
     return code
+
+
+@asynccontextmanager
+async def host_for(
+    wanted: Wanted, no_plugins: str | None, warn: Callable[[str], None], *, plugins: Sequence[tuple[str, Any]] = ()
+) -> AsyncIterator[Host]:
+    """Open the host that the words of the command line ask for; *warn* is told of plugins that take no part."""
+    from pegboard.host import Host
+
+    given = _given(wanted.settings, warn) if wanted.settings else []
+    host = Host(wanted.cwd, command_line=_tables(wanted), given=given, no_plugins=no_plugins, plugins=plugins)
+    async with host:
+        for record in host.board.records:
+            if record.status in ("load_error", "incompatible"):
+                warn(f"the plugin {record.name!r} takes no part: {record.reason}. {record.mend}")
+        yield host
+
+
+def options_for(wanted: Wanted, *, stream: bool, interactive: bool = False) -> Options:
+    """Return how the session shall be."""
+    from pegboard.host import Options
+
+    return Options(
+        model=wanted.model,
+        mode=wanted.mode,
+        interactive=interactive,
+        max_steps=wanted.max_steps,
+        max_time=wanted.max_time,
+        max_cost=wanted.max_cost,
+        stream=stream,
+        setup=tuple(wanted.setup),
+    )
+
+
+def _tables(wanted: Wanted) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    if wanted.allow or wanted.deny:
+        tables["permissions"] = {"allow": list(wanted.allow), "deny": list(wanted.deny)}
+    if wanted.flag:
+        tables["flags"] = {"values": dict(map(_flag_value, wanted.flag))}
+    if wanted.plugin_dir:
+        tables["hooks"] = {"plugin_folders": [str(folder.resolve()) for folder in wanted.plugin_dir]}
+    if wanted.trust_project_hooks:
+        tables.setdefault("hooks", {})["trust_project"] = True
+    return tables
 
 
 async def _turns(host: Any, session: Any, prompt: str | None, *, again: bool, printer: Printer) -> int | None:
@@ -120,12 +145,12 @@ def chat_answer(host: Any, session: Any, prompt: str | None) -> str | None:
     return str(resolve(command.chat)(words.strip(), session.ctx(plugin)))
 
 
-def _given(settings: str, printer: Printer) -> list[LayerFile]:
+def _given(settings: str, warn: Callable[[str], None]) -> list[LayerFile]:
     from pegboard._cli.given_settings import given_settings
 
     said = given_settings(settings)
     if said.unread:
-        printer.warn(f"{said.file.file}: nobody reads {', '.join(said.unread)} here")
+        warn(f"{said.file.file}: nobody reads {', '.join(said.unread)} here")
     return [said.file]
 
 

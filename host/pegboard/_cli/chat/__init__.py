@@ -1,0 +1,119 @@
+"""`pegboard chat`: a conversation in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pegboard._cli import app as command_line
+from pegboard._cli.words import MODES, Wanted
+
+if TYPE_CHECKING:
+    from pegboard._cli.chat.shapes import Face
+    from pegboard._cli.chat.talk import Talk
+    from pegboard.host import Host
+
+NO_TERMINAL = "chat is for a terminal; in a pipe or a script use: pegboard run PROMPT"
+
+
+def chat(
+    prompt: Annotated[str | None, typer.Argument(help="What to begin with.")] = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="PREFIX:NAME, e.g. anthropic:NAME or scripted:FILE.")
+    ] = "",
+    resume: Annotated[str, typer.Option(help="Go on with this session; the beginning of its id is enough.")] = "",
+    continue_: Annotated[bool, typer.Option("--continue", "-c", help="Go on with the newest session here.")] = False,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Model requests of a turn at most.")] = None,
+    max_time: Annotated[float | None, typer.Option(min=0.001, help="Seconds of a turn at most.")] = None,
+    max_cost: Annotated[float | None, typer.Option(min=0.0, help="US dollars at most.")] = None,
+    mode: Annotated[str, typer.Option(help=f"Permission mode: {', '.join(MODES)}.")] = "",
+    allow: Annotated[list[str] | None, typer.Option(help="A permission rule that allows; may be repeated.")] = None,
+    deny: Annotated[list[str] | None, typer.Option(help="A permission rule that denies; may be repeated.")] = None,
+    flag: Annotated[
+        list[str] | None, typer.Option("--flag", help="NAME=VALUE: a feature flag for this session; may be repeated.")
+    ] = None,
+    settings: Annotated[
+        str,
+        typer.Option("--settings", metavar="JSON|FILE", help="Settings for this chat, as for `run`."),
+    ] = "",
+    plugin_dir: Annotated[
+        list[Path] | None,
+        typer.Option("--plugin-dir", help="A folder in the contract's plugin format; repeatable.", exists=True),
+    ] = None,
+    trust_project_hooks: Annotated[
+        bool, typer.Option("--trust-project-hooks", help="Let this project's hooks run without consent, in this chat.")
+    ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="Lines alone: for screen readers and bare terminals."),
+    ] = False,
+    cwd: command_line.CwdOption = None,
+) -> None:
+    """Talk with the agent in this terminal.
+
+    What it does is shown as it happens; you are asked about what no rule allows. /help shows commands and keys.
+    """
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        print(f"error: {NO_TERMINAL}", file=sys.stderr)
+        raise typer.Exit(2)
+    if mode and mode not in MODES:
+        raise typer.BadParameter(f"{mode!r} is none of {', '.join(MODES)}", param_hint="--mode")
+    wanted = Wanted(
+        prompt=prompt,
+        model=model,
+        resume=resume,
+        continue_=continue_,
+        max_steps=max_steps,
+        max_time=max_time,
+        max_cost=max_cost,
+        mode=mode,
+        allow=tuple(allow or ()),
+        deny=tuple(deny or ()),
+        flag=tuple(flag or ()),
+        settings=settings,
+        plugin_dir=tuple(plugin_dir or ()),
+        trust_project_hooks=trust_project_hooks,
+        cwd=cwd,
+    )
+    asyncio.run(_chat(wanted, plain=plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")))
+
+
+async def _chat(wanted: Wanted, *, plain: bool) -> None:
+    from pegboard._cli.chat.asking import HumanAnswer
+    from pegboard._cli.chat.talk import Talk
+    from pegboard._cli.running import host_for, options_for
+
+    talk, human = Talk(options_for(wanted, interactive=True, stream=True)), HumanAnswer()
+    warnings: list[str] = []
+    async with host_for(wanted, command_line.no_plugins, warnings.append, plugins=[("chat", human)]) as host:
+        talk.host = host
+        talk.face = human.face = _face(talk, host, plain=plain)
+        session = (
+            host.resume(wanted.resume or None, talk.options, show=talk.face.show)
+            if wanted.resume or wanted.continue_
+            else host.session(talk.options, show=talk.face.show)
+        )
+        for text in warnings:
+            talk.face.say(text, "warning")
+        gc.freeze()
+        gc.enable()
+        await talk.run(session, wanted.prompt or "")
+    if talk.last_words:
+        print(talk.last_words)
+
+
+def _face(talk: Talk, host: Host, *, plain: bool) -> Face:
+    if plain:
+        from pegboard._cli.chat.plain import Plain
+
+        return Plain(talk, host.cwd)
+    from pegboard._cli.chat.history import TypedHistory
+    from pegboard._cli.chat.terminal import Terminal
+
+    return Terminal(talk, TypedHistory(host.store.folder_of(host.cwd) / "typed"), host.cwd)

@@ -1,0 +1,99 @@
+"""The person is asked: what will run, what it would change, who wants to know and why, and what the answer means."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from pegboard._cli.chat import drawing
+from pegboard._cli.chat.shapes import Asking
+from pegboard.context import Ctx
+from pegboard.decisions import Resolution
+from pegboard.errors import EgressClosedError
+from pegboard.hookspecs import Ask, hookimpl
+from pegboard.output import readable
+
+REFUSED = "the user said no"
+LONG_RULE = 120
+
+
+class HumanAnswer:
+    """A plugin like any other; the last that is asked, because a person should only be asked what nobody knows."""
+
+    face: Asking
+
+    def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
+
+    @hookimpl(after="*")
+    async def resolve_ask(self, ask: Ask, ctx: Ctx) -> Resolution | None:
+        """Ask the person. Nobody can consent to what may not be shown."""
+        async with self._one_at_a_time:
+            try:
+                drawn = question(ask, ctx)
+            except EgressClosedError as closed:
+                ctx.notice(f"the question about {ask.call.name} cannot be shown, so it is refused: {closed}")
+                return None
+            self.face.draw(drawn)
+            choices = offers(ask)
+            chosen = await self.face.choose([text for text, _ in choices])
+            answer = choices[chosen][1]
+            if answer is None:
+                words = (await self.face.line("what should it do instead? Enter alone says nothing")).strip()
+                answer = Resolution(allow=False, reason=f"{REFUSED}: {words}" if words else REFUSED)
+            self.face.draw(Text(f"{'allowed' if answer.allow else 'refused'}: {choices[chosen][0]}", style="dim"))
+            return answer
+
+
+def offers(ask: Ask) -> list[tuple[str, Resolution | None]]:
+    """Return what a person may answer, each with what it means; None for a refusal with words."""
+    said: list[tuple[str, Resolution | None]] = [
+        ("Yes, once", Resolution(allow=True, reason="the user said yes")),
+        (
+            "Yes, and this very call again in this session",
+            Resolution(allow=True, reason="the user said yes for this session", remember="session"),
+        ),
+    ]
+    if ask.always:
+        rules = ", ".join(readable(rule) for rule in ask.always)
+        said.append(
+            (
+                f"Yes, always: writes the rule {rules if len(rules) <= LONG_RULE else rules[:LONG_RULE] + '...'}",
+                Resolution(allow=True, reason="the user said always", remember="always", rules=ask.always),
+            )
+        )
+    return [*said, ("No, and say what to do instead", None)]
+
+
+def question(ask: Ask, ctx: Ctx) -> Any:
+    """Return a question as it is drawn. Raises EgressClosedError."""
+    call = ask.call
+    shown = str(ctx.emit("text", ask.shown))
+    diff = str(ctx.emit("text", ask.diff))
+    parts: list[Any] = [Text.assemble(("? ", "bold yellow"), (readable(call.name), "bold"), (_wants(ask), ""))]
+    body = Text("\n").join(drawing.shown_exactly(line) for line in shown.split("\n"))
+    if diff:
+        parts += [drawing.branch(_main(call.input, ctx)), drawing.indented(drawing.unified(diff))]
+    else:
+        parts.append(drawing.indented(body))
+    if shown != ask.shown or diff != ask.diff:
+        parts.append(Text("  parts of it are masked here; what runs is not", style="yellow"))
+    who = ask.by or "the host"
+    why = readable(str(ctx.emit("text", ask.reason)))
+    parts.append(Text(f"  asked by {who}: {why}", style="yellow"))
+    if ask.rule and ask.rule not in ask.reason:
+        parts.append(Text(f"  by the rule {readable(str(ctx.emit('text', ask.rule)))}", style="yellow"))
+    return Group(*parts)
+
+
+def _wants(ask: Ask) -> str:
+    what = "change a file" if ask.diff else "run" if "command" in ask.call.input else "be called with"
+    return f" wants to {what}" + ("" if ask.call.origin == "model" else f", for {readable(ask.call.origin)}")
+
+
+def _main(given: dict[str, Any], ctx: Ctx) -> Text:
+    path = given.get("file_path") or given.get("notebook_path") or ""
+    return drawing.shown_exactly(str(ctx.emit("facts", str(path))), "bold")

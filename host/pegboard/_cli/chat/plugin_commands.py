@@ -1,0 +1,47 @@
+"""The commands that plugins bring to a chat (`registry.add_command(..., chat=...)`)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+
+from rich.text import Text
+
+from pegboard._board.registry import describe, resolve
+from pegboard._cli.chat.shapes import Slash, Talking
+from pegboard.errors import PegboardError
+from pegboard.host import Host
+
+
+def commands_of(host: Host) -> Iterator[Slash]:
+    """Go through the commands of all plugins."""
+    for plugin, contribution in host.board.contributions.items():
+        for command in contribution.commands:
+            if command.chat:
+                yield Slash(command.name, "", command.help, _runner(command.name), anytime=True, plugin=plugin)
+
+
+def _runner(name: str) -> Callable[[Talking, str], Awaitable[None]]:
+    async def run(talk: Talking, words: str) -> None:
+        said = await answer(talk, name, words)
+        if said:
+            talk.face.draw(Text(talk.shown(said)))
+
+    return run
+
+
+async def answer(talk: Talking, name: str, words: str) -> str:
+    """Return what a plugin's command says; empty if no plugin has one of this name. Raises PegboardError."""
+    found = talk.host.board.chat_command(name)
+    if found is None:
+        return ""
+    plugin, command = found
+    try:
+        said = resolve(command.chat)(words, talk.session.ctx(plugin))
+        if inspect.isawaitable(said):
+            said = await said
+    except PegboardError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PegboardError(f"/{name} of the plugin {plugin!r} failed: {describe(error)}") from error
+    return "" if said is None else str(said)
