@@ -13,6 +13,7 @@ from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
 from pegboard.tools import Claims, tool
 from pegboard_builtins.file_tools.atomic import replace, writing
+from pegboard_builtins.file_tools.ladder import alike, place_of
 from pegboard_builtins.file_tools.matching import (
     MANY,
     line_numbers,
@@ -21,10 +22,11 @@ from pegboard_builtins.file_tools.matching import (
     side_by_side,
     spliced,
 )
+from pegboard_builtins.file_tools.notebook import notebook_in
 from pegboard_builtins.file_tools.patch import structured_patch
 from pegboard_builtins.file_tools.paths import absolute, claim_file, explain, normalise, place_to_write
 from pegboard_builtins.file_tools.preview import preview_edit
-from pegboard_builtins.file_tools.stamps import must_have_read, remember, seen
+from pegboard_builtins.file_tools.stamps import must_have_read, must_not_be_a_siblings, remember, seen, wrote
 from pegboard_builtins.file_tools.text import TextFile, digest, must_be_text, printable, read_bytes
 
 
@@ -46,14 +48,15 @@ async def edit(
 
     Read the file first. old_string must match exactly, with its indentation and without the line numbers of Read,
     and must stand in one place only: add lines around it until it does, or set replace_all. Line endings, encoding
-    and mode of the file are kept.
+    and mode of the file are kept. A slip in blanks, indentation or the form of quotes and dashes is overlooked where
+    only one place can be meant.
     """
     path = absolute(file_path, ctx.cwd)
     old, new = _wanted(old_string, new_string)
     real = await asyncio.to_thread(place_to_write, path, ctx.project)
     known = seen(real, ctx)
     wish = _Wish(path, real, old, new, replace_all)
-    patch, original, stamp, note = await asyncio.to_thread(_edit, wish, known, ctx.cwd)
+    patch, original, stamp, note = await asyncio.to_thread(_edit, wish, known, ctx)
     remember(real, stamp, ctx)
     facts = {
         "filePath": str(path),
@@ -91,24 +94,30 @@ def _wanted(old: str, new: str) -> tuple[str, str]:
     return old, new
 
 
-def _edit(wish: _Wish, known: str | None, cwd: Path) -> tuple[list[dict[str, Any]], str, str, str]:
+def _edit(wish: _Wish, known: str | None, ctx: Ctx) -> tuple[list[dict[str, Any]], str, str, str]:
     """Do it; return the patch, the original text, the new content's stamp and a note for the model."""
     with writing(wish.real):
-        before, status = read_bytes(wish.real, cwd)
+        before, status = read_bytes(wish.real, ctx.cwd)
         file = TextFile.of(before)
         if file is None:
             raise ToolError(f"{wish.path} is a binary file; Edit changes text only. Use Bash.")
+        if notebook_in(wish.path, file.plain) is not None:
+            raise ToolError(f"{wish.path} is a notebook, of which Read shows the cells. Use NotebookEdit.")
         must_have_read(wish.path, known)
-        changed = digest(before) != known
+        stamp = digest(before)
+        if stamp != known:
+            must_not_be_a_siblings(wish.path, wish.real, stamp, ctx)
+        changed = stamp != known
         plain = file.plain
-        offsets = _offsets(wish, plain, changed=changed)
-        text = spliced(file, offsets, wish.old, wish.new)
+        found = _found(wish, plain, changed=changed)
+        text = spliced(file, found.offsets, found.old, found.new)
         after = file.encode(text)
         try:
             replace(wish.real, after, expected=status)
         except OSError as error:
-            raise explain(error, wish.path, cwd) from None
-    note = f" {len(offsets)} places were replaced." if len(offsets) > 1 else ""
+            raise explain(error, wish.path, ctx.cwd) from None
+        wrote(wish.real, digest(after), ctx)
+    note = f" {len(found.offsets)} places were replaced." if len(found.offsets) > 1 else found.note
     if changed:
         note += (
             " Note: it was changed by somebody else since you read it; the text to replace was still unique. "
@@ -118,16 +127,23 @@ def _edit(wish: _Wish, known: str | None, cwd: Path) -> tuple[list[dict[str, Any
     return patch, printable(plain), digest(after), note
 
 
-def _offsets(wish: _Wish, text: str, *, changed: bool) -> list[int]:
-    """Return where to replace. Raises ToolError where that is not beyond doubt."""
+class _Found(NamedTuple):
+    """At each of `offsets` stands `old`, which becomes `new`; `note` is for the model."""
+
+    offsets: list[int]
+    old: str
+    new: str
+    note: str = ""
+
+
+def _found(wish: _Wish, text: str, *, changed: bool) -> _Found:
+    """Return what to replace. Raises ToolError where that is not beyond doubt."""
     found = places(text, wish.old)
     again = f" {wish.path} was changed by somebody else since you read it: read it again." if changed else ""
     if not found:
-        near = nearest_lines(printable(text), wish.old)
-        hint = f"The nearest lines are:\n{near}" if near else "No line of the file is like it."
-        raise ToolError(f"String to replace not found in file.{again}\nString: {wish.old}\n{hint}")
+        return _found_loosely(wish, text, again)
     if len(found) == 1:
-        return found
+        return _Found(found, wish.old, wish.new)
     number = f"more than {MANY}" if len(found) >= MANY else str(len(found))
     if changed and wish.replace_all:
         raise ToolError(f"The string to replace stands in {number} places.{again}")
@@ -138,4 +154,21 @@ def _offsets(wish: _Wish, text: str, *, changed: bool) -> list[int]:
             f"false.{again} To replace one of them, add lines around it to old_string until it is the only one; "
             f"to replace all of them, set replace_all.\nString: {wish.old}"
         )
-    return side_by_side(text, wish.old)
+    return _Found(side_by_side(text, wish.old), wish.old, wish.new)
+
+
+def _found_loosely(wish: _Wish, text: str, again: str) -> _Found:
+    """Climb down from the exact text; only for one place, in a file that is as it was read."""
+    near = alike(text, wish.old)
+    place = place_of(text, wish.old, wish.new) if len(near) == 1 and not again and not wish.replace_all else None
+    if place is not None and place.old != place.new:
+        (line,) = line_numbers(text, [place.start])
+        note = f" Note: old_string did not stand there letter by letter; line {line} was meant, but for {place.apart}."
+        return _Found([place.start], place.old, place.new, note)
+    if len(near) > 1:
+        first, second = line_numbers(text, near)
+        hint = f"But for blanks, quotes or dashes it stands in lines {first} and {second} at least: say it exactly."
+    else:
+        lines = nearest_lines(printable(text), wish.old)
+        hint = f"The nearest lines are:\n{lines}" if lines else "No line of the file is like it."
+    raise ToolError(f"String to replace not found in file.{again}\nString: {wish.old}\n{hint}")

@@ -18,6 +18,7 @@ from pegboard.messages import ToolResult
 from pegboard.tools import tool
 from pegboard_builtins.file_tools import ripgrep, search
 from pegboard_builtins.file_tools.globbing import folder_must_exist
+from pegboard_builtins.file_tools.ignored import Sieve
 from pegboard_builtins.file_tools.paths import absolute, claim_tree, regular_file, shown
 from pegboard_builtins.file_tools.text import printable
 from pegboard_builtins.file_tools.tree import Pattern, choices, compile_pattern, files_below, newest_first
@@ -49,7 +50,8 @@ async def grep(
 ) -> ToolResult:
     """Search the content of files for a regular expression.
 
-    `.git`, binary files and symbolic links are left out. Escape what you mean literally: `interface\\{\\}`. Prefer
+    `.git`, binary files, symbolic links and what .gitignore names are left out; to search what is ignored, say its
+    folder or file as path. Escape what you mean literally: `interface\\{\\}`. Prefer
     this to grep or rg in Bash. Files come with the newest change first, lines in the order of their files' names.
     """
     wanted = _Wanted(pattern, ignore_case, multiline, output_mode, before or context or 0, after or context or 0)
@@ -86,10 +88,11 @@ async def _files(wanted: _Wanted, base: Path, glob: str | None, cwd: Path) -> tu
     patterns = _glob_patterns(glob)
     likely = await _likely(wanted, base, glob)
     if likely is not None:
-        return base, sorted(name for name in likely if _fits(name, patterns))
+        sieve = Sieve(base)
+        return base, sorted(name for name in likely if _fits(name, patterns) and sieve.keeps(name))
     stop = threading.Event()
     try:
-        return base, sorted(await asyncio.to_thread(lambda: list(files_below(base, patterns, stop))))
+        return base, sorted(await asyncio.to_thread(lambda: list(files_below(base, patterns, stop, ignored=False))))
     finally:
         stop.set()  # a thread cannot be cancelled, but it can be asked
 

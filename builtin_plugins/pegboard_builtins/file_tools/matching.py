@@ -50,7 +50,7 @@ def spliced(file: TextFile, offsets: list[int], old: str, new: str) -> str:
     Bytes outside the difference of *old* and *new* stay as they are, line endings too; a line that is added ends as
     the lines that it replaces, or as most lines of the file.
     """
-    lead, trail = _common_ends(old, new)
+    lead, trail = common_ends(old, new)
     new = new[lead : len(new) - trail]
     to_raw = _raw_offsets(file.text)
     pieces: list[str] = []
@@ -74,7 +74,8 @@ class _raw_offsets:
         return offset + bisect_left(self._line_feeds, offset)
 
 
-def _common_ends(old: str, new: str) -> tuple[int, int]:
+def common_ends(old: str, new: str) -> tuple[int, int]:
+    """Return how many characters two texts share at their beginning, and of the rest at their end."""
     shorter = min(len(old), len(new))
     lead = 0
     while lead < shorter and old[lead] == new[lead]:

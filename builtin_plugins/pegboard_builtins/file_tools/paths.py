@@ -42,14 +42,14 @@ def real_path(path: Path) -> Path:
         return path
 
 
-def claim_file(make: Callable[..., Claims]) -> Callable[[dict[str, Any], Path], Claims]:
-    """Return a claims function for the file of `file_path`: `make` is Claims.read or Claims.write.
+def claim_file(make: Callable[..., Claims], name: str = "file_path") -> Callable[[dict[str, Any], Path], Claims]:
+    """Return a claims function for the file that *name* names: `make` is Claims.read or Claims.write.
 
     The name is that of the file itself: two links to one file must not be written side by side.
     """
 
     def claims(given: dict[str, Any], cwd: Path) -> Claims:
-        return make(real_path(absolute(str(given["file_path"]), cwd)))
+        return make(real_path(absolute(str(given[name]), cwd)))
 
     return claims
 

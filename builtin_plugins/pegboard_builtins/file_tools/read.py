@@ -1,9 +1,10 @@
-"""Read: a file as the model sees it, lines with numbers or a picture."""
+"""Read: a file as the model sees it: lines with numbers, a picture, a notebook's cells, a PDF's pages."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from pegboard.context import Ctx
 from pegboard.errors import ToolError
 from pegboard.messages import ImageBlock, ToolResult
 from pegboard.tools import Claims, tool
+from pegboard_builtins.file_tools import pdf
+from pegboard_builtins.file_tools.notebook import notebook_in, shown_cells
 from pegboard_builtins.file_tools.paths import absolute, claim_file, normalise, real_path
 from pegboard_builtins.file_tools.stamps import remember
 from pegboard_builtins.file_tools.text import TextFile, digest, printable, read_bytes
@@ -40,27 +43,40 @@ async def read(
     ctx: Ctx,
     offset: Annotated[int | None, Field(ge=0, description="The line to begin with; the first line is 1.")] = None,
     limit: Annotated[int | None, Field(ge=1, description="How many lines to read.")] = None,
+    pages: Annotated[str | None, Field(description='Pages of a PDF: "3", "2-5" or "7-"; at most 20 at once.')] = None,
 ) -> ToolResult:
     """Read a file.
 
     Text comes with line numbers, as `cat -n` prints it: up to 2000 lines from the beginning unless you say offset
     and limit; lines longer than 2000 characters are cut. PNG, JPEG, GIF and WebP pictures are shown to you.
+    Of notebooks (.ipynb) you see the cells with their outputs, of PDFs the text of the pages.
     Reads files only, no folders: use Glob, or `ls` in Bash. Read several files at once by several calls.
     """
     path = absolute(file_path, ctx.cwd)
     result, stamp = await asyncio.to_thread(_read, path, ctx.cwd, offset or 1, limit)
+    if result is None:
+        result = await pdf.read_pages(path, os.path.getsize(path), pages)
     remember(real_path(path), stamp, ctx)
     return result
 
 
-def _read(path: Path, cwd: Path, first: int, limit: int | None) -> tuple[ToolResult, str]:
+def _read(path: Path, cwd: Path, first: int, limit: int | None) -> tuple[ToolResult | None, str]:
+    """Return what to show, None for a PDF; and the stamp."""
     data, _ = read_bytes(path, cwd)
+    if pdf.is_pdf(data):
+        return None, digest(data)
     media_type = picture_type(data)
     if media_type:
         return picture(path, data, media_type), digest(data)
     file = TextFile.of(data)
     if file is None:
-        raise ToolError(f"{path} is {_kind(data)}, which cannot be read as text. {_advice(data)}")
+        raise ToolError(
+            f"{path} is a binary file, which cannot be read as text. Look at it in Bash: `file` says what it is, "
+            f"`xxd` or `strings` show its content."
+        )
+    notebook = notebook_in(path, file.plain)
+    if notebook is not None:
+        return shown_cells(path, notebook), digest(data)
     return page(path, printable(file.plain), first, limit), digest(data)
 
 
@@ -119,13 +135,3 @@ def picture(path: Path, data: bytes, media_type: str) -> ToolResult:
     block = ImageBlock(source={"type": "base64", "media_type": media_type, "data": encoded})
     facts = {"base64": encoded, "type": media_type, "originalSize": len(data)}
     return ToolResult(content=(block,), data={"type": "image", "file": facts})
-
-
-def _kind(data: bytes) -> str:
-    return "a PDF" if data.startswith(b"%PDF-") else "a binary file"
-
-
-def _advice(data: bytes) -> str:
-    if data.startswith(b"%PDF-"):
-        return "Turn it into text in Bash (pdftotext), then read that."
-    return "Look at it in Bash: `file` says what it is, `xxd` or `strings` show its content."

@@ -159,13 +159,13 @@ def installed() -> str | None:
 async def candidates(program: str, root: Path, pattern: str, *, ignore_case: bool, glob: str | None) -> set[str] | None:
     """Return the paths relative to *root* of the files that may match; None if ripgrep cannot say.
 
-    *pattern* is one of `wider_pattern`.
+    *pattern* is one of `wider_pattern`. Files that are ignored may be among them: `--glob` brings those back.
     """
     only = ["--glob", glob] if glob and re.fullmatch(SIMPLE_GLOB, glob) else []
     case = "--ignore-case" if ignore_case else "--case-sensitive"
     process = await asyncio.create_subprocess_exec(
         *(program, "--no-config", "--files-with-matches", "--null", "--no-messages", "--color=never", case),
-        *("--hidden", "--no-ignore", *only, "--glob", "!.git", "--regexp", pattern, "./"),
+        *("--hidden", "--no-ignore-dot", "--no-ignore-global", *only, "--glob", "!.git", "--regexp", pattern, "./"),
         cwd=root,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pegboard.errors import ToolError
+from pegboard_builtins.file_tools.ignored import above
 
 MAGIC = frozenset("*?[{")
 MAX_CHOICES = 200
@@ -120,27 +121,35 @@ def rooted(pattern: str, base: Path) -> tuple[Path, str]:
     return Path(os.path.normpath(base / prefix)), "/".join(names)
 
 
-def files_below(root: Path, patterns: list[Pattern], stop: threading.Event) -> Iterator[str]:
+def files_below(root: Path, patterns: list[Pattern], stop: threading.Event, *, ignored: bool = True) -> Iterator[str]:
     """Yield the paths, relative to *root*, of the regular files that fit one of *patterns*, in no certain order.
 
-    Symbolic links and `.git` are left out, and so are folders that cannot be read.
+    Symbolic links and `.git` are left out, and so are folders that cannot be read; and what `.gitignore` leaves out,
+    unless *ignored* files are wanted, too.
     """
-    waiting = [("", [(pattern, pattern.start()) for pattern in patterns])]
+    outer = None if ignored else above(root)
+    waiting = [("", [(pattern, pattern.start()) for pattern in patterns], outer)]
     while waiting and not stop.is_set():
-        folder, states = waiting.pop()
+        folder, states, rules = waiting.pop()
         try:
             entries = list(os.scandir(root / folder))
         except OSError:
             continue
+        if rules is not None:
+            rules = rules.entering(root / folder, {entry.name for entry in entries})
         for entry in entries:
             name = entry.name
             if name == SKIPPED:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 inside = [(pattern, pattern.after_folder(places, name)) for pattern, places in states]
-                if any(places for _, places in inside):
-                    waiting.append((f"{folder}{name}/", [state for state in inside if state[1]]))
-            elif entry.is_file(follow_symlinks=False) and any(p.ends_with(places, name) for p, places in states):
+                if any(places for _, places in inside) and not (rules and rules.ignores(name, is_folder=True)):
+                    waiting.append((f"{folder}{name}/", [state for state in inside if state[1]], rules))
+            elif (
+                entry.is_file(follow_symlinks=False)
+                and any(p.ends_with(places, name) for p, places in states)
+                and not (rules and rules.ignores(name, is_folder=False))
+            ):
                 yield folder + name
 
 

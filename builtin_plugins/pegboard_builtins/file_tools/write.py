@@ -17,7 +17,7 @@ from pegboard_builtins.file_tools.atomic import replace, writing
 from pegboard_builtins.file_tools.patch import structured_patch
 from pegboard_builtins.file_tools.paths import absolute, claim_file, explain, normalise, place_to_write
 from pegboard_builtins.file_tools.preview import preview_write
-from pegboard_builtins.file_tools.stamps import must_have_read, remember, seen
+from pegboard_builtins.file_tools.stamps import must_have_read, must_not_be_a_siblings, remember, seen, wrote
 from pegboard_builtins.file_tools.text import TextFile, digest, must_be_text, printable, read_bytes
 
 
@@ -42,19 +42,22 @@ async def write(
     path = absolute(file_path, ctx.cwd)
     must_be_text(content, "content")
     real = await asyncio.to_thread(place_to_write, path, ctx.project)
-    result, stamp = await asyncio.to_thread(_write, path, real, content, seen(real, ctx), ctx.cwd)
+    result, stamp = await asyncio.to_thread(_write, path, real, content, seen(real, ctx), ctx)
     remember(real, stamp, ctx)
     return result
 
 
-def _write(path: Path, real: Path, content: str, known: str | None, cwd: Path) -> tuple[ToolResult, str]:
+def _write(path: Path, real: Path, content: str, known: str | None, ctx: Ctx) -> tuple[ToolResult, str]:
     with writing(real):
         try:
-            return _update(path, real, content, known, cwd) if os.path.lexists(real) else _create(path, real, content)
+            there = os.path.lexists(real)
+            result, stamp = _update(path, real, content, known, ctx) if there else _create(path, real, content)
         except OSError as error:
-            raise explain(error, path, cwd) from None
+            raise explain(error, path, ctx.cwd) from None
         except ValueError as wrong:
             raise ToolError(f"{str(path)!r} is no path: {wrong}") from None
+        wrote(real, stamp, ctx)
+        return result, stamp
 
 
 def _create(path: Path, real: Path, content: str) -> tuple[ToolResult, str]:
@@ -68,13 +71,14 @@ def _create(path: Path, real: Path, content: str) -> tuple[ToolResult, str]:
     return ToolResult(content=f"File created successfully at: {path}", data=facts), digest(data)
 
 
-def _update(path: Path, real: Path, content: str, known: str | None, cwd: Path) -> tuple[ToolResult, str]:
-    old, status = read_bytes(real, cwd)
+def _update(path: Path, real: Path, content: str, known: str | None, ctx: Ctx) -> tuple[ToolResult, str]:
+    old, status = read_bytes(real, ctx.cwd)
     file = TextFile.of(old)
     data = _in_the_style_of(file, content) if file else content.encode()
     if data != old:  # else it is there already, for example because this very call was cut off after the rename
         must_have_read(path, known)
         if digest(old) != known:
+            must_not_be_a_siblings(path, real, digest(old), ctx)
             raise ToolError(f"{path} was changed since you read it, by the user or a program. Read it again first.")
         replace(real, data, expected=status)
     original = file.plain if file else None

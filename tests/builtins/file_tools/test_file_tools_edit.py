@@ -78,7 +78,7 @@ def test_when_nothing_matches_the_nearest_lines_are_shown(desk: Desk) -> None:
     desk.file("a.py", "import os\n\n\ndef load(path):\n\treturn open(path)\n\n\ndef save(path): ...\n")
     desk.call(read, file_path="a.py")
     with pytest.raises(ToolError, match="not found in file") as wrong:
-        desk.call(edit, file_path="a.py", old_string="def load(path):\n    return open(path)", new_string="pass")
+        desk.call(edit, file_path="a.py", old_string="def load(path):\n    return read(path)", new_string="pass")
     assert "     4\tdef load(path):\n     5\t\treturn open(path)" in str(wrong.value)
 
 
