@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+FOLDER = "\0"
+"""Stands behind the path of a folder: no name can have it, so no pattern can take it for a part of one."""
 FILE = ".gitignore"
 REPOSITORY = ".git"
 _POSIX = {
@@ -28,7 +30,7 @@ class Rules:
         self._regex = re.compile("|".join(f"({pattern})" for pattern, _ in found), re.DOTALL) if found else None
 
     def ignores(self, path: str) -> bool | None:
-        """Whether *path* (seen from the folder of the file; a folder ends in "/") is left out; None if nothing fits."""
+        """Whether *path*, seen from the folder of the file, is left out; None if nothing fits."""
         match = self._regex.fullmatch(path) if self._regex else None
         return None if match is None else not self._keeps[(match.lastindex or 1) - 1]
 
@@ -48,7 +50,7 @@ def _rule(line: str) -> tuple[str, bool] | None:
     pattern = _translated(line.removeprefix("/"))
     if pattern is None:
         return None
-    return f"{'' if anchored else '(?:.*/)?'}{pattern}{'/' if only_folders else '/?'}", keeps
+    return f"{'' if anchored else '(?:.*/)?'}{pattern}{FOLDER if only_folders else FOLDER + '?'}", keeps
 
 
 def _without_blanks(line: str) -> str:
@@ -76,10 +78,10 @@ def _translated(glob: str) -> str | None:
                     parts.append("(?:.*/)?")
                     end += 1
             else:
-                parts.append("[^/]*")
+                parts.append("[^/\0]*")
             at = end
         elif char == "?":
-            parts.append("[^/]")
+            parts.append("[^/\0]")
             at += 1
         elif char == "[":
             found = _class(glob, at)
@@ -109,7 +111,9 @@ def _class(glob: str, at: int) -> tuple[str, int] | None:
         char = glob[at]
         if char == "]" and not first:
             inner = "".join(members)
-            return (f"(?![/])[{'^' if negative else ''}{inner}]" if inner else ("[^/]" if negative else "(?!)")), at + 1
+            return (
+                f"(?![/\0])[{'^' if negative else ''}{inner}]" if inner else ("[^/\0]" if negative else "(?!)")
+            ), at + 1
         first = False
         named = re.match(r"\[:(\w+):\]", glob[at:])
         if named:
@@ -157,7 +161,7 @@ class Folder:
 
     def ignores(self, name: str, *, is_folder: bool) -> bool:
         """Whether the entry *name* of this folder is left out."""
-        path = f"{name}/" if is_folder else name
+        path = name + FOLDER if is_folder else name
         level: Folder | None = self
         while level is not None:
             if level.rules is not None:

@@ -87,6 +87,7 @@ def test_ignored_is_what_git_ignores(count: Callable[[int], int]) -> None:
     @settings(max_examples=count(1000), deadline=None, suppress_health_check=list(HealthCheck))
     @given(files=FILES, top=LINES, inner=LINES, excluded=LINES)
     @example(files=["a/b/a"], top=["a/**/b"], inner=[], excluded=[])
+    @example(files=["a/a/b"], top=[], inner=["!*/"], excluded=["a/*"])
     @example(files=["a/b/a", "b"], top=["a/**"], inner=["!b"], excluded=["b"])
     def same(files: list[str], top: list[str], inner: list[str], excluded: list[str]) -> None:
         with tempfile.TemporaryDirectory() as name:
