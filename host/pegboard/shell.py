@@ -140,6 +140,13 @@ def read(source: str, *, depth: int = 0) -> Script:
     )
 
 
+def _last_command(node: Node) -> Node:
+    """Return the command that ends a list, as far as lists go."""
+    while node.type in ("list", "pipeline", "negated_command") and node.children:
+        node = node.children[-1]
+    return node
+
+
 _parser: Parser | None = None
 
 
@@ -180,6 +187,8 @@ class _Reader:
         self.at = 0
         self.limit = len(self.text)
         self.places: dict[int, Node] = {}
+        self.longer: dict[int, Node] = {}
+        """Commands that go on behind their nodes, by where they begin: the node that holds the rest."""
 
     def problem(self, text: str) -> None:
         self.problems.append(text)
@@ -257,7 +266,10 @@ class _Reader:
         start, end = node.start_byte, node.end_byte
         if start and self.text[start - 1] not in " \t\n;&|()":
             self.problem("a command that begins within a word")
-        if kind in _SIMPLE:
+        if start in self.longer and kind in _SIMPLE:
+            self._simple_or_document(self.longer.pop(start), start)
+            self._strays(node)
+        elif kind in _SIMPLE:
             self._simple(start, end)
             self._strays(node)
         elif kind in _LISTS:
@@ -313,20 +325,27 @@ class _Reader:
     def _redirected(self, node: Node) -> None:
         """Read a command with redirections, wherever they stand."""
         body = node.child_by_field_name("body")
-        start, end = node.start_byte, node.end_byte
-        if body is not None and body.type not in _SIMPLE and body.type != "test_command":
-            self._statement(body)
-            start = body.end_byte
-        elif body is not None:
-            self._strays(body)
-        if body is not None and body.type == "test_command" and self.text.startswith("[[", start):
-            self._test(body)
-            start = body.end_byte
+        start = node.start_byte
+        if body is not None:
+            last = _last_command(body)
+            if last is not body and last.type in _SIMPLE and last.end_byte == body.end_byte:
+                # The grammar gives `a && b > x` to the whole list, bash to its last command.
+                self.longer[last.start_byte] = node
+                self._statement(body)
+                return
+            if body.type in _SIMPLE:
+                self._strays(body)
+            elif body.type != "test_command" or self.text.startswith(("[[", "(("), start):
+                self._statement(body)
+                start = body.end_byte
+        self._simple_or_document(node, start)
+
+    def _simple_or_document(self, node: Node, start: int) -> None:
         documents = [child for child in node.children if child.type == "heredoc_redirect"]
         if not documents:
-            self._simple(start, end)
+            self._simple(start, node.end_byte)
             return
-        if len(documents) > 1 or documents[0].end_byte != end:
+        if len(documents) > 1 or documents[0].end_byte != node.end_byte:
             self.problem("several here-documents")
         self._heredoc_line(documents[0], _Line(), start)
 

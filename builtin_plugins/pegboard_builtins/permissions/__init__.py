@@ -40,6 +40,9 @@ def register(registry: Registry) -> None:
         return "\n".join(problems) or None
 
     registry.add_health_check("permission rules", rules_are_well_formed)
+    registry.add_command(
+        "permissions", "pegboard_builtins.permissions.verbs:app", help="Which rules there are, and what they say."
+    )
 
 
 @hookimpl(guard=True)

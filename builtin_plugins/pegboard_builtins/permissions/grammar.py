@@ -110,6 +110,12 @@ def unknown_tool(pattern: Pattern, known: tuple[str, ...] = CONTRACT_TOOLS) -> s
     return f"the permission rule {pattern.text!r} names the tool {pattern.tool!r}.{hint}" if hint else None
 
 
+def parameter_of(spec: str) -> str | None:
+    """Return the parameter that a spec names; None if it names none."""
+    match = re.fullmatch(_PARAMETER, spec, re.DOTALL)
+    return match["name"] if match is not None else None
+
+
 class ShellPattern:
     """A pattern for a command: `*` stands for anything, a blank or colon before the last one for a word's end."""
 
@@ -121,7 +127,7 @@ class ShellPattern:
         for ending in (":*", " *"):
             if body.endswith(ending):
                 body = body[: -len(ending)]
-                tail = r"(?:\s.*)?"
+                tail = r"(?:[ \t\n].*)?"  # a shell knows no other blanks: a no-break space is part of a word
                 break
         else:
             tail = ""

@@ -39,6 +39,14 @@ def permission(subject: Subject, rules: RuleSet) -> Decision | None:
     return answer(Verdict.ALLOW, f"allowed by the {word} {texts}", ", ".join(map(str, used)))
 
 
+def covered_commands(rule: Rule, subject: Subject, rules: RuleSet) -> tuple[int, int]:
+    """Return how many commands of a call an allow rule covers, and of how many; a call without commands is one."""
+    if subject.analysis is None or rule.pattern.spec is None:
+        return int(_covers(rule, subject)), 1
+    commands = subject.analysis.commands
+    return sum(_covers_command(rule, command) for command in commands), len(commands)
+
+
 def _covers(rule: Rule, subject: Subject) -> bool:
     pattern = rule.pattern
     if pattern.spec is None:

@@ -60,6 +60,17 @@ def restriction(subject: Subject, rules: RuleSet) -> Decision | None:
     return answer(Verdict.ASK, text, str(doubtful))
 
 
+def matches(rule: Rule, subject: Subject) -> Match:
+    """Whether a deny or ask rule holds for a call, also one of another tool that does what the rule is about."""
+    if rule.pattern.names(subject.tool):
+        return _holds(rule, subject)
+    if subject.analysis is None or rule.path is None:
+        return Match.NO
+    alone = RuleSet(deny=(rule,))
+    found = [match for _, match in _file_rules(subject.analysis, subject, alone, Verdict.DENY)]
+    return max(found, default=Match.NO)
+
+
 def _holds(rule: Rule, subject: Subject) -> Match:
     """Whether a deny or ask rule holds for a call that its tool name covers."""
     pattern = rule.pattern

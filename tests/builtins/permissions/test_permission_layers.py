@@ -164,6 +164,9 @@ class RegistryStandIn:
     def all_settings(self):
         return self.view
 
+    def add_command(self, name, target, *, help=""):
+        self.commands = {name: target}
+
     def add_health_check(self, name, ask):
         self.checks.append(HealthCheck(name, ask))
 
