@@ -40,8 +40,8 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v
 _ESCAPES |= {character: character for character in "\\'\"?"}
 _NUMBER_ESCAPE = re.compile(r"x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})")
 _EXPANDS = re.compile(r"\$[\w{(@*#?$!\['\"-]|`")
-_MAY_RUN_LATER = re.compile(r"\[[^\]]*(?:\$\(|`)")
-"""A subscript with a command in it: arithmetic runs it, also where it came from a variable."""
+_RUNS_LATER = re.compile(r"\w\[[^\]]*(?:\$\(|`)")
+"""A quoted subscript with a command in it: arithmetic runs it, also where it came from a variable."""
 
 _PLACES = frozenset({"command_substitution", "process_substitution", "arithmetic_expansion", "array"})
 _LISTS = frozenset(
@@ -199,8 +199,6 @@ class _Reader:
             self.problem("its syntax cannot be followed")
         if re.search(r"[$<>=]\(|`|\(\(", self.text):
             self._find_places(root)
-        if _MAY_RUN_LATER.search(self.text):
-            self.problem("a subscript with a command in it")
         self._list(root, 0, len(self.text))
 
     def _find_places(self, root: Node) -> None:
@@ -356,8 +354,7 @@ class _Reader:
         # The text of the document begins on the next line; a grammar that begins it elsewhere has lost its way.
         line_end = self.text.find("\n", node.start_byte, stop)
         simple_end = stop if line_end < 0 else line_end
-        self._words_of(line, start, simple_end)
-        self._finish(line, start, simple_end)
+        self._finish(line, self._words_of(line, start, simple_end), simple_end)
         tail = [c for c in node.children if c.start_byte >= stop and not c.type.startswith("heredoc_")]
         for child in tail:
             if child.is_named:
@@ -475,13 +472,13 @@ class _Reader:
 
     def _simple(self, start: int, end: int) -> None:
         line = _Line()
-        self._words_of(line, start, end)
+        start = self._words_of(line, start, end)
         if line.waiting:
             self.problem("a here-document that cannot be followed")
         self._finish(line, start, end)
 
-    def _words_of(self, line: _Line, start: int, end: int) -> None:
-        """Read words and redirections up to *end*."""
+    def _words_of(self, line: _Line, start: int, end: int) -> int:
+        """Read words and redirections up to *end*; return where the command begins, which is *start* as a rule."""
         before, self.limit = self.limit, end
         self.at = start
         while True:
@@ -497,8 +494,12 @@ class _Reader:
                 self.problem("a comment within a command")
                 self.at = end
             elif here in _ENDS_WORD and not self._is_process_substitution(self.at):
+                # The grammar went over the end of a command: what follows is read as another one, and told.
                 self.problem(f"a {here!r} within a command")
+                self._finish(line, start, self.at)
+                line.words, line.redirects = [], []
                 self.at += 1
+                start = self.at
             else:
                 line.words.append(self._read_word())
         if self.at > end or (
@@ -506,6 +507,7 @@ class _Reader:
         ):
             self.problem("a word that goes on where the grammar ends it")
         self.limit = before
+        return start
 
     def _finish(self, line: _Line, start: int, end: int) -> None:
         """Keep a simple command, without reserved words that the grammar did not know for what they are."""
@@ -641,15 +643,23 @@ class _Reader:
             self.problem("a quotation mark is missing")
             end = self.limit
         value = self.text[self.at + 1 : end]
+        self._look_for_subscripts(value)
         self.at = end + 1
         return value
+
+    def _look_for_subscripts(self, literal: str) -> None:
+        if _RUNS_LATER.search(literal):
+            self.problem("a subscript with a command in it")
 
     def _read_double(self, text: list[str], uncertain: Callable[[], None]) -> None:
         """Read a double-quoted part into *text*; *uncertain* is called before the first part that is."""
         self.at += 1
+        begin = self.at
         while self.at < self.limit:
             character = self.text[self.at]
             if character == '"':
+                if "\\$(" in self.text[begin : self.at] or "\\`" in self.text[begin : self.at]:
+                    self._look_for_subscripts(self.text[begin : self.at].replace("\\", ""))
                 self.at += 1
                 return
             if character == "\\":
@@ -797,6 +807,7 @@ class _Reader:
         while self.at < self.limit:
             character = self.text[self.at]
             if character == "'":
+                self._look_for_subscripts("".join(text))
                 self.at += 1
                 return "quoted"
             if character != "\\":

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pegboard.shell import MAX_DEPTH, Redirect, Simple, Word, read
 from pegboard_builtins.permissions.wrappers import (
     WRAPPERS,
+    changes_what_words_mean,
     inner_commands,
     inner_scripts,
     joined,
@@ -126,6 +127,8 @@ class _Undressing:
             if certain is not None:
                 certain = max(0, certain - (len(words[0].text) - len(name)))
             self.forms.append(form_of((Word(name, name, certain), *words[1:])))
+        if changes_what_words_mean(words):
+            self.problems.append(f"{name} changes what the words after it mean")
         if reads_its_script(words):
             self.problems.append(f"{name} takes its commands from where they cannot be read")
         for inner in inner_commands(words):

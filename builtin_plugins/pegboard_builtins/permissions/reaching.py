@@ -96,8 +96,8 @@ def examples_for(pattern: Pattern, tools: Mapping[str, Tool]) -> Iterator[tuple[
         for url in ("http://169.254.169.254/latest", "https://example.org/?q=x"):
             yield "WebFetch", {"url": url}, "what follows can send what was read to any host"
     elif pattern.tool.startswith("mcp__"):
-        for name, tool in tools.items():
-            if pattern.names(name) and name != pattern.tool and not tool.read_only:
+        for name, known in tools.items():
+            if pattern.names(name) and name != pattern.tool and not known.read_only:
                 yield name, {}, "tools that change things are among them"
 
 

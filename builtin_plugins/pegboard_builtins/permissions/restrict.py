@@ -8,6 +8,7 @@ from enum import IntEnum
 from pegboard.decisions import Decision, Verdict
 from pegboard_builtins.permissions.commands import Analysis
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, input_matches
+from pegboard_builtins.permissions.hiding import may_hide
 from pegboard_builtins.permissions.paths import place_of
 from pegboard_builtins.permissions.plain import folders_of
 from pegboard_builtins.permissions.rules import Rule, RuleSet
@@ -93,6 +94,8 @@ def _holds_for_command(rule: Rule, analysis: Analysis) -> Match:
             return Match.YES
         if form.certain is not None and shell.may_match(form.text[: form.certain]):
             best = Match.MAYBE
+    if best is Match.NO and may_hide(shell, analysis):
+        return Match.MAYBE
     return best
 
 

@@ -121,6 +121,10 @@ def inner_commands(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:
             yield words[2:]  # `coproc NAME { rm x; }`
     elif name == "find":
         yield from _find_commands(words)
+    elif name in SHELLS or name in ("source", "."):
+        rest = _script_file(words[1:])
+        if rest:
+            yield rest
     elif name == "git":
         shorter = _git_without_options(words)
         if shorter is not None:
@@ -138,19 +142,23 @@ def inner_scripts(words: tuple[Word, ...]) -> Iterator[Word]:
         if script is not None:
             yield script
     if name in JOINED:
-        yield joined(rest)
+        yield joined(rest[1:] if rest[:1] and rest[0].text == "--" else rest)
     if name == "env":
         yield from _split_strings(rest)
-    if name == "trap" and rest:
-        yield rest[0]
+    if name == "trap":
+        yield from [word for word in rest if word.text not in ("--", "-")][:1]
+    if name == "alias":
+        yield from (Word(word.text.partition("=")[2], word.raw, word.certain and 0) for word in rest)
+    if name in ("mapfile", "readarray", "complete", "compgen", "bind"):
+        yield from (word for word in rest if not word.text.startswith("-"))
     if name == "ssh" and len(rest) > 1:
         yield joined(rest[1:])
 
 
 def reads_its_script(words: tuple[Word, ...]) -> bool:
     """Whether this is a shell that takes its commands from its standard input, where nobody sees them."""
-    if not words or name_of(words[0]) not in SHELLS:
-        return False
+    if not words or name_of(words[0]) not in {*SHELLS, "source", "."}:
+        return words[:1] != () and name_of(words[0]) == "parallel" and all(w.text.startswith("-") for w in words[1:])
     for word in words[1:]:
         if word.text == "-s":
             return True
@@ -161,7 +169,17 @@ def reads_its_script(words: tuple[Word, ...]) -> bool:
                 return False
             continue
         return False
-    return True
+    return name_of(words[0]) in SHELLS
+
+
+def changes_what_words_mean(words: tuple[Word, ...]) -> bool:
+    """Whether later commands no longer run what their words say: aliases, hashed paths, loaded built-ins."""
+    name, texts = name_of(words[0]), [word.text for word in words[1:]]
+    if name == "hash":
+        return any(text.startswith("-") and "p" in text for text in texts)
+    if name == "enable":
+        return any(text.startswith("-") and ("f" in text or "n" in text) for text in texts)
+    return (name == "shopt" and "expand_aliases" in texts) or (name == "set" and "posix" in texts)
 
 
 # --- options -------------------------------------------------------------------------------------------
@@ -223,6 +241,19 @@ def _takes_next(wrapper: Wrapper, option: str) -> bool | None:
         if letter not in wrapper.flags:
             return None
     return False
+
+
+def _script_file(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return the file that a shell runs, with its arguments; nothing where its commands come from elsewhere."""
+    for at, word in enumerate(words):
+        if word.text.startswith(("-", "+")) and word.text not in ("-", "--"):
+            if _is_bundle(word.text) and "c" in word.text:
+                return ()
+            continue
+        if word.text in ("-", "--"):
+            continue
+        return words[at:]
+    return ()
 
 
 def _is_bundle(text: str) -> bool:
