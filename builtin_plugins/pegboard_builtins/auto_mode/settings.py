@@ -1,0 +1,24 @@
+"""The table `[auto_mode]`."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AutoModeSettings(BaseModel):
+    """`[auto_mode]`: who judges calls in the permission mode auto, and when a person has to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    model: str = Field(default="", description="The model that judges; the session's own by default.")
+    timeout: float = Field(default=30.0, gt=0, description="Seconds for one judgement; none in time is a refusal.")
+    max_tokens: int = Field(default=2048, gt=0, description="How long a judgement may be.")
+    denials: int = Field(default=3, ge=1, description="After so many refusals in a row a person is asked.")
+    outages: int = Field(default=2, ge=1, description="After so many judgements in a row that failed, too.")
+    writes: tuple[str, ...] = Field(
+        default=(
+            *(".c", ".cc", ".cpp", ".css", ".csv", ".go", ".h", ".hpp", ".html", ".java", ".js", ".jsx", ".kt", ".md"),
+            *(".php", ".py", ".pyi", ".rb", ".rs", ".rst", ".scss", ".sql", ".svg", ".swift", ".ts", ".tsx", ".txt"),
+        ),
+        description="Endings of files in the folder that may be written without a judgement.",
+    )
