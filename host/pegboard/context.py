@@ -378,7 +378,8 @@ class HealthCheck:
 class Command:
     """A verb of the command line: *target* is `module:attribute`, a typer.Typer or a function, imported when used.
 
-    `chat` is `module:function` for `/NAME words` in a conversation: it takes the words and a Ctx and returns a text.
+    `chat` is `module:function` for `/NAME words` in a conversation: it takes the words and a Ctx and returns a text;
+    it may be `async def`. Without a target it is there alone.
     """
 
     name: str
@@ -533,11 +534,12 @@ class Registry(Protocol):
         """Say for which models this plugin answers `model_call`."""
         ...
 
-    def add_command(self, name: str, target: str, *, help: str = "", chat: str = "") -> None:
-        """Add a verb to the command line; *target* is `module:attribute`.
+    def add_command(self, name: str, target: str = "", *, help: str = "", chat: str = "") -> None:
+        """Add a verb to the command line; *target* is `module:attribute`. Without one it is for conversations alone.
 
         *chat* (`module:function`) answers `/NAME words` in a conversation: it takes the words and a Ctx and returns a
-        text for the person. The model sees neither.
+        text for the person (it may be `async def`). The model sees neither. What it says to `/hooks` stands below
+        what the chat itself says.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,76 @@ def test_a_question_is_answered_in_each_way_and_each_answer_holds_as_long_as_it_
     assert (room.project / "once").exists()
     assert (room.project / "always2").exists()
     assert "touch:*" in "".join(path.read_text() for path in room.config.rglob("*.toml"))
+
+
+def test_words_in_the_face_of_a_question_are_a_no_and_a_command_is_a_command(room: Room) -> None:
+    room.start(asks("touch made") + says("As you like."))
+    room.type("go")
+    room.wait(QUESTION)
+    room.type("/mode")
+    room.wait("permission mode: default")
+    room.wait(QUESTION)
+    room.keys("use the other file")
+    room.wait("Enter answers 4 with your words")
+    room.press("Enter")
+    screen = room.wait("As you like.")
+    assert "the user said no: use the other file" in screen
+    assert not (room.project / "made").exists()
+
+
+def test_a_question_that_is_interrupted_runs_nothing(room: Room) -> None:
+    room.start(asks("touch made") + says("So?"))
+    room.type("go")
+    room.wait(QUESTION)
+    room.press("Escape")
+    room.wait("interrupted; type what to do instead")
+    assert QUESTION not in room.screen(past=False)
+    assert not (room.project / "made").exists()
+    room.type("and now?")
+    room.wait("So\\?")
+
+
+@pytest.mark.parametrize("how", [{"TERM": "dumb"}, {"PLAIN": "1"}], ids=["TERM=dumb", "--plain"])
+def test_a_bare_terminal_gets_lines_alone(room: Room, how: dict[str, str]) -> None:
+    words = ("--plain",) if "PLAIN" in how else ()
+    room.start(asks("touch made; echo done") + says("The *end*."), *words, **how)
+    room.type("go")
+    room.wait("1 to 4:")
+    room.type("9")
+    room.wait("'9' is none of these")
+    room.type("1")
+    screen = room.wait("The end.")
+    assert "working" not in screen
+    room.press("C-c")
+    room.wait("ended with 0")
+    assert (room.project / "made").exists()
+
+
+def test_without_colours_there_are_none(room: Room) -> None:
+    room.start(asks("touch made") + says("Done, `really`."), NO_COLOR="1")
+    room.type("go")
+    room.wait(QUESTION)
+    room.press("Enter")
+    room.wait("Done, really.")
+    room.type("/why")
+    room.wait("decided")
+    coloured = re.findall(r"\x1b\[[0-9;]*m", room.tmux("capture-pane", "-p", "-e", "-S", "-500"))
+    assert coloured  # bold and dim stay
+    assert not re.search(r"[;\[](3[0-7]|4[0-7]|9[0-7]|38|48)[;m]", "".join(coloured))
+
+
+def test_what_was_typed_is_there_again_in_the_next_chat_and_for_nobody_else(room: Room) -> None:
+    room.start(says("Hello."))
+    room.type("a prompt to find again")
+    room.wait("Hello.")
+    room.press("C-d")
+    room.wait("ended with 0")
+    room.begin("--model", "scripted:script.toml")
+    room.wait("/help tells more")
+    room.press("Up")
+    room.wait("❯ a prompt to find again")
+    (typed,) = room.state.glob("sessions/*/typed")
+    assert typed.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_turn_is_interrupted_and_gone_on_with(room: Room) -> None:

@@ -104,6 +104,7 @@ def register(registry: Registry) -> None:
     registry.add_service("wire_hooks", runners)
     for name, module in COMMANDS.items():
         registry.add_command(f"hooks {name}", f"pegboard_builtins.wire_hooks.verbs.{module}:run")
+    registry.add_command("hooks", chat="pegboard_builtins.wire_hooks.chat:hooks_command")
 
 
 # --- who takes part ------------------------------------------------------------------------------------

@@ -95,8 +95,10 @@ class Contribution:
         """See context.Registry."""
         self.models.append(model)
 
-    def add_command(self, name: str, target: str, *, help: str = "", chat: str = "") -> None:
+    def add_command(self, name: str, target: str = "", *, help: str = "", chat: str = "") -> None:
         """See context.Registry."""
+        if not target and not chat:
+            raise PluginError(self.plugin, f"the command {name!r} has neither a target nor a function for the chat")
         self.commands.append(Command(name, target, help, chat))
 
     def add_flag(self, *flags: Flag) -> None:
@@ -365,8 +367,8 @@ class Board:
 
     @property
     def commands(self) -> dict[str, Command]:
-        """All verbs that plugins add, sorted."""
-        commands = [command for contribution in self.contributions.values() for command in contribution.commands]
+        """All verbs that plugins add to the command line, sorted."""
+        commands = [one for contribution in self.contributions.values() for one in contribution.commands if one.target]
         return {command.name: command for command in sorted(commands, key=lambda command: command.name)}
 
     def chat_command(self, name: str) -> tuple[str, Command] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import json
 import os
 import signal
@@ -122,7 +123,7 @@ async def _turns(host: Any, session: Any, prompt: str | None, *, again: bool, pr
             done = await session.compact(text.partition("/compact")[2].strip())
             code = 0 if done else 1
             continue
-        answer = chat_answer(host, session, text)
+        answer = await chat_answer(host, session, text)
         if answer is not None:
             print(session.emit("text", answer))
             code = 0
@@ -133,7 +134,7 @@ async def _turns(host: Any, session: Any, prompt: str | None, *, again: bool, pr
     return code
 
 
-def chat_answer(host: Any, session: Any, prompt: str | None) -> str | None:
+async def chat_answer(host: Any, session: Any, prompt: str | None) -> str | None:
     """Return what a plugin's verb answers to `/NAME words`; None for a prompt that is for the model."""
     word, _, words = (prompt or "").strip().partition(" ")
     found = host.board.chat_command(word[1:]) if word.startswith("/") else None
@@ -142,7 +143,8 @@ def chat_answer(host: Any, session: Any, prompt: str | None) -> str | None:
     from pegboard._board.registry import resolve
 
     plugin, command = found
-    return str(resolve(command.chat)(words.strip(), session.ctx(plugin)))
+    said = resolve(command.chat)(words.strip(), session.ctx(plugin))
+    return str(await said if inspect.isawaitable(said) else said)
 
 
 def _given(settings: str, warn: Callable[[str], None]) -> list[LayerFile]:

@@ -44,7 +44,7 @@ class HumanAnswer:
             if answer is None:
                 words = (await self.face.line("what should it do instead? Enter alone says nothing")).strip()
                 answer = Resolution(allow=False, reason=f"{REFUSED}: {words}" if words else REFUSED)
-            self.face.draw(Text(f"{'allowed' if answer.allow else 'refused'}: {choices[chosen][0]}", style="dim"))
+            self.face.draw(Text(f"allowed: {choices[chosen][0]}" if answer.allow else "refused", style="dim"))
             return answer
 
 

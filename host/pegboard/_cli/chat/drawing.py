@@ -44,6 +44,11 @@ def prompt(text: str) -> Any:
     return beside(glyph("pointer"), "bold cyan", Text(bounded(readable(text), PROMPT_LINES), style="bold"))
 
 
+def command(text: str) -> Any:
+    """Return a command that the person typed."""
+    return beside(glyph("pointer"), "dim", Text(bounded(text, 3), style="dim"))
+
+
 def thought(text: str) -> Any:
     """Return what the model thinks."""
     return beside(glyph("thought"), "dim", Text(bounded(readable(text.strip()), THOUGHT_LINES), style="dim italic"))

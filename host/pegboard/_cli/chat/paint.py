@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
@@ -32,6 +33,7 @@ THEME = Theme(
     inherit=True,
 )
 NARROWEST = 20
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
 class Harmless:
@@ -63,7 +65,6 @@ class Paint:
             highlight=False,
             markup=False,
             emoji=False,
-            width=80,
         )
 
     @property
@@ -73,9 +74,12 @@ class Paint:
 
     def ansi(self, renderable: Any, width: int) -> str:
         """Return it with ANSI colours, without blank lines before and after it."""
+        self._console.width = max(width, NARROWEST)
         with self._console.capture() as captured:
-            self._console.print(Harmless(renderable), width=max(width, NARROWEST), soft_wrap=False)
-        return "\n".join(line.rstrip(" ") for line in captured.get().split("\n")).strip("\n")
+            self._console.print(Harmless(renderable))
+        lines = [line.rstrip(" ") for line in captured.get().split("\n")]
+        said = [place for place, line in enumerate(lines) if _COLOURS.sub("", line).strip()]
+        return "\n".join(lines[said[0] : said[-1] + 1]) if said else ""
 
 
 @lru_cache(maxsize=1)

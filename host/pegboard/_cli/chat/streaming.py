@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -95,20 +96,24 @@ class MarkdownStream:
             kept = [kept[0], *kept[-2:]]
             self.inside = True
         elif block.type in ("bullet_list_open", "ordered_list_open") and len(kept) > LONG:
-            start = self._last_item(kept)
+            start, number = self._last_item(kept)
             head = "\n".join([*lines[:cut], *kept[:start]])
             kept = kept[start:]
+            if start and block.type == "ordered_list_open":
+                # Counted on from the items above, whatever number stands there: many write 1. before each.
+                kept[0] = re.sub(r"\d+", str(number), kept[0], count=1)
             self.inside = start > 0
         if not head.strip():
             return ""
         self.rest = "\n".join([*kept, last])
         return head + "\n"
 
-    def _last_item(self, lines: list[str]) -> int:
-        """Return the line at which the last item of a list begins, so that the items before it are complete."""
+    def _last_item(self, lines: list[str]) -> tuple[int, int]:
+        """Return the line at which the last item of a list begins, and its number."""
         tokens = self._parser.parse("\n".join(lines))
         items = [one.map[0] for one in tokens if one.type == "list_item_open" and one.level == 1 and one.map]
-        return items[-1] if items else 0
+        first = int(tokens[0].attrGet("start") or 1) if tokens else 1
+        return (items[-1], first + len(items) - 1) if items else (0, first)
 
 
 def _is_closed(lines: list[str], fence: str) -> bool:

@@ -121,6 +121,7 @@ class Talk:
         """Take what was typed: a command, words for the turn that runs, or a prompt."""
         found = COMMAND.match(text.strip())
         if found is not None:
+            self.face.draw(drawing.command(self.shown(text.strip())))
             self._command(found[1], (found[2] or "").strip())
         elif self.busy:
             self.face.queue(text)
@@ -258,7 +259,7 @@ class Talk:
         elif reason is EndReason.ERROR:
             self.face.say(f"{detail}\n{GO_ON} from here", "error")
         elif reason in LIMITS:
-            self.face.say(f"a limit was reached ({LIMITS[reason]}: {detail}); {GO_ON}", "warning")
+            self.face.say(f"a limit was reached: {detail}; {GO_ON}", "warning")
         else:
             self.face.say(f"ended: {reason}{': ' + detail if detail else ''}", "warning")
 
@@ -291,12 +292,7 @@ class Talk:
             self.face.say(self.shown(str(error)), "error")
 
 
-LIMITS = {
-    EndReason.STEP_LIMIT: "steps",
-    EndReason.WALL_TIME: "time",
-    EndReason.COST: "cost",
-    EndReason.NO_PROGRESS: "no progress",
-}
+LIMITS = (EndReason.STEP_LIMIT, EndReason.WALL_TIME, EndReason.COST, EndReason.NO_PROGRESS)
 
 
 def session_has_words(session: Session) -> bool:

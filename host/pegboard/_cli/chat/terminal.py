@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,7 @@ class Terminal:
             completer=_Slashes(owner.completions),
             complete_while_typing=True,
             enable_history_search=False,
+            on_text_changed=self._typed,
         )
         self._choices: Sequence[str] = ()
         self._chosen = 0
@@ -116,7 +118,8 @@ class Terminal:
         self._hint = ""
         self._kept_input = ""
         self._last_key = 0.0
-        self._armed = False
+        self._settled = False
+        self._said: str | None = None
         self._interrupted_at = 0.0
         self._working_since = 0.0
         self._drawn_at = 0.0
@@ -188,12 +191,12 @@ class Terminal:
         self._app.invalidate()
 
     async def choose(self, choices: Sequence[str]) -> int:
-        """Let the person choose; keys count once none has come for a moment."""
-        self._choices, self._chosen = choices, 0
+        """Let the person choose; keys count once none has come for a moment. Words mean the last choice."""
+        self._choices, self._chosen, self._said = choices, 0, None
         self._answer = asyncio.get_running_loop().create_future()
-        self._armed = False
+        self._settled = False
         self._last_key = time.monotonic()
-        self._arm_later()
+        self._settle()
         try:
             return await self._answer
         finally:
@@ -202,6 +205,9 @@ class Terminal:
 
     async def line(self, hint: str) -> str:
         """Let the person type a line; what stood in the input comes back afterwards."""
+        if self._said is not None:  # typed in the face of the question
+            said, self._said = self._said, None
+            return said
         self._hint, self._kept_input = hint, self._input.text
         self._input.reset(Document(""))
         self._line = asyncio.get_running_loop().create_future()
@@ -299,7 +305,7 @@ class Terminal:
                 ConditionalContainer(_lines(self._choices_text, wrap=True), asks),
                 ConditionalContainer(_lines(self._work_text, wrap=False), works),
                 _lines(self._rule, wrap=False),
-                ConditionalContainer(typing, ~asks | Condition(lambda: not self._armed)),
+                typing,
                 ConditionalContainer(_lines(self._completions_text, wrap=False), completes),
                 self._search,
                 _lines(self._status_text, wrap=False),
@@ -320,7 +326,7 @@ class Terminal:
         return app
 
     def _live(self) -> ANSI | str:
-        if self._answer is not None and self._armed:
+        if self._answer is not None and self._settled:
             return ""
         rows = self._output.get_size().rows
         text = self.transcript.live(max(3, rows - 6 - min(INPUT_ROWS, self._input.document.line_count)))
@@ -342,10 +348,12 @@ class Terminal:
     def _choices_text(self) -> StyleAndTextTuples:
         parts: StyleAndTextTuples = []
         for place, text in enumerate(self._choices):
-            here = place == self._chosen and self._armed
+            here = place == self._chosen and self._takes_keys()
             sign = glyph("pointer") if here else " "
             parts.append(("class:chosen" if here else "", f"{sign} {place + 1}. {visible(text)}\n"))
-        hint = "arrows or a number, Enter; Esc interrupts" if self._armed else "one moment: you are typing"
+        hint = "arrows or a number, Enter; Esc interrupts"
+        if self._input.text:
+            hint = f"Enter answers {len(self._choices)} with your words; empty the line to choose"
         parts.append(("class:hint", f"  {hint}"))
         return parts
 
@@ -379,16 +387,15 @@ class Terminal:
 
     def _keys(self, asks: Condition, works: Condition) -> KeyBindings:
         keys = KeyBindings()
-        armed = asks & Condition(lambda: self._armed)
-        waits = asks & ~Condition(lambda: self._armed)
+        armed = Condition(self._takes_keys)
         says = Condition(lambda: self._line is not None)
 
-        @keys.add("enter", filter=~asks)
+        @keys.add("enter", filter=~armed)
         def _(event: KeyPressEvent) -> None:
             self._enter()
 
         @keys.add("escape", "enter", filter=~asks)
-        @keys.add("c-j", filter=~asks)
+        @keys.add("c-j", filter=~armed)
         def _(event: KeyPressEvent) -> None:
             event.current_buffer.insert_text("\n")
 
@@ -451,19 +458,11 @@ class Terminal:
         def _(event: KeyPressEvent) -> None:
             self._choose(self._chosen)
 
-        @keys.add("<any>", filter=armed, eager=True)
-        def _(event: KeyPressEvent) -> None:
-            if event.data.isdigit() and 0 < int(event.data) <= len(self._choices):
-                self._choose(int(event.data) - 1)
+        for number in range(1, 10):
 
-        @keys.add("enter", filter=waits, eager=True)
-        def _(event: KeyPressEvent) -> None:
-            self._typed()
-
-        @keys.add("<any>", filter=waits)
-        def _(event: KeyPressEvent) -> None:
-            self._typed()
-            event.current_buffer.insert_text(event.data)
+            @keys.add(str(number), filter=armed & Condition(partial(self._offers, number)))
+            def _(event: KeyPressEvent, number: int = number) -> None:
+                self._choose(number - 1)
 
         return keys
 
@@ -478,6 +477,12 @@ class Terminal:
             buffer.insert_text("\n")
             return
         text = buffer.text
+        if self._answer is not None and self._settled and not text.startswith("/"):
+            if text.strip():  # words in the face of a question are a no with a reason, never a yes
+                self._said = text
+                buffer.reset()
+                self._choose(len(self._choices) - 1)
+            return
         if self._line is not None:
             if not self._line.done():
                 self._line.set_result(text)
@@ -507,17 +512,24 @@ class Terminal:
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(place)
 
-    def _typed(self) -> None:
+    def _takes_keys(self) -> bool:
+        """Whether keys choose: somebody asks, has asked for a moment, and nothing stands in the input."""
+        return self._answer is not None and self._settled and not self._input.text
+
+    def _offers(self, number: int) -> bool:
+        return number <= len(self._choices)
+
+    def _typed(self, buffer: Buffer) -> None:
         self._last_key = time.monotonic()
 
-    def _arm_later(self) -> None:
+    def _settle(self) -> None:
         if self._answer is None:
             return
         wait = self._last_key + SETTLE - time.monotonic()
         if wait > 0:
-            asyncio.get_running_loop().call_later(wait, self._arm_later)
+            asyncio.get_running_loop().call_later(wait, self._settle)
             return
-        self._armed = True
+        self._settled = True
         self._app.invalidate()
 
 

@@ -45,6 +45,7 @@ class Transcript:
     _stream: MarkdownStream = field(default_factory=MarkdownStream)
     _streamed: bool = False
     _begun: bool = False
+    _told: bool = False
 
     def show(self, shown: Shown) -> None:
         """Take something; unknown kinds are for others."""
@@ -55,12 +56,13 @@ class Transcript:
     def draw(self, renderable: Any, *, close: bool = False) -> None:
         """Print something; *close* leaves out the blank line before it."""
         gap = "\n" if self._begun and not close else ""
-        self._begun = True
+        self._begun, self._told = True, False
         self.out(f"{gap}{self.paint.ansi(renderable, self.width())}\n")
 
-    def say(self, text: str, level: str = "info") -> None:
-        """Print a line of the host."""
-        self.draw(drawing.notice(text, level))
+    def say(self, text: str, level: str = "info", who: str = "") -> None:
+        """Print a line of the host or a plugin; several stand together."""
+        self.draw(drawing.notice(text, level, who), close=self._told)
+        self._told = True
 
     def finish(self) -> None:
         """Print what was not finished when a turn broke off, and forget what ran."""
@@ -91,8 +93,7 @@ class Transcript:
         self._streamed = False
 
     def _take_restart(self, shown: Shown) -> None:
-        self._end_text()
-        self.thoughts = ""
+        self._stream, self._streamed, self.thoughts = MarkdownStream(), False, ""
 
     def _take_thinking_delta(self, shown: Shown) -> None:
         self.thoughts += shown.text
@@ -122,7 +123,8 @@ class Transcript:
         self.draw(drawing.result(name, shown.text, facts, given), close=True)
 
     def _take_notice(self, shown: Shown) -> None:
-        self.draw(drawing.notice(clean(shown.text), str(shown.data.get("level")), str(shown.data.get("plugin") or "")))
+        who = clean(str(shown.data.get("plugin") or ""))
+        self.say(clean(shown.text), str(shown.data.get("level")), who)
 
     def _take_steer(self, shown: Shown) -> None:
         self._end_text()
