@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from reference_pages.chat import chat_page
 from reference_pages.command_line import cli_page
 from reference_pages.flags import flags_page
 from reference_pages.hooks import decisions_page, handed_page, hooks_page
@@ -57,6 +58,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings_page(),
         "wire-events.md": wire_events_page(),
         "cli.md": cli_page(),
+        "chat.md": chat_page(),
         "flags.md": flags_page(),
         "surfaces.md": surfaces_page(),
     }
