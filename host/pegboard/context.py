@@ -269,9 +269,9 @@ class Ctx:
         """Tell the person something; it is journaled."""
         self._services.notice(self.plugin, text, level)
 
-    def record(self, record: DeclaredHooks) -> None:
-        """Write to the journal what declared hooks did; it is marked as this plugin's."""
-        self._services.write(record.model_copy(update={"plugin": self.plugin}))
+    def record(self, facts: Mapping[str, Any]) -> None:
+        """Write to the journal what declared hooks did: the fields of a DeclaredHooks, whose `plugin` is this one."""
+        self._services.put(DeclaredHooks, {**facts, "plugin": self.plugin})
 
     def consented(self, wanted: Wanted) -> bool:
         """Whether the user has consented to this part of the project's folder, just as it is now."""

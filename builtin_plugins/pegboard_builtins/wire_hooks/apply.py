@@ -70,6 +70,8 @@ async def pre_tool(session: HookSession, call: ToolCall) -> Decision | None:
     """PreToolUse. `continue: false` stops the tool, too, where the contract's program lets it run."""
     fired = await session.fire(payloads.pre_tool_use(call, session.ctx), call.id)
     together = fired.together
+    if not together.spoken:
+        return None
     _tell_of_conflicts(session, fired)
     context = _joined(_contexts(session, fired))
     rule = together.winner.id if together.winner is not None else ""
@@ -185,6 +187,8 @@ async def post_tool(session: HookSession, call: ToolCall, outcome: Outcome) -> R
         return None
     fired = await session.fire(event, call.id)
     together = fired.together
+    if not together.spoken:
+        return None
     name = f"{fired.row.name}:{call.name}"
     texts = [f"{name} hook blocking error from {_source(one)}: {one.said.reason}" for one in together.blocks]
     texts += _contexts(session, fired)

@@ -15,10 +15,10 @@ from pegboard.context import Ctx
 from pegboard.decisions import Verdict
 from pegboard.errors import PegboardError
 from pegboard.flags import Ramp
-from pegboard.records import DeclaredHooks, DeclaredRow
 from pegboard_builtins.wire_hooks.choose import Choice, RampOf, choose, in_full
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
+from pegboard_builtins.wire_hooks.inputs import Given
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.load import HookTable
 from pegboard_builtins.wire_hooks.merge import Heard, Together, merge
@@ -80,9 +80,9 @@ Detach = Callable[[Handler, Coroutine[Any, Any, RawResult]], None]
 """Takes what is left of a program that goes on by itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see Job
 class Place:
-    """Where and for whom an event is fired: what all jobs of a session share."""
+    """Where and for whom an event is fired: what all jobs of a session share. It is read only."""
 
     cwd: Path
     project: Path
@@ -113,10 +113,12 @@ async def fire(
     """Fire an event. Raises only for cancellation; whatever a hook does is in the answer."""
     row = EVENTS[event.hook_event_name]
     fired = Fired(row, payload=event.line())
-    facts = from_json(fired.payload)
-    choices = choose(table.of(row.name), row, facts, place.ramp)
-    fired.ran = [Ran(choice) for choice in choices if choice.matches]
-    fired.passed_over = [choice for choice in choices if not choice.matches]
+    facts = event.facts if isinstance(event, Given) else from_json(fired.payload)
+    for choice in choose(table.of(row.name), row, facts, place.ramp):
+        if choice.matches:
+            fired.ran.append(Ran(choice))
+        else:
+            fired.passed_over.append(choice)
     running = [one for one in fired.ran if one.choice.runs]
     if running:
         firing = _Firing(fired, facts, place, await runners(), background)
@@ -140,7 +142,7 @@ def _waves(running: Sequence[Ran]) -> list[list[Ran]]:
 
 class _Firing:
     def __init__(
-        self, fired: Fired, facts: dict[str, Any], place: Place, runners: Runs, background: Background | None
+        self, fired: Fired, facts: Mapping[str, Any], place: Place, runners: Runs, background: Background | None
     ) -> None:
         self._fired = fired
         self._facts = facts
@@ -257,22 +259,22 @@ def _let_out(handler: Handler, job: Job, ctx: Ctx) -> Job:
 # --- the record ----------------------------------------------------------------------------------------
 
 
-def record_of(fired: Fired, subject: str, spill: Callable[[str], Path]) -> DeclaredHooks:
-    """Return the journal's record of an event; *spill* saves what is too long for a line."""
+def record_of(fired: Fired, subject: str, spill: Callable[[str], Path]) -> dict[str, Any]:
+    """Return the journal's record of an event: a DeclaredHooks as values. *spill* saves what is too long for a line."""
     together = fired.together
     outcome, by, reason = came_to(fired)
     payload = fired.payload.decode().rstrip("\n")
     large = len(payload) > KEPT_PAYLOAD
-    return DeclaredHooks(
-        event=fired.row.name,
-        subject=subject,
-        payload="" if large else payload,
-        payload_file=str(spill(payload)) if large else "",
-        rows=tuple(_row(one, together, spill) for one in fired.ran),
-        outcome=outcome,
-        winner=by.id if by is not None else "",
-        reason=reason,
-    )
+    return {
+        "event": fired.row.name,
+        "subject": subject,
+        "payload": "" if large else payload,
+        "payload_file": str(spill(payload)) if large else "",
+        "rows": [_row(one, together, spill) for one in fired.ran],
+        "outcome": outcome,
+        "winner": by.id if by is not None else "",
+        "reason": reason,
+    }
 
 
 def came_to(fired: Fired) -> tuple[str, Handler | None, str]:
@@ -289,16 +291,18 @@ def came_to(fired: Fired) -> tuple[str, Handler | None, str]:
     return "block" if together.blocked else "none", together.winner, together.reason
 
 
-def _row(one: Ran, together: Together, spill: Callable[[str], Path]) -> DeclaredRow:
+def _row(one: Ran, together: Together, spill: Callable[[str], Path]) -> dict[str, Any]:
+    """Return a DeclaredRow as values."""
     handler, raw, said = one.choice.handler, one.raw, one.said
     facts: dict[str, Any] = {
         "id": handler.id,
-        "kind": str(handler.type),
+        "kind": handler.type.value,
         "where": f"{handler.where.file}:{handler.where.line}" if handler.where.line else handler.where.file,
         "status": said.status if said is not None else one.choice.status,
     }
     if raw is None or said is None:
-        return DeclaredRow(**facts, problem=one.choice.why)
+        facts["problem"] = one.choice.why
+        return facts
     cut = [str(path) for path in raw.cut]
     outputs = {}
     for name, text in (("stdout", raw.stdout), ("stderr", raw.stderr)):
@@ -307,17 +311,15 @@ def _row(one: Ran, together: Together, spill: Callable[[str], Path]) -> Declared
                 cut.append(str(spill(text)))
             text = text[:KEPT_OF_AN_OUTPUT]
         outputs[name] = text
-    return DeclaredRow(
-        **facts,
-        **outputs,
-        ms=round(raw.milliseconds, 3),
-        exit=raw.exit if handler.type in PROCESS_LIKE and not raw.timed_out and not raw.error else None,
-        verdict=said.word,
-        reason=said.reason or said.stop_reason,
-        effect=_effect(handler, said, together) if one.counts else f"held: {one.choice.held}",
-        problem="; ".join(filter(None, [said.problem, *said.inert])),
-        cut=tuple(cut),
-    )
+    facts["ms"] = round(raw.milliseconds, 3)
+    facts["exit"] = raw.exit if handler.type in PROCESS_LIKE and not raw.timed_out and not raw.error else None
+    facts["verdict"] = said.word
+    facts["reason"] = said.reason or said.stop_reason
+    facts["effect"] = _effect(handler, said, together) if one.counts else f"held: {one.choice.held}"
+    facts["problem"] = "; ".join(filter(None, [said.problem, *said.inert]))
+    facts.update(outputs)
+    facts["cut"] = cut
+    return facts
 
 
 def _effect(handler: Handler, said: Said, together: Together) -> str:

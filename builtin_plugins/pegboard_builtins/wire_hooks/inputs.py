@@ -36,7 +36,7 @@ class Input(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An event as somebody gave it, whole: it is sent with whatever fields it has."""
+    """An event as values, in the order that they have on the wire: it is sent with whatever fields it has."""
 
     facts: Mapping[str, Any]
 
@@ -47,7 +47,7 @@ class Given:
 
     def line(self) -> bytes:
         """Return the event as it goes over the wire."""
-        return to_json(dict(self.facts)) + b"\n"
+        return to_json(dict(self.facts), inf_nan_mode="null") + b"\n"  # as models do it: JSON has no NaN
 
 
 class _ToolInput(Input):

@@ -11,13 +11,14 @@ from pegboard.context import Ctx
 from pegboard_builtins.wire_hooks.handlers import Handler
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each handler and event, and that takes three times as long
 class Job:
-    """What a runner is given beside its handler.
+    """What a runner is given beside its handler. It is read only.
 
-    `line` is the event on the wire: compact JSON, a newline at its end. `facts` is the same as values. `seconds` is
-    the deadline. `env_file` is the file for `export K=V` lines, None on events that have none. `ctx` reaches the
-    host's chokepoints (model, invoke, emit, spill, secret); it is None where hooks are fired without a session.
+    `line` is the event on the wire: compact JSON, a newline at its end. `facts` is the same as values, which others
+    have too: who hands them on hands on a copy. `seconds` is the deadline. `env_file` is the file for `export K=V`
+    lines, None on events that have none. `ctx` reaches the host's chokepoints (model, invoke, emit, spill, secret); it
+    is None where hooks are fired without a session.
     """
 
     event: str

@@ -25,7 +25,7 @@ class Together:
     """The outcome of one event. `winner` is the handler whose verdict or refusal counts, the first in order.
 
     `contexts` and `messages` pair each text with its handler; `blocks` are all refusals in order. `updated` is the
-    new input, `updated_by` whose it is; `rewriters` are all who gave one.
+    new input, `updated_by` whose it is; `rewriters` are all who gave one. `spoken` is False where nobody said anything.
     """
 
     verdict: Verdict | None = None
@@ -41,6 +41,7 @@ class Together:
     stop: bool = False
     stop_by: Handler | None = None
     stop_reason: str = ""
+    spoken: bool = False
 
     @property
     def blocked(self) -> bool:
@@ -52,6 +53,9 @@ def merge(row: EventRow, heard: Sequence[Heard]) -> Together:
     """Reduce: deny > defer > ask > allow > nothing, ties to the first in order; the last new input, whole."""
     together = Together()
     for one in heard:
+        if one.said.silent:
+            continue
+        together.spoken = True
         _take_verdict(together, one)
         _take_words(row, together, one)
         _take_input(together, one)

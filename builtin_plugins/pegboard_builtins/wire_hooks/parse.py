@@ -45,6 +45,12 @@ class Said:
     posture: Posture = Posture.OPEN
 
     @property
+    def silent(self) -> bool:
+        """Whether it said nothing that could count: what most hooks say of most events."""
+        decides = self.verdict is not None or self.block or self.stop
+        return not (decides or self.context or self.text or self.message or self.specific)
+
+    @property
     def word(self) -> str:
         """The answer in a word: its verdict, block, stop, or nothing."""
         return str(self.verdict or ("block" if self.block else "stop" if self.stop else ""))

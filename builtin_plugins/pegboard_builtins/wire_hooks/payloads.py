@@ -1,4 +1,7 @@
-"""From a hook of the host to an event on the wire: one function per event, each giving its input model."""
+"""From a hook of the host to an event on the wire: one function per event, each giving its input.
+
+What is told with every tool call is put together as values, in the order of its model; all else is made by its model.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,19 @@ WITHOUT_PROMPT = frozenset({"startup", "resume", "fork"})
 ERROR_LIMIT = 10_000
 
 
+def _of_call(event: str, call: ToolCall, ctx: Ctx, facts: dict[str, Any]) -> inputs.Given:
+    """Return an event about a call: what a model of it would send, without the 20 µs that it takes to make one.
+
+    `test_wire_schemas` holds the two against each other.
+    """
+    told = {name: value for name, value in common(ctx).items() if value is not None}
+    told |= {"hook_event_name": event, "tool_name": call.name, "tool_input": call.input, **facts}
+    server = _server(call)
+    if server is not None:
+        told["mcp_server"] = server
+    return inputs.Given(told)
+
+
 def common(ctx: Ctx, *, mode: bool = True, prompt: bool = True) -> dict[str, Any]:
     """Return what every event has; *mode* and *prompt* say whether this one tells of those."""
     return {
@@ -48,11 +64,9 @@ def user_prompt_submit(prompt: str, ctx: Ctx) -> inputs.Input:
     return inputs.UserPromptSubmitInput(**common(ctx), prompt=prompt)
 
 
-def pre_tool_use(call: ToolCall, ctx: Ctx) -> inputs.Input:
+def pre_tool_use(call: ToolCall, ctx: Ctx) -> inputs.Given:
     """A tool is about to run."""
-    return inputs.PreToolUseInput(
-        **common(ctx), tool_name=call.name, tool_input=call.input, tool_use_id=call.id, mcp_server=_server(call)
-    )
+    return _of_call("PreToolUse", call, ctx, {"tool_use_id": call.id})
 
 
 def permission_request(ask: Ask, ctx: Ctx) -> inputs.Input:
@@ -79,17 +93,11 @@ def suggestions(call: ToolCall, ctx: Ctx) -> list[dict[str, Any]] | None:
     return [{"type": "addRules", "rules": rules, "behavior": "allow", "destination": "localSettings"}]
 
 
-def post_tool_use(call: ToolCall, outcome: Outcome, ctx: Ctx) -> inputs.Input:
+def post_tool_use(call: ToolCall, outcome: Outcome, ctx: Ctx) -> inputs.Given:
     """A tool has run."""
-    return inputs.PostToolUseInput(
-        **common(ctx),
-        tool_name=call.name,
-        tool_input=call.input,
-        tool_response=response_of(outcome.result),
-        tool_use_id=call.id,
-        duration_ms=round(outcome.duration_ms, 3),
-        mcp_server=_server(call),
-    )
+    duration = round(outcome.duration_ms, 3)
+    facts = {"tool_response": response_of(outcome.result), "tool_use_id": call.id, "duration_ms": duration}
+    return _of_call("PostToolUse", call, ctx, facts)
 
 
 def post_tool_use_failure(call: ToolCall, outcome: Outcome, ctx: Ctx) -> inputs.Input:

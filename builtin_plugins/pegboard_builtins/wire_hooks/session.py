@@ -11,9 +11,8 @@ from pegboard.context import Ctx
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Ramp, ramp_of
 from pegboard_builtins.wire_hooks.events import EVENTS
-from pegboard_builtins.wire_hooks.firing import Fired, Place, Ran, fire, record_of, run_one
+from pegboard_builtins.wire_hooks.firing import Fired, Place, Ran, Told, fire, record_of, run_one
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
-from pegboard_builtins.wire_hooks.inputs import Input
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.load import HookTable, Standing
 from pegboard_builtins.wire_hooks.parse import capped, read
@@ -116,16 +115,18 @@ class HookSession:
 
     # --- firing ----------------------------------------------------------------------------------------
 
-    async def fire(self, event: Input, subject: str = "") -> Fired:
+    async def fire(self, event: Told, subject: str = "") -> Fired:
         """Fire an event, write its record, tell what went wrong."""
         fired = await fire(self.table, event, self._place(event.hook_event_name), self._runners, self._start)
         if not fired.ran:
             return fired
         self.ctx.record(record_of(fired, subject, lambda text: self.spill(subject or event.hook_event_name, text)))
         for one in fired.ran:
-            if one.said is not None:
+            if one.said is None:
+                continue
+            if one.said.problem or one.said.inert:
                 self._complain(fired, one.choice.handler, one.said.problem, one.said.inert)
-            if one.said is not None and not one.counts:
+            if not one.counts:
                 self._keep_in_shadow(fired, one, subject)
         for handler, text in fired.together.messages:
             self.ctx.notice(f"{self._named(fired, handler)} says: {self.cut(text)}", level="info")

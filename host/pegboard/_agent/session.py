@@ -564,7 +564,8 @@ class Session:
         """Return the batch that hooks see: copies, because what they do to it must not reach what runs."""
         if "pre_tool" not in self.dispatcher.hooked:
             return NO_BATCH
-        return Batch(calls=tuple(c.model_copy(update={"input": from_json(to_json(c.input))}) for c in calls))
+        copies = [trusted(ToolCall, {**c.__dict__, "input": from_json(to_json(c.input))}) for c in calls]
+        return trusted(Batch, {"calls": tuple(copies)})
 
     def _hold(self) -> str:
         if self._stop_batch:

@@ -269,20 +269,23 @@ class Dispatcher:
         before = call.input_hash
         votes: list[Vote] = []
         outcome = CallOutcome(call)
+        frozen = to_json(call.input)  # a hook that changes it in place is found out by comparing with this
         for impl, ctx in self._rewriters["pre_tool"]:
             if impl.match is not None and not impl.match(call.name):
                 sheet.skip(impl)
                 continue
-            given, seen, frozen = outcome.call, outcome.call.input_hash, to_json(outcome.call.input)
+            given = outcome.call
             answer = await self._one(sheet, impl, ctx, (given, batch))
-            self._rewrite(sheet, impl, answer, outcome, votes)
-            if outcome.call is given and to_json(given.input) != frozen:
+            if answer is not None:
+                self._rewrite(sheet, impl, answer, outcome, votes)
+            if outcome.call is not given:
+                frozen = to_json(outcome.call.input)
+            elif to_json(given.input) != frozen:
                 self._restore(outcome, frozen, impl.plugin)
-            sheet.hashes(impl, seen, outcome.call.input_hash)
-        frozen = to_json(outcome.call.input)
+            sheet.hashes(impl, given.input_hash, outcome.call.input_hash)
         deciders = self._matching(sheet, self._deciders["pre_tool"], call.name)
-        answers = await self._together(sheet, deciders, (outcome.call, batch))
-        if to_json(outcome.call.input) != frozen:
+        answers = await self._together(sheet, deciders, (outcome.call, batch)) if deciders else []
+        if deciders and to_json(outcome.call.input) != frozen:
             # Others may have decided on what one of them left: all are asked again, each with a copy of its own.
             sheet.forget(deciders)
             answers = []
@@ -324,8 +327,7 @@ class Dispatcher:
                 answer = Decision.deny(f"{impl.plugin} rewrote the input to one that does not fit: {problem}")
             else:
                 outcome.call = self._around.prepare(changed)
-        if answer is not None:
-            self._vote(sheet, impl, answer, outcome.call.input_hash, outcome, votes)
+        self._vote(sheet, impl, answer, outcome.call.input_hash, outcome, votes)
 
     def _vote(self, sheet: Sheet, impl: Impl, answer: Any, seen: str, outcome: CallOutcome, votes: list[Vote]) -> None:
         if isinstance(answer, Failure):

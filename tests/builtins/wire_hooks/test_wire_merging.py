@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pegboard.decisions import Verdict
+from pegboard.records import DeclaredHooks
 from pegboard.settings import SettingsLayer, Source
 from pegboard_builtins.wire_hooks.firing import Place, came_to, fire, record_of
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, Posture
@@ -92,7 +93,8 @@ ANSWERS = st.lists(
 )
 
 
-def without_times(record):
+def without_times(facts):
+    record = DeclaredHooks.model_validate(facts)
     return [row.model_copy(update={"ms": 0.0}) for row in record.rows], record.outcome, record.winner, record.reason
 
 

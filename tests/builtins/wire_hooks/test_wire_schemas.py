@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tomli
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from pegboard.flags import FlagDetails, FlagLayer, FlagSnapshot, FlagView
+from pegboard.messages import Outcome, OutcomeKind, ToolCall, ToolResult
 from pegboard.shipped import shipped
+from pegboard_builtins.wire_hooks import payloads
 from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.examples import example
 from pegboard_builtins.wire_hooks.handlers import HandlerType
+from pegboard_builtins.wire_hooks.inputs import PostToolUseInput, PreToolUseInput
 from pegboard_builtins.wire_hooks.load import KEYS_OF, OUR_KEYS
 from pegboard_builtins.wire_hooks.schemas import COMMON, OWN
 
@@ -60,6 +67,41 @@ def test_what_we_send_is_valid_and_anything_short_of_it_is_not(row: Any) -> None
     for field in ("session_id", "hook_event_name"):
         assert not validator.is_valid({key: value for key, value in sent.items() if key != field})
     assert not validator.is_valid({**sent, "hook_event_name": "Nothing"})
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+NO_FLAGS = FlagView(FlagSnapshot())
+SOME_FLAGS = FlagView(FlagSnapshot({"a": FlagDetails("a", True, layer=FlagLayer.USER)}))
+
+
+@given(
+    name=st.sampled_from(["Bash", "mcp__server__tool"]),
+    tool_input=st.dictionaries(TEXTS, JSON, max_size=3),
+    response=JSON,
+    prompt=st.sampled_from(["", "p"]),
+    flags=st.sampled_from([NO_FLAGS, SOME_FLAGS]),
+)
+def test_what_is_put_together_as_values_is_what_its_model_would_send(
+    name: str, tool_input: Any, response: Any, prompt: str, flags: FlagView
+) -> None:
+    journal = SimpleNamespace(path=Path("/j.jsonl"))
+    ctx: Any = SimpleNamespace(
+        session_id="s", journal=journal, cwd=Path("/p"), prompt_id=prompt, mode="plan", agent_id="", flags=flags
+    )
+    call = ToolCall(id="c", name=name, input=tool_input)
+    shared: dict[str, Any] = {**payloads.common(ctx), "tool_name": name, "tool_input": tool_input, "tool_use_id": "c"}
+    if name.startswith("mcp__"):
+        shared["mcp_server"] = {"name": "server", "source": "dynamic"}
+    assert payloads.pre_tool_use(call, ctx).line() == PreToolUseInput(**shared).line()
+    outcome = Outcome(OutcomeKind.OK, ToolResult(content="x", data=response), duration_ms=1.23456)
+    told = "x" if response is None else response
+    model = PostToolUseInput(**shared, tool_response=told, duration_ms=1.235)
+    assert payloads.post_tool_use(call, outcome, ctx).line() == model.line()
 
 
 @pytest.mark.parametrize(
