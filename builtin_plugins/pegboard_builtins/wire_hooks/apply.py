@@ -24,7 +24,7 @@ from pegboard.records import Event, SessionStart
 from pegboard.requests import CompactionJob, CompactionResult
 from pegboard_builtins.wire_hooks import payloads
 from pegboard_builtins.wire_hooks.events import EVENTS
-from pegboard_builtins.wire_hooks.firing import Fired
+from pegboard_builtins.wire_hooks.firing import Fired, Told
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.inputs import SessionEndInput
 from pegboard_builtins.wire_hooks.merge import Heard, Together, first, last
@@ -178,7 +178,7 @@ async def post_tool(session: HookSession, call: ToolCall, outcome: Outcome) -> R
     if outcome.kind in (OutcomeKind.OK, OutcomeKind.SUBSTITUTED):
         if "PostToolUse" not in session.events():
             return None
-        event = payloads.post_tool_use(call, outcome, session.ctx)
+        event: Told = payloads.post_tool_use(call, outcome, session.ctx)
     elif outcome.started and outcome.kind in (OutcomeKind.ERROR, OutcomeKind.TIMEOUT):
         if "PostToolUseFailure" not in session.events():
             return None

@@ -45,9 +45,6 @@ def environment(handler: Handler, job: Job, folder: Path) -> dict[str, str]:
         kept["CLAUDE_CODE_SESSION_ID"] = kept["PEGBOARD_SESSION_ID"] = job.session_id
     if job.env_file is not None:
         kept["CLAUDE_ENV_FILE"] = kept["PEGBOARD_ENV_FILE"] = str(job.env_file)
-    # Python would read the byte code that lies beside a module in the project, and believe some of it unseen: consent
-    # is given to sources. It also would leave byte code there.
-    kept.setdefault("PYTHONPYCACHEPREFIX", str(user_cache_path("pegboard", appauthor=False) / "hooks"))
     if handler.plugin is not None:
         kept.update(plugin_variables(handler.plugin))
     kept.update(job.environment)
@@ -66,6 +63,9 @@ def _inherited(job: Job) -> dict[str, str]:
         }
         if job.scrub or known.get(SCRUB) == "1":
             known = {name: value for name, value in known.items() if not is_credential(name)}
+        # Python would read the byte code that lies beside a module in the project, and believe some of it unseen:
+        # consent is given to sources. It also would leave byte code there.
+        known.setdefault("PYTHONPYCACHEPREFIX", str(user_cache_path("pegboard", appauthor=False) / "hooks"))
         _of_turn.clear()  # of one turn only: the last
         if all(turn[:2]):
             _of_turn[turn] = known
