@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 HOST, BUILTINS = "pegboard", "pegboard_builtins"
 
 FLOORS: dict[int, tuple[str, ...]] = {
-    8: ("__main__", "_cli", "testing", "messages_server", "hook_programs", "pytest_plugin"),
+    8: ("__main__", "_cli", "_authoring", "testing", "messages_server", "hook_programs", "pytest_plugin"),
     7: ("host",),
     6: ("_agent",),
     5: ("_board",),
@@ -26,6 +26,8 @@ FLOORS: dict[int, tuple[str, ...]] = {
 
 STEPS = {
     ("__main__", "_cli"),
+    ("_cli", "_authoring"),
+    ("_authoring", "testing"),
     ("hookspecs", "context"),
     ("tools", "requests"),
     ("testing", "messages_server"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pegboard._cli import packs
 from pegboard._cli.opening import JsonOption, closed_host, open_host
 from pegboard.errors import PluginError, did_you_mean
 from pegboard.output import print_json, print_table, say
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pegboard.host import Host
 
 app = typer.Typer(help="Which plugins there are, and why one is on, off or broken.", no_args_is_help=True)
+
+app.command("new")(packs.new)
+app.command("check")(packs.check)
 
 NameArgument = Annotated[str, typer.Argument(help="The plugin's name, as `pegboard plugins list` has it.")]
 NOTHING = "There are no plugins: install a pack with pip, or look at PEGBOARD_NO_PLUGINS and --no-plugins."
