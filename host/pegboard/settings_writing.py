@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,29 @@ def with_key(text: str, path: tuple[str, ...], value: Any) -> str:
         if not isinstance(table, MutableMapping):
             raise SettingsError(f"{'.'.join(path[:depth])} is no table in this file, so it can have no keys; edit it")
     table[path[-1]] = value
+    return tomlkit.dumps(document)
+
+
+def with_members(text: str, path: tuple[str, ...], members: Sequence[str]) -> str:
+    """Return a TOML text in which the array at *path* has these members; those that it had keep place and comments."""
+    import tomlkit
+    from tomlkit.items import Array
+
+    table: Any = tomlkit.parse(text)
+    document = table
+    for name in path[:-1]:
+        table = table.get(name) if isinstance(table, MutableMapping) else None
+    array = table.get(path[-1]) if isinstance(table, MutableMapping) else None
+    if not isinstance(array, Array):
+        return with_key(text, path, list(members))
+    if list(array) == list(members):
+        return text
+    for place in reversed(range(len(array))):
+        if array[place] not in members:
+            del array[place]
+    for name in members:
+        if name not in array:
+            array.append(name)
     return tomlkit.dumps(document)
 
 

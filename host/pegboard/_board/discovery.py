@@ -51,7 +51,7 @@ class PluginRecord:
         """Take the plugin out, and say why and what mends it."""
         self.status = status
         self.reason = reason
-        self.mend = mend or f'disable it: [plugins] disabled = ["{self.name}"]'
+        self.mend = mend or f"pegboard plugins disable {self.name}"
 
 
 class EntryPointLike(Protocol):
