@@ -8,7 +8,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +19,8 @@ from pegboard_builtins.memory.facts import LARGEST, Fact, FactError, digest_of, 
 
 MOST = 2_000
 """Files of facts; what is more is not read, loudly."""
+_known: dict[str, tuple[tuple[int, int, int], Fact, str]] = {}
+"""Facts that were read, by path: every prompt asks for all of them."""
 _PART = re.compile(r"[\w][\w .-]{0,79}")
 
 
@@ -85,13 +87,19 @@ class FactsFolder:
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted. Hidden ones and links are none."""
-        found: list[str] = []
-        for above, folders, files in os.walk(self.folder):
+        return sorted(self._files())
+
+    def _files(self) -> dict[str, str]:
+        """Return the path of each file by its name."""
+        found: dict[str, str] = {}
+        top = str(self.folder)
+        for above, folders, files in os.walk(top):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            found += [
-                self.name_of(Path(above, name)) for name in files if name.endswith(".md") and not name.startswith(".")
-            ]
-        return sorted(name for name in found if not self.folder.joinpath(name + ".md").is_symlink())
+            for name in files:
+                path = f"{above}/{name}"
+                if name.endswith(".md") and not name.startswith(".") and not os.path.islink(path):
+                    found[path[len(top) + 1 : -3]] = path
+        return found
 
     def text_of(self, name: str) -> str | None:
         """Return a file's text, None if there is none. Raises FactError for what is no file of ours."""
@@ -125,19 +133,32 @@ class FactsFolder:
         """Return all facts by name; what cannot be read is in `problems`."""
         self.problems = []
         facts = []
-        names = self.names()
-        if len(names) > MOST:
-            self.problems.append(f"{self.folder}: of {len(names):,} facts only the first {MOST:,} are read")
-        ours = self.ledger()["ours"] if self.shared else {}
-        for name in names[:MOST]:
+        files = self._files()
+        if len(files) > MOST:
+            self.problems.append(f"{self.folder}: of {len(files):,} facts only the first {MOST:,} are read")
+        ours = self.ledger()["ours"] if self.shared else None
+        for name, path in sorted(files.items())[:MOST]:
             try:
-                text = self.text_of(name)
-                if text is not None:
-                    believed = not self.shared or digest_of(text) in ours
-                    facts.append(read_fact(text, self.path_of(name), name=name, believed=believed))
-            except MemoryFailure as error:
+                fact, digest = self._read(name, path)
+            except (MemoryFailure, OSError) as error:
                 self.problems.append(str(error))
+                continue
+            facts.append(fact if ours is None or digest in ours else replace(fact, believed=False))
         return facts
+
+    def _read(self, name: str, path: str) -> tuple[Fact, str]:
+        """Return a fact as it stands in its file, and the file's digest; read again only if the file is another."""
+        told = os.stat(path, follow_symlinks=False)
+        key = (told.st_mtime_ns, told.st_size, told.st_ino)
+        known = _known.get(path)
+        if known is None or known[0] != key:
+            text = self.text_of(name)
+            if text is None:
+                raise NoFactError(name, ())
+            if len(_known) >= 2 * MOST:
+                _known.clear()
+            known = _known[path] = (key, read_fact(text, Path(path), name=name), digest_of(text))
+        return known[1], known[2]
 
     def _believes(self, text: str) -> bool:
         return not self.shared or digest_of(text) in self.ledger()["ours"]
@@ -178,8 +199,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Put a text in a file's place: on the disk first, then renamed, so that it is there whole or not at all."""
+def write_whole(path: Path, text: str, *, mode: int = 0o600, lasting: bool = True) -> None:
+    """Put a text in a file's place: on the disk first, then renamed, so that it is there whole or not at all.
+
+    Unless it shall be *lasting*, the rename itself may be lost with the power; `sync_folder` makes many last at once.
+    """
     path.parent.mkdir(mode=0o700 if mode == 0o600 else 0o777, parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -192,7 +216,8 @@ def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if lasting:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -29,6 +29,15 @@ RERANKED = 200
 NEAR = 64
 """Neighbours are looked for among so many events before and behind."""
 
+_EMPTY = """
+    a about again am an and any anybody are as at be because been but by can could did do does done for from had has
+    have he her here him his how i if in into is it its just may me might must my no not now of off on or our she should
+    so some than that the their them then there these they this those to too up us was we were what when where which who
+    whom whose why will with would you your
+"""
+EMPTY = frozenset(_EMPTY.split())
+"""Words that questions are made of and that nothing is about. They count where a query has no others."""
+
 _TERMS = re.compile(r'"([^"]+)"|([^\W_]+)')
 _SCHEMA = """
 create table meta(name text primary key, value) without rowid;
@@ -186,6 +195,7 @@ class Index:
     def _scores(self, terms: Sequence[str]) -> dict[int, float]:
         """Add up what each term is worth to each event, for the newest events of each term."""
         newest = self._db.execute("select max(n) from event").fetchone()[0] or 0
+        terms = [term for term in terms if term not in EMPTY] or terms
         share = max(LOOKED_AT // max(len(terms), 1), RERANKED)
         matches = {term: self._newest_with(term, share) for term in terms}
         often = {term: _estimate(rows, share, newest) for term, rows in matches.items() if rows}

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import from_json
+
+from pegboard.messages import Message, TextBlock, ToolResultBlock
 from pegboard.records import AssistantLine, Record, StateRecord, TurnEnded, UserLine
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.fence import without_recalled
@@ -26,6 +29,7 @@ PROMPTS = frozenset({"prompt", "steer"})
 BEFOREHAND = 4
 """So many times the allowed bytes are looked through for secrets before a text is cut."""
 _LINE = re.compile(r"^- \[[^\]\n]*\] (.+)$", re.MULTILINE)
+_ID = re.compile(r"^- \[([^\],\n]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,9 @@ class Observer:
         self.heard = Heard(strict=strict)
         self.recalled: list[str] = []
         """Texts that were recalled into this session."""
+        self.shown: list[str] = []
+        """The ids under which they stood."""
+        self._heard: set[str] = set()
         self._said: list[str] = []
         self._said_at = 0
         self.last = 0
@@ -65,8 +72,13 @@ class Observer:
         elif isinstance(record, TurnEnded):
             return self._outcome(record)
         elif isinstance(record, StateRecord) and record.plugin == PLUGIN and record.key == BLOCK:
-            self.recalled += lines_of(record.value_json.replace("\\n", "\n"))
+            said = from_json(record.value_json) if record.value_json else {}
+            self._was_shown(str(said.get("text", "")))
         return None
+
+    def _was_shown(self, text: str) -> None:
+        self.recalled += lines_of(text)
+        self.shown += _ID.findall(text)
 
     def _user(self, record: UserLine) -> Draft | None:
         if record.kind in PROMPTS:
@@ -76,24 +88,41 @@ class Observer:
                 recalled = tuple(self.recalled)
                 return Draft("prompt", text, ("user",), record.seq, _time(record), recalled=recalled)
         elif record.kind == "context" and record.source == PLUGIN:
-            self.recalled += [line for text, _ in _texts(record) for line in lines_of(text)]
+            for text, _ in _texts(record):
+                self._was_shown(text)
         elif record.tool is not None:
-            return self._result(record, record.tool.name)
+            return self._result(record, record.tool.id, record.tool.name)
         return None
 
-    def _result(self, record: UserLine, tool: str) -> Draft | None:
-        labels = joined(*(labels or ("tool",) for labels in record.origins)) or ("tool",)
+    def _result(self, record: UserLine, call: str, tool: str) -> Draft | None:
         text = "\n".join(text for text, _ in _texts(record))
-        if tool == TOOL:  # nothing new; but what it quotes of others does not become the model's own by that
-            self.recalled += lines_of(text)
-            quoted = {label for labels in record.origins for label in labels} - OWN
-            if quoted:
-                self.heard.hear(text, joined(quoted))
-            return None
-        self.heard.hear(text, labels)
-        if "tool" in self._kinds and text.strip():
-            return Draft("tool", text, labels, record.seq, _time(record), {"tool": tool})
+        said = {label for labels in record.origins for label in labels} or {"tool"}
+        self._hear(call, text, said, of_memory=tool == TOOL)
+        if "tool" in self._kinds and text.strip() and tool != TOOL:
+            return Draft("tool", text, joined(said), record.seq, _time(record), {"tool": tool})
         return None
+
+    def _hear(self, call: str, text: str, labels: Collection[str], *, of_memory: bool) -> None:
+        """Take note of a result, once. What our own tool quotes of others does not become the model's by that."""
+        if call in self._heard:
+            return
+        self._heard.add(call)
+        if of_memory:
+            self.recalled += lines_of(text)
+            labels = set(labels) - OWN
+        if labels:
+            self.heard.hear(text, joined(labels))
+
+    def hear_messages(self, messages: Sequence[Message]) -> Heard:
+        """Take note of results that are in the conversation and whose records have not come by yet."""
+        for message in reversed(messages):
+            for block in message.content:
+                if isinstance(block, ToolResultBlock) and block.tool_use_id in self._heard:
+                    return self.heard
+                if isinstance(block, ToolResultBlock):
+                    labels = set(map(str, block.origins)) or {"tool"}
+                    self._hear(block.tool_use_id, _plain(block), labels, of_memory="memory" in labels)
+        return self.heard
 
     def _assistant(self, record: AssistantLine) -> None:
         for block in _blocks(record.message):
@@ -111,6 +140,12 @@ class Observer:
         meta = {} if record.reason == "completed" else {"ended": record.reason}
         recalled = tuple(self.recalled)
         return Draft("outcome", text, ("assistant",), self._said_at, _time(record), meta, self.heard, recalled)
+
+
+def _plain(block: ToolResultBlock) -> str:
+    if isinstance(block.content, str):
+        return block.content
+    return "\n".join(part.text for part in block.content if isinstance(part, TextBlock))
 
 
 def lines_of(text: str) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable
+from threading import Lock
 from typing import Any
 
 TRUSTED_FIRST = ("user", "assistant", "repository", "tool", "web")
@@ -27,7 +29,7 @@ OF_LABEL = {
 }
 """Our origin of each of the host's labels. Whatever is not listed is trusted least."""
 
-RUN = 8
+RUN = 5
 """So many words in a row that were in a tool's output make a text that output's echo."""
 SHORTEST = 3
 _WORD = re.compile(r"\w+")
@@ -75,7 +77,8 @@ class Heard:
         self._runs: dict[int, str] = {}
         self._texts: list[tuple[str, str]] = []
         self._words = 0
-        self._waiting: list[tuple[str, str]] = []
+        self._waiting: deque[tuple[str, str]] = deque()
+        self._turn = Lock()
         self._read: set[str] = set()
 
     def hear(self, text: str, labels: Iterable[str]) -> None:
@@ -91,7 +94,8 @@ class Heard:
 
     def labels_of(self, text: str) -> tuple[str, ...]:
         """Return the labels of a text that the model wrote after all this."""
-        self._learn()
+        with self._turn:
+            self._learn()
         found = {"assistant"}
         if self._strict or self._words > self.LIMIT:
             found |= self._read
@@ -105,14 +109,14 @@ class Heard:
         return joined(found)
 
     def _learn(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for text, origin in waiting:
+        while self._waiting:
+            text, origin = self._waiting.popleft()
             words = words_of(text)
             self._words += len(words)
             if self._words > self.LIMIT:
                 self._runs.clear()
                 self._texts.clear()
-                return
+                continue
             self._texts.append((f" {' '.join(words)} ", origin))
             for run in _runs(words):
                 self._runs[run] = least((origin, self._runs.get(run, origin)))

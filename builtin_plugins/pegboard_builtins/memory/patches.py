@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -77,6 +76,8 @@ class Run:
 
 
 def _diff(edit: Edit) -> Iterator[str]:
+    import difflib
+
     names = [f"a/{edit.name}.md" if edit.before is not None else "/dev/null"]
     names.append(f"b/{edit.name}.md" if edit.after is not None else "/dev/null")
     lines = [(text or "").splitlines(keepends=True) for text in (edit.before, edit.after)]
@@ -132,6 +133,7 @@ class Patches:
     def _carry_out(self, run: Run) -> None:
         """Put every file in its place. Doing it twice is as good as once."""
         ledger = self.facts.ledger()
+        folders: set[Path] = set()
         for edit in run.edits:
             path = self.facts.path_of(edit.name)
             found = self.facts.text_of(edit.name)
@@ -140,11 +142,14 @@ class Patches:
             if edit.after is None:
                 if found is not None:
                     path.unlink()
-                    sync_folder(path.parent)
+                    folders.add(path.parent)
                 continue
             ledger["ours"][digest_of(edit.after)] = edit.name
             if found != edit.after:
-                write_whole(path, edit.after, mode=0o644 if self.facts.shared else 0o600)
+                write_whole(path, edit.after, mode=0o644 if self.facts.shared else 0o600, lasting=False)
+                folders.add(path.parent)
+        for folder in folders:
+            sync_folder(folder)
         self.facts.write_ledger(ledger)
 
     def _done(self, begun: Path, run: Run) -> None:

@@ -17,6 +17,8 @@ from pegboard_builtins.memory.index import Index, key_hash
 from pegboard_builtins.memory.lines import Place
 from pegboard_builtins.memory.segments import Log
 
+SPARE = 4
+"""So many times the hits that are wanted are ranked, because some take no place of their own."""
 AT_ONCE = 2_000
 """So many events are indexed in one transaction while the index catches up."""
 
@@ -132,19 +134,29 @@ class Project:
         origins: Sequence[str] = (),
         kinds: Sequence[str] = (),
     ) -> list[Hit]:
-        """Return what fits best, with neighbours; a line that turns out to be damaged is left out and noted."""
+        """Return what fits best, with neighbours; a line that turns out to be damaged is left out and noted.
+
+        What says the same words as a better hit, or stands beside one and is shown with it, takes no place of its own.
+        """
         self.settle()
-        hits = []
-        for found in self.index.search(query, limit, worktree=worktree, origins=origins, kinds=kinds):
-            event = self._seen(found.place)
-            if event is None:
+        hits: list[Hit] = []
+        seen: set[int] = set()
+        said: set[str] = set()
+        for found in self.index.search(query, limit * SPARE, worktree=worktree, origins=origins, kinds=kinds):
+            if len(hits) == limit:
+                break
+            event = self._seen(found.place) if found.number not in seen else None
+            if event is None or event.text in said:
                 continue
             near = (
                 self.index.neighbours(found, neighbours, worktree=worktree, origins=origins, kinds=kinds)
                 if neighbours
                 else ()
             )
-            hits.append(Hit(event, round(found.score, 6), tuple(self._seen_all(near))))
+            hit = Hit(event, round(found.score, 6), tuple(self._seen_all(near)))
+            hits.append(hit)
+            said.add(event.text)
+            seen.update(one.number for one in hit.neighbours)
         return hits
 
     def read(self, first: int = 1, last: int | None = None) -> list[Event]:

@@ -110,7 +110,7 @@ def for_prompt(
     asked = informative(prompt)
     candidates = [(fact, score) for fact, score in _fitting(asked, facts) if fact.name not in shown]
     recall = _fill(candidates, rules, order_by_name=False)
-    left = rules.budget_tokens - recall.tokens
+    left = rules.budget_tokens - (recall.tokens or HEAD_TOKENS)
     texts = [prompt, *(fact.text for fact in facts)]
     count = 0
     for hit in hits:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pegboard_builtins.memory.origins import words_of
 
 BITS = 64
-NEAR = 14
+NEAR = 22
 """So many bits may differ; what is nearer is compared word by word."""
 ALIKE = 0.72
 """So much of the words of two texts together must be in both."""
@@ -27,6 +27,7 @@ def _bits_of(part: str) -> int:
     return int.from_bytes(hashlib.blake2b(part.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
+@lru_cache(maxsize=8192)
 def simhash(text: str) -> int:
     """Return the hash of a text: of its words and of pairs of words that follow each other."""
     words = words_of(text)
@@ -46,13 +47,23 @@ def distance(left: int, right: int) -> int:
 
 def same(left: str, right: str) -> bool:
     """Whether two texts say the same: nearly the same words, and none more or less that turns the meaning."""
-    one, other = set(words_of(left)), set(words_of(right))
+    one, other = _words(left), _words(right)
     if one == other:
         return True
     apart = one ^ other
     if any(word in TURNING or any(mark.isdigit() for mark in word) for word in apart):
         return False
     return len(one & other) / max(1, len(one | other)) >= ALIKE
+
+
+@lru_cache(maxsize=8192)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(words_of(text))
+
+
+def alike(left: str, right: str) -> bool:
+    """Whether two texts say the same, asked the quick way first."""
+    return distance(simhash(left), simhash(right)) <= NEAR and same(left, right)
 
 
 def nearest(text: str, known: Iterable[tuple[str, int, str]]) -> str | None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,14 +153,14 @@ def test_a_patch_that_was_cut_after_any_file_is_finished(
     patches.apply([Edit(name, None, "old") for name in NAMES[:4]], by="test")
     written = 0
 
-    def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
+    def write_whole(path: Path, text: str, **how: Any) -> None:
         nonlocal written
         written += 1
         if written > at:
             raise KeyboardInterrupt
         from pegboard_builtins.memory.factsfolder import write_whole as really
 
-        really(path, text, mode=mode)
+        really(path, text, **how)
 
     monkeypatch.setattr(module, "write_whole", write_whole)
     try:

@@ -12,11 +12,12 @@ from pegboard_builtins.memory.facts import Fact, digest_of, name_for, write_fact
 from pegboard_builtins.memory.origins import TRUSTED_FIRST, labels_in, least
 from pegboard_builtins.memory.patches import Edit, age_days
 from pegboard_builtins.memory.recall import standing
-from pegboard_builtins.memory.simhash import nearest, same, simhash
+from pegboard_builtins.memory.simhash import alike, nearest, simhash
 from pegboard_builtins.memory.uses import NEVER, Use
 
 LONGEST = 2_000
 """Characters of a note that becomes a fact; what is longer is a document, not a fact."""
+TRUSTED = TRUSTED_FIRST.index("assistant")
 SUPERSEDED_DAYS = 30.0
 """So long a fact that another has replaced is kept beside it."""
 ASKED = re.compile(
@@ -110,7 +111,7 @@ def candidate(event: Event) -> Fact | None:
         labels_in(event.meta, event.origin),
         (event.number,),
         at,
-        subject.strip() if isinstance(subject, str) else subject_of(text),
+        subject.strip() if isinstance(subject, str) and subject.strip() else subject_of(text),
     )
 
 
@@ -125,17 +126,23 @@ def take_in(desk: Desk, new: Fact, event: Event, rejected: Mapping[str, str]) ->
     if digest_of(" ".join(new.text.split())) in rejected:
         desk.dropped.append(f"#{event.number}: a person rejected this")
         return
-    said = nearest(new.text, ((one.name, simhash(one.text), one.text) for one in desk.facts.values()))
-    if said is not None and not desk.facts[said].superseded_by:
+    said = says_the_same(desk, new)
+    if said is not None:
         old = desk.facts[said]
-        if _rank(new) == _rank(old):
+        if rank_of(new) == rank_of(old):
             desk.put(old.grown((), new.cites), f"#{event.number} says it again")
             return
-        if _rank(new) > _rank(old):
+        if rank_of(new) > rank_of(old):
             desk.dropped.append(f"#{event.number}: {said} says the same and is more trusted")
             return
         desk.take(said, f"#{event.number} says the same and is more trusted")
     _set_down(desk, new, event)
+
+
+def says_the_same(desk: Desk, new: Fact) -> str | None:
+    """Return the name of a fact that says the same; None if none does."""
+    counts = (one for one in desk.facts.values() if not one.superseded_by)
+    return nearest(new.text, ((one.name, simhash(one.text), one.text) for one in counts))
 
 
 def _set_down(desk: Desk, new: Fact, event: Event) -> None:
@@ -144,7 +151,7 @@ def _set_down(desk: Desk, new: Fact, event: Event) -> None:
         for old in list(desk.facts.values()):
             if old.subject.lower() != new.subject.lower() or old.superseded_by or old.pinned:
                 continue
-            if _rank(new) > _rank(old):
+            if rank_of(new) > rank_of(old):
                 desk.dropped.append(f"#{event.number}: it does not supersede {old.name}, which is more trusted")
                 continue
             approved = old.approved
@@ -152,20 +159,21 @@ def _set_down(desk: Desk, new: Fact, event: Event) -> None:
     desk.put(Fact(name, new.text, new.origins, new.cites, new.at, new.subject), f"#{event.number} is new")
 
 
-def _rank(fact: Fact) -> int:
+def rank_of(fact: Fact) -> int:
     """Return how little a fact is trusted; what a person approved is the person's."""
     return 0 if fact.approved and fact.believed else TRUSTED_FIRST.index(least(fact.labels))
 
 
 def _merge(desk: Desk) -> None:
     """Say once what two facts of the same trust say."""
-    kept: list[Fact] = []
+    kept: list[tuple[int, Fact]] = []
     for fact in sorted(desk.facts.values(), key=lambda one: (not one.pinned, one.at, one.name)):
         if fact.superseded_by:
             continue
-        twin = next((one for one in kept if _rank(one) == _rank(fact) and same(one.text, fact.text)), None)
+        rank = rank_of(fact)
+        twin = next((one for other, one in kept if other == rank and alike(one.text, fact.text)), None)
         if twin is None or fact.pinned:
-            kept.append(fact)
+            kept.append((rank, fact))
             continue
         grown = desk.facts[twin.name].grown(fact.origins, fact.cites)
         desk.put(grown, f"{fact.name} says the same")
@@ -185,5 +193,7 @@ def _age(desk: Desk, uses: Mapping[str, Use], caps: Caps, clock: float | None) -
     beyond = len(desk.facts) - caps.facts
     if beyond > 0:
         loose = [fact for fact in desk.facts.values() if not fact.pinned]
-        for fact in sorted(loose, key=lambda one: (standing(one, uses, clock=clock), one.name))[:beyond]:
+        # What waits goes first, or whoever floods a project with it would push out what is trusted.
+        loose.sort(key=lambda one: (rank_of(one) <= TRUSTED, standing(one, uses, clock=clock), one.name))
+        for fact in loose[:beyond]:
             desk.take(fact.name, f"there may be {caps.facts} facts, and it counts least")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pegboard_builtins.memory.consolidation.planning import LONGEST, Desk
+from pegboard_builtins.memory.consolidation.planning import LONGEST, Desk, rank_of, says_the_same
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.facts import Fact
 from pegboard_builtins.memory.origins import is_automatic, joined, labels_in
@@ -113,6 +113,9 @@ def _take(desk: Desk, item: Any, batch: Batch, known: set[str]) -> str:
         subject = item.get("subject")
         subject = subject.strip()[:60] if isinstance(subject, str) else ""
         fact = Fact(desk.free_name(subject, text), text, labels, tuple(sorted(set(cites))), now(), subject)
+        twin = says_the_same(desk, fact)
+        if twin is not None and rank_of(desk.facts[twin]) <= rank_of(fact):
+            return f"{twin} says the same"
         desk.put(fact, "proposed by the model")
         return ""
     if op not in ("replace", "remove"):

@@ -1,0 +1,355 @@
+"""Memory in one session: a queue behind the hooks that remember, and what is recalled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pegboard.context import Ctx
+from pegboard.errors import EgressClosedError, PegboardError
+from pegboard.records import Forked, Record, parse_record
+from pegboard_builtins.memory.events import Event, Hit
+from pegboard_builtins.memory.factsfolder import read_json, write_whole
+from pegboard_builtins.memory.fence import Recalled, fenced
+from pegboard_builtins.memory.observing import TYPES, Draft, Observer, Place, cut, event_of
+from pegboard_builtins.memory.opened import Opened
+from pegboard_builtins.memory.origins import Heard
+from pegboard_builtins.memory.patches import Patches
+from pegboard_builtins.memory.recall import AUTOMATIC_KINDS, Recall, Rules, for_prompt, for_session
+from pegboard_builtins.memory.secrets import Secrets
+from pegboard_builtins.memory.settings import MemorySettings
+from pegboard_builtins.memory.uses import add_uses, read_uses
+
+T = TypeVar("T")
+
+AT_ONCE = 64
+LOOKED_AT = frozenset({*TYPES.split("|"), "state", "forked"})
+PROMPT_PATIENCE = 0.5
+"""Seconds that a prompt waits for what is recalled with it; then it goes without."""
+AGAIN = 0.5
+"""Seconds until what could not be kept is tried again, while the session lives."""
+TRIES = 3
+PROMPT_SHARE = 4
+"""One prompt may bring a quarter of what a session's beginning may."""
+
+
+class SessionMemory:
+    """What a session remembers and recalls. Its hooks only put things into a queue; a task behind them does the rest.
+
+    What is lost with the process before it was kept is in the journal, and is read from there the next time.
+    """
+
+    def __init__(self, ctx: Ctx, settings: MemorySettings, open_: Callable[[], Awaitable[Opened]]) -> None:
+        self.ctx = ctx
+        self.settings = settings
+        self.observer = Observer(settings.capture.kinds)
+        self.shown: set[str] = set()
+        self.block: str | None = None
+        self.ended = asyncio.Event()
+        """Set when the record that tells of the session's end was seen: everything before it was seen, too."""
+        self.swept = False
+        """Whether what other sessions left was looked for."""
+        self._open = open_
+        self._opened: Opened | None = None
+        self._queue: deque[Draft] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._count = 0
+        self._told: set[str] = set()
+        self._secrets = Secrets() if "secrets" in settings.capture.redact else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything was seen that had to be kept."""
+        return self._count > 0
+
+    def heard(self) -> Heard:
+        """Return what tools have told the session up to now."""
+        return self.observer.hear_messages(self.ctx.journal.messages())
+
+    async def opened(self) -> Opened:
+        """Return the project's memory, opened when it is first needed."""
+        if self._opened is None:
+            self._opened = await self._open()
+        return self._opened
+
+    # --- remembering ---------------------------------------------------------------------------------------
+
+    def observe(self, record: Record) -> None:
+        """Look at a record; cheap, because every record of these types waits for it."""
+        draft = self.observer.take(record)
+        if draft is not None:
+            self.keep([draft])
+
+    def keep(self, drafts: Iterable[Draft]) -> None:
+        """Queue drafts to be kept."""
+        for draft in drafts:
+            if self._count >= self.settings.capture.session_events:
+                self._tell(f"this session has left {self._count:,} events; no more are remembered of it")
+                return
+            self._count += 1
+            self._queue.append(draft)
+        if self._queue and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._work(), name="pegboard-memory")
+
+    async def _work(self) -> None:
+        tries = 0
+        while self._queue:
+            batch = [self._queue[place] for place in range(min(AT_ONCE, len(self._queue)))]
+            try:
+                opened = await self.opened()
+                events = [event for draft in batch if (event := await self._event(draft, opened)) is not None]
+                if events:
+                    await asyncio.to_thread(opened.memory.put, events)
+            except PegboardError as error:
+                tries += 1
+                if tries >= TRIES:
+                    self._queue.clear()  # the journal has them: they are taken from there the next time
+                    self._tell(f"nothing is remembered just now: {error}")
+                    return
+                await asyncio.sleep(AGAIN)
+                continue
+            tries = 0
+            for _ in batch:
+                self._queue.popleft()
+
+    async def _event(self, draft: Draft, opened: Opened, place: Place | None = None) -> Event | None:
+        place, most = place or opened.place(self.ctx.session_id), self.settings.capture.max_bytes
+        event = await asyncio.to_thread(event_of, draft, place, self._secrets, max_bytes=most)
+        return self.leaves(event) if event is not None else None
+
+    def leaves(self, event: Event) -> Event | None:
+        """Return an event as it may be kept; None, and a notice, if it may not be."""
+        text, meta = event.text, dict(event.meta)
+        if "names" in self.settings.capture.redact:
+            try:
+                text, meta = self.ctx.emit("memory", text), self.ctx.emit("memory", meta)
+            except EgressClosedError as closed:
+                self._tell(f"something is not remembered: {closed}")
+                return None
+        text = cut(str(text), self.settings.capture.max_bytes)
+        return replace(event, text=text, meta=meta) if text.strip() else None
+
+    def clean(self, text: str) -> str:
+        """Return a text without secrets and names. Raises EgressClosedError."""
+        if self._secrets is not None:
+            text = self._secrets.masked(text)[0]
+        return str(self.ctx.emit("memory", text)) if "names" in self.settings.capture.redact else text
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until everything that was seen is kept; whether it is."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.ended.wait()
+                if self._task is not None:
+                    await asyncio.shield(self._task)
+        except TimeoutError:
+            return False
+        return not self._queue
+
+    def _tell(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.ctx.notice(text, level="warning")
+
+    # --- what was left -------------------------------------------------------------------------------------
+
+    async def take_up(self) -> None:
+        """Go on with a session that was resumed: with what tools told it, and what was not kept the last time."""
+        path = self.ctx.journal.path
+        drafts, self.observer = await asyncio.to_thread(left_in, records_in(path), self.settings)
+        self.shown |= set(self.observer.shown)
+        self.keep(drafts)
+
+    async def sweep(self) -> None:
+        """Remember what other sessions of this folder left behind when their processes were killed."""
+        try:
+            opened = await self.opened()
+            mine, private = self.ctx.journal.path, opened.facts.private
+            swept = await asyncio.to_thread(Swept, private)
+            for path in await asyncio.to_thread(swept.unswept, mine.parent, but=mine):
+                size = path.stat().st_size
+                drafts, _ = await asyncio.to_thread(left_in, records_in(path), self.settings)
+                place = opened.place(path.stem)
+                for draft in drafts[: self.settings.capture.session_events]:
+                    event = await self._event(draft, opened, place)
+                    if event is not None:
+                        await asyncio.to_thread(opened.memory.put, [event])
+                await asyncio.to_thread(swept.mark, {path.stem: size})
+        except (PegboardError, OSError) as error:
+            self.ctx.log.warning("what other sessions left is not remembered yet: %s", error)
+
+    async def mark(self) -> None:
+        """Note that everything up to here is kept."""
+        opened, path = await self.opened(), self.ctx.journal.path
+        size = path.stat().st_size
+        await asyncio.to_thread(lambda: Swept(opened.facts.private).mark({path.stem: size}))
+
+    # --- recalling -----------------------------------------------------------------------------------------
+
+    @property
+    def rules(self) -> Rules:
+        """How much a session's beginning may bring, and of which origins."""
+        recall = self.settings.recall
+        return Rules(recall.budget_tokens, recall.auto_trust)
+
+    @property
+    def prompt_rules(self) -> Rules:
+        """How much one prompt may bring."""
+        return Rules(self.rules.budget_tokens // PROMPT_SHARE, self.rules.allowed)
+
+    async def session_block(self) -> tuple[str, list[str]]:
+        """Choose what the session is told from its beginning; the block, and what is in it."""
+        recall = await self._within(self._for_session, PROMPT_PATIENCE * 4)
+        items = recall.items if recall is not None else []
+        self._remember_shown(items)
+        return fenced(items, self.ctx.session_id), [item.id for item in items]
+
+    def _for_session(self, opened: Opened) -> Recall:
+        facts = opened.facts
+        Patches(facts).settle()
+        recall = for_session(facts.all(), self.rules, read_uses(facts.private))
+        if recall.items:
+            add_uses(facts.private, [item.id for item in recall.items])
+        return recall
+
+    async def prompt_block(self, prompt: str) -> str:
+        """Choose what one prompt is told beside; empty if nothing fits."""
+        recall = await self._within(lambda opened: self._for_prompt(opened, prompt), PROMPT_PATIENCE)
+        if recall is None or not recall.items:
+            return ""
+        self._remember_shown(recall.items)
+        return fenced(recall.items, self.ctx.session_id)
+
+    def _for_prompt(self, opened: Opened, prompt: str) -> Recall:
+        hits = _about(opened, prompt, self.rules)
+        facts = opened.facts.all()
+        return for_prompt(prompt, facts, hits, self.prompt_rules, shown=self.shown, session=self.ctx.session_id)
+
+    def _remember_shown(self, items: Iterable[Recalled]) -> None:
+        for item in items:
+            self.shown.add(item.id)
+            self.observer.recalled.append(item.text)
+
+    async def _within(self, work: Callable[[Opened], T], seconds: float) -> T | None:
+        """Do something with memory in a thread; None if it fails or takes too long. A prompt never waits for more."""
+        try:
+            async with asyncio.timeout(seconds):
+                opened = await self.opened()
+                return await asyncio.to_thread(work, opened)
+        except TimeoutError:
+            self.ctx.log.warning("nothing is recalled: memory took longer than %g s", seconds)
+        except PegboardError as error:
+            self._tell(f"nothing is recalled: {error}")
+        return None
+
+
+def recalled_for(opened: Opened, prompt: str = "") -> Recall:
+    """Return what would come into a prompt by itself; without a prompt, what a session would begin with."""
+    facts, recall = opened.facts, opened.settings.recall
+    Patches(facts).settle()
+    rules = Rules(recall.budget_tokens, recall.auto_trust)
+    if not prompt.strip():
+        return for_session(facts.all(), rules, read_uses(facts.private))
+    share = Rules(rules.budget_tokens // PROMPT_SHARE, rules.allowed)
+    return for_prompt(prompt, facts.all(), _about(opened, prompt, rules), share)
+
+
+def _about(opened: Opened, prompt: str, rules: Rules) -> list[Hit]:
+    """Return the events that are about a prompt and may come by themselves."""
+    return opened.memory.search(
+        opened.project,
+        prompt[:2_000],
+        limit=12,
+        neighbours=0,
+        worktree=opened.worktree,
+        origins=sorted(rules.allowed),
+        kinds=AUTOMATIC_KINDS,
+    )
+
+
+# --- what other sessions left -------------------------------------------------------------------------------
+
+
+def left_in(records: Iterable[Record], settings: MemorySettings) -> tuple[list[Draft], Observer]:
+    """Return everything that a journal gives to be remembered, and the observer that has read it.
+
+    What a fork has of the session that it began as is that session's.
+    """
+    observer = Observer(settings.capture.kinds)
+    drafts: list[Draft] = []
+    for record in records:
+        if isinstance(record, Forked):
+            drafts.clear()
+        draft = observer.take(record)
+        if draft is not None:
+            drafts.append(draft)
+    return drafts, observer
+
+
+def records_in(journal: Path) -> Iterator[Record]:
+    """Go through those records of a journal that matter here; what is damaged is left out."""
+    with open(journal, "rb") as file:
+        for line in file:
+            if _type_of(line) in LOOKED_AT:
+                try:
+                    yield parse_record(line)
+                except ValueError:
+                    continue
+
+
+def _type_of(line: bytes) -> str:
+    """Return the type of a record by how its line begins."""
+    return line[:120].partition(b'"type":"')[2].partition(b'"')[0].decode("ascii", "replace")
+
+
+class Swept:
+    """Which journals are remembered to which size, so that none is read twice for nothing. Only a saving of work."""
+
+    FILE = "swept.json"
+    DAYS = 14
+    MOST = 5
+    GOODBYE = 2_000
+    """Bytes that a session that ends in good order writes after its last event."""
+
+    def __init__(self, private: Path) -> None:
+        self._path = private / self.FILE
+        try:
+            self._sizes: dict[str, Any] = read_json(self._path)
+        except PegboardError:
+            self._sizes = {}
+
+    def unswept(self, folder: Path, *, but: Path) -> list[Path]:
+        """Return the newest journals of a folder that grew since they were remembered, except one."""
+        since = time.time() - self.DAYS * 86_400
+        found = []
+        for path in folder.glob("*.jsonl"):
+            try:
+                facts = path.stat()
+            except OSError:
+                continue
+            if path != but and facts.st_mtime >= since and not self.knows(path, facts.st_size):
+                found.append((facts.st_mtime, path))
+        return [path for _, path in sorted(found, reverse=True)][: self.MOST]
+
+    def knows(self, path: Path, size: int) -> bool:
+        """Whether a journal of this size was remembered whole, but for the words that it ended with."""
+        known = self._sizes.get(path.stem)
+        if not isinstance(known, int) or size == known:
+            return size == known
+        if not 0 < size - known < self.GOODBYE:
+            return False
+        with open(path, "rb") as file:
+            file.seek(known)
+            return _type_of(file.read().rstrip(b"\n").rpartition(b"\n")[2]) == "session_end"
+
+    def mark(self, sizes: dict[str, int]) -> None:
+        """Note that journals are remembered up to these sizes."""
+        self._sizes.update(sizes)
+        newest = dict(list(self._sizes.items())[-500:])
+        write_whole(self._path, json.dumps(newest))
