@@ -61,6 +61,11 @@ def entry_points(group: str) -> Iterable[Any]:
     return _points(group, folders)
 
 
+def is_plain(path: Iterable[str]) -> bool:
+    """Whether a path is nothing but folders, so that the library is not needed to read it."""
+    return _folders(path) is not None
+
+
 def _folders(path: Iterable[str]) -> list[str] | None:
     """Return the folders of a path; None if it has anything else on it that could hold distributions."""
     for finder in sys.meta_path:
