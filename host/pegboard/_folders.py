@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,9 @@ def state_folder(environment: Mapping[str, str]) -> Path:
     given = environment.get("PEGBOARD_STATE_DIR")
     if given:
         return Path(given).expanduser()
+    if sys.platform == "linux":  # the same as the library says, without its import of four milliseconds
+        home = environment.get("XDG_STATE_HOME", "")
+        return (Path(home) if home.strip() else Path.home() / ".local" / "state") / "pegboard"
     from platformdirs import user_state_path
 
     return user_state_path("pegboard", appauthor=False)

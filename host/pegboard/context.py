@@ -526,6 +526,15 @@ class Registry(Protocol):
         """The host, read only."""
         ...
 
+    def each_time(self, why: str) -> None:
+        """Say that what you register may be otherwise at the next start: it follows from the machine, say, or a file.
+
+        The host keeps what a plugin registers and imports it only when something of it is used. It does so as long as
+        nobody has written in the plugin's own settings, and it notices by itself when `register` asks the host, reads
+        other settings or the environment, adds a filter or votes on flags. *why* is what `pegboard doctor` tells.
+        """
+        ...
+
     def add_tool(self, *tools: Tool) -> None:
         """Add tools; their names must be free."""
         ...

@@ -166,7 +166,7 @@ class ImplOptions:
     flag: str | None = None
     matcher: str | None = None
     blocking: bool = False
-    when: Callable[[Ctx], bool | str] | None = None
+    when: Callable[[Ctx], bool | str] | str | None = None
     ramp: str | None = None
 
 
@@ -191,7 +191,7 @@ def hookimpl(
     flag: str | None = ...,
     matcher: str | None = ...,
     blocking: bool = ...,
-    when: Callable[[Ctx], bool | str] | None = ...,
+    when: Callable[[Ctx], bool | str] | str | None = ...,
     ramp: str | None = ...,
     specname: str | None = ...,
 ) -> Callable[[Impl], Impl]: ...
@@ -206,7 +206,7 @@ def hookimpl(
     flag: str | None = None,
     matcher: str | None = None,
     blocking: bool = False,
-    when: Callable[[Ctx], bool | str] | None = None,
+    when: Callable[[Ctx], bool | str] | str | None = None,
     ramp: str | None = None,
     specname: str | None = None,
 ) -> Any:
@@ -222,7 +222,8 @@ def hookimpl(
     blocking: run it in a thread that can be left behind: the safe form for code that may hang.
     when: asked when a session opens and at the start of each turn, for plugins that have nothing to do in most
         sessions: False leaves the implementation out until the next turn, a text is its matcher until then. If it
-        fails, the implementation takes part.
+        fails, the implementation takes part. A name instead of a function is that of a switch in the plugin's own
+        settings (`when="on"`), for which the plugin need not be imported where nobody has set anything.
     ramp: a flag that says how far its answers count: off, shadow (only in the journal), warn or enforce.
     specname: the hook's name where the function has another.
     """
@@ -240,11 +241,16 @@ def hookimpl(
     )
 
     def mark(target: Impl) -> Impl:
-        setattr(target, OPTIONS, options)
-        _impl(target, specname=specname) if specname else _impl(target)
-        return target
+        return marked(target, options, specname)
 
     return mark(function) if function is not None else mark
+
+
+def marked(target: Impl, options: ImplOptions, specname: str | None = None) -> Impl:
+    """Mark a function with options that are there already."""
+    setattr(target, OPTIONS, options)
+    _impl(target, specname=specname) if specname else _impl(target)
+    return target
 
 
 # --- the eleven, in the order of a session -------------------------------------------------------------

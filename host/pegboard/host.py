@@ -31,6 +31,7 @@ from pegboard._board.order import Tier
 from pegboard._board.plan import Plan
 from pegboard._board.planning import SessionGates, compile_plan
 from pegboard._board.registry import Board, describe
+from pegboard._board.snapshot import SWITCH, Snapshot
 from pegboard._board.threads import Threads
 from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
@@ -90,6 +91,7 @@ class Host:
         self._given = tuple(given)
         self._no_plugins = no_plugins
         self._entry_points = entry_points
+        self.snapshot = Snapshot.of(self.state_dir, os.environ.get(SWITCH, "")) if entry_points is None else None
         self._extra = tuple(plugins)
         self._given_settings = settings
         self._strict = strict
@@ -109,7 +111,7 @@ class Host:
         if self._opened:
             return self
         self.view = self._given_settings or self._load_settings()
-        self.board = Board(self.view, self.trust.consented, HostFace(self))
+        self.board = Board(self.view, self.trust.consented, HostFace(self), self.snapshot)
         self.board.load([*self._find(), *self._further()])
         owned = [record.name for record in self.board.records]
         try:
@@ -158,8 +160,13 @@ class Host:
         selection = Selection.of(
             option=self._no_plugins, variable=self.environment.get("PEGBOARD_NO_PLUGINS"), disabled=disabled
         )
-        points = installed_entry_points() if self._entry_points is None else self._entry_points
-        return find_plugins(points, selection)
+        return find_plugins(self._points(), selection)
+
+    def _points(self) -> Iterable[EntryPointLike]:
+        if self._entry_points is not None:
+            return self._entry_points
+        known = self.snapshot.points() if self.snapshot is not None else None
+        return installed_entry_points() if known is None else known
 
     def _further(self) -> list[PluginRecord]:
         return [
@@ -335,6 +342,8 @@ class Host:
 
     def plugin_settings(self, plugin: str, flags: FlagView) -> Any:
         """Return a plugin's settings in one session: its model, or its table. A gated key is at its default."""
+        if plugin in self.board.asleep:
+            self.board.wake(plugin)
         contribution = self.board.contributions.get(plugin)
         if contribution is None or contribution.own_settings is None:
             return self.view.table(plugin)
@@ -472,6 +481,7 @@ class HostFace:
 
     def plugins(self) -> Mapping[str, tuple[str, Any]]:
         """See context.HostView."""
+        self._host.board.wake_all()
         return {record.name: (str(record.status), record.plugin) for record in self._host.board.records}
 
     def surfaces(self) -> Mapping[str, tuple[str, Surface]]:

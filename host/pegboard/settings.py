@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
@@ -158,6 +158,7 @@ class SettingsView:
         self.trusted = trusted
         self._models: dict[str, type[BaseModel]] = dict(HOST_TABLES)
         self._tightening: dict[str, frozenset[str]] = {}
+        self._reserved: dict[str, Callable[[], None]] = {}
 
     # what was said
 
@@ -222,8 +223,13 @@ class SettingsView:
 
     def declare(self, name: str, model: type[BaseModel], *, tightening: Iterable[str] = ()) -> None:
         """Give a table its type. *tightening* keys count from an untrusted folder too."""
+        self._reserved.pop(name, None)
         self._models[name] = model
         self._tightening[name] = frozenset(tightening)
+
+    def reserve(self, name: str, declare: Callable[[], None]) -> None:
+        """Give a table an owner; its type is there once *declare* was called, which is done when somebody asks."""
+        self._reserved[name] = declare
 
     def parse(self, name: str, model: type[Model]) -> Model:
         """Return a table as its type. Raises SettingsError with file, line and the nearest key."""
@@ -253,11 +259,13 @@ class SettingsView:
     @property
     def models(self) -> dict[str, type[BaseModel]]:
         """The type of each table that has one."""
+        for declare in list(self._reserved.values()):
+            declare()
         return dict(self._models)
 
     def check_tables(self, owned: Iterable[str]) -> None:
         """Raise SettingsError for the first table that nobody owns."""
-        known = {*owned, *self._models}
+        known = {*owned, *self._models, *self._reserved}
         for file in self.files:
             for name in file.values:
                 if name not in known:

@@ -62,6 +62,7 @@ def test_a_pipe_gets_plain_lines_without_colours_or_cuts(acme: Any) -> None:
 
 
 def test_an_empty_list_says_so(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEGBOARD_SNAPSHOT", "off")
     monkeypatch.setattr("pegboard.host.installed_entry_points", list)
     assert "There are no plugins" in terminal.fine("plugins", "list")
     assert json.loads(terminal.fine("plugins", "list", "--json")) == []

@@ -46,12 +46,7 @@ def _what_is_wrong(undercover: Undercover) -> str | None:
     return None
 
 
-def _is_on(ctx: Ctx) -> bool:
-    settings = ctx.settings
-    return settings.on if isinstance(settings, UndercoverSettings) else bool(settings)
-
-
-@hookimpl(guard=True, after="*", when=_is_on, timeout=30.0, blocking=True)
+@hookimpl(guard=True, after="*", when="on", timeout=30.0, blocking=True)
 def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     """Refuse, or ask about, a call that would take a name out."""
     from pegboard_builtins.undercover.guard import decide

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from pegboard._board.installed import entry_points
 from pegboard._board.order import Tier
+from pegboard._board.snapshot import Known
 from pegboard._dataclass import dataclass
 from pegboard.errors import DuplicatePluginError
 from pegboard.hookspecs import ImplOptions
@@ -134,6 +135,8 @@ def _name_and_version(distribution: Any) -> tuple[str, str]:
     Its own `name` and `version` read the whole file as an e-mail message, each anew for every entry point: with the
     modules that this imports, that is a twentieth of a start.
     """
+    if isinstance(distribution, Known):
+        return distribution.name, distribution.version
     read = getattr(distribution, "read_text", None)
     head = ((read("METADATA") or "") if read is not None else "").partition("\n\n")[0]
     facts = dict(line.split(": ", 1) for line in head.splitlines() if line.startswith(("Name: ", "Version: ")))

@@ -189,6 +189,8 @@ class Dispatcher:
 
     def model_call(self, request: Request) -> AsyncIterator[StreamEvent]:
         """Send a request through the onion. Raises ModelError while it is iterated."""
+        if self.plan.asleep:
+            self._wake(self._bound["model_call"])
         if self._onion is None:
             onion: CallNext = self._nobody
             for impl, ctx in reversed(self._bound["model_call"]):
@@ -508,6 +510,13 @@ class Dispatcher:
 
     # --- calling ---------------------------------------------------------------------------------------
 
+    def _wake(self, bound: Sequence[Bound]) -> None:
+        """Import the plugins that are about to be called for the first time; one that cannot be fails when called."""
+        for impl, _ in bound:
+            wake = self.plan.asleep.get(impl.plugin)
+            if wake is not None:
+                wake()
+
     def _matching(self, sheet: Sheet, bound: Sequence[Bound], name: str) -> Sequence[Bound]:
         if not self._matched[sheet.hook]:
             return bound
@@ -526,6 +535,8 @@ class Dispatcher:
         self, sheet: Sheet, bound: Sequence[Bound], place: int, args: tuple[Any, ...]
     ) -> tuple[list[tuple[Impl, Any]], int]:
         """Call from *place* on until one has answered; return it (as a list) and the next place."""
+        if self.plan.asleep:
+            self._wake(bound[place:])
         dog = self._dog
         dog.count += 1
         ns = sheet.ns
@@ -569,6 +580,8 @@ class Dispatcher:
 
     async def _together(self, sheet: Sheet, bound: Sequence[Bound], args: tuple[Any, ...]) -> list[Any]:
         """Call all, those that wait side by side; return an answer, a Failure or None for each, in order."""
+        if self.plan.asleep:
+            self._wake(bound)
         answers: list[Any] = [None] * len(bound)
         round_ = None
         dog = self._dog

@@ -7,15 +7,22 @@ something else has a say (a zip file on the path, a finder with distributions of
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+METADATA = (".dist-info", ".egg-info")
+POINTS = "entry_points.txt"
 
 
-class Metadata(NamedTuple):
+class Metadata:
     """A distribution, as far as plugins need it; the same methods as the library's."""
 
-    folder: str
+    __slots__ = ("folder",)
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
 
     def read_text(self, name: str) -> str | None:
         """Return a file of it; None if there is none."""
@@ -43,67 +50,77 @@ class Metadata(NamedTuple):
         return {name: value.strip() for name, colon, value in (line.partition(": ") for line in lines) if colon}
 
 
-class Point(NamedTuple):
+class Point:
     """An entry point."""
 
-    name: str
-    value: str
-    dist: Metadata
+    __slots__ = ("dist", "name", "value")
+
+    def __init__(self, name: str, value: str, dist: Metadata) -> None:
+        self.name = name
+        self.value = value
+        self.dist = dist
 
 
 def entry_points(group: str) -> Iterable[Any]:
     """Return the entry points of a group; of a distribution that stands on the path twice, the first counts."""
-    folders = _folders(sys.path)
+    folders = folders_of(sys.path)
     if folders is None:
         import importlib_metadata
 
         return importlib_metadata.entry_points(group=group)
-    return _points(group, folders)
+    return (point for dist in distributions(folders) for point in points_of(dist, group))
 
 
-def is_plain(path: Iterable[str]) -> bool:
-    """Whether a path is nothing but folders, so that the library is not needed to read it."""
-    return _folders(path) is not None
+def folders_of(path: Iterable[str]) -> dict[str, int] | None:
+    """Return the folders of a path in order, each with the time (ns) of its last change.
 
-
-def _folders(path: Iterable[str]) -> list[str] | None:
-    """Return the folders of a path; None if it has anything else on it that could hold distributions."""
+    None if the path has anything else on it that could hold distributions.
+    """
     for finder in sys.meta_path:
         if hasattr(finder, "find_distributions") and getattr(finder, "__module__", "").partition(".")[0] not in (
             "_frozen_importlib_external",
             "importlib_metadata",
         ):
             return None
-    folders = []
+    folders: dict[str, int] = {}
     for entry in path:
         where = entry or os.curdir
-        if os.path.isdir(where) and not where.endswith(".egg"):
-            folders.append(where)
-        elif os.path.exists(where):
+        try:
+            facts = os.stat(where)
+        except OSError:
+            continue
+        if not stat.S_ISDIR(facts.st_mode) or where.endswith(".egg"):
             return None
+        folders.setdefault(where, facts.st_mtime_ns)
     return folders
 
 
-def _points(group: str, folders: Iterable[str]) -> Iterator[Point]:
+def metadata_in(folder: str) -> list[str]:
+    """Return the names of the metadata folders that lie in a folder, in the file system's order."""
+    try:
+        return [name for name in os.listdir(folder) if name.lower().endswith(METADATA)]
+    except OSError:
+        return []
+
+
+def distributions(folders: Iterable[str]) -> Iterator[Metadata]:
+    """Go through the distributions in these folders; of one that is there twice, the first counts."""
     seen = set()
-    head = f"[{group}]"
     for folder in folders:
-        try:
-            names = os.listdir(folder)
-        except OSError:
-            continue
-        for name in names:
-            stem, ending = os.path.splitext(name)
-            if ending.lower() not in (".dist-info", ".egg-info"):
-                continue
-            distribution = _normal(stem.partition("-")[0])
-            if distribution in seen:
-                continue
-            seen.add(distribution)
-            found = Metadata(os.path.join(folder, name))
-            text = found.read_text("entry_points.txt")
-            if text is not None and head in text:
-                yield from _section(text, head, found)
+        for name in metadata_in(folder):
+            distribution = _normal(os.path.splitext(name)[0].partition("-")[0])
+            if distribution not in seen:
+                seen.add(distribution)
+                yield Metadata(os.path.join(folder, name))
+
+
+def points_of(distribution: Metadata, *groups: str) -> Iterator[Point]:
+    """Go through the entry points that a distribution has in these groups."""
+    text = distribution.read_text(POINTS)
+    for group in groups:
+        head = f"[{group}]"
+        if text is not None and head in text:
+            yield from _section(text, head, distribution)
 
 
 def _normal(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import Any
 
 from pegboard import hookspecs
@@ -49,6 +50,8 @@ class Plan:
     id: str
     hooks: Mapping[str, tuple[Impl, ...]]
     stamps: Mapping[str, PluginStamp]
+    asleep: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    """The plugins that are not imported yet, each with what wakes it; they become fewer."""
 
     def record(self, flags: str = "") -> PlanRecord:
         """Return the plan as the journal keeps it."""

@@ -71,7 +71,7 @@ def compile_plan(board: Board, gates: FlagGates | None = None) -> Plan:
         digest.update(f"{hook}:{','.join(said)};".encode())
     for stamp in stamps.values():
         digest.update(f"{stamp.name} {stamp.distribution} {stamp.version};".encode())
-    return Plan(digest.hexdigest()[:12], hooks, stamps)
+    return Plan(digest.hexdigest()[:12], hooks, stamps, board.asleep)
 
 
 def held_by(how: Ramp, flag: str) -> tuple[str, str]:

@@ -5,30 +5,29 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pluggy
-from pydantic import BaseModel
 
 from pegboard import hookspecs
+from pegboard._board.contribution import Contribution
 from pegboard._board.discovery import PluginRecord, Status
+from pegboard._board.environment import noted_reads
 from pegboard._board.order import Place, total_order
 from pegboard._board.plan import matcher
+from pegboard._board.snapshot import Snapshot
 from pegboard._board.watchdog import raise_in
 from pegboard.context import (
     Command,
-    ConsentSource,
     Gate,
-    Health,
-    HealthCheck,
     HostView,
-    ServiceFactory,
-    View,
     Wanted,
 )
 from pegboard.egress import SURFACES, FilterFunction, Surface
@@ -42,132 +41,14 @@ from pegboard.errors import (
     SettingsError,
     UnknownHookError,
 )
-from pegboard.flags import Flag, FlagSource, LiveCheck, UnknownFlagError
+from pegboard.flags import Flag, UnknownFlagError
 from pegboard.hookspecs import NO_OPTIONS, OPTIONS, POLICIES, PROJECT, ImplOptions
-from pegboard.records import Record
-from pegboard.requests import ModelInfo, Section, Stability
+from pegboard.requests import ModelInfo, Section
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
 
-Model = TypeVar("Model", bound=BaseModel)
 IMPORT_SECONDS = 30.0
 """How long a plugin's import may take before the host goes on without it."""
-
-
-@dataclass
-class Contribution:
-    """What one plugin registers; kept as a whole or dropped as a whole. It is the Registry of `register`."""
-
-    plugin: str
-    view: SettingsView
-    host: HostView
-    tools: list[Tool] = field(default_factory=list)
-    models: list[ModelInfo] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
-    flags: list[Flag] = field(default_factory=list)
-    flag_sources: list[FlagSource] = field(default_factory=list)
-    live_checks: list[LiveCheck] = field(default_factory=list)
-    gate_flag: str = ""
-    gate_ramp: str = ""
-    services: dict[str, ServiceFactory] = field(default_factory=dict)
-    views: list[View] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
-    checks: list[HealthCheck] = field(default_factory=list)
-    filters: list[tuple[str, FilterFunction]] = field(default_factory=list)
-    surfaces: list[Surface] = field(default_factory=list)
-    consents: list[ConsentSource] = field(default_factory=list)
-    has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False
-    tables: dict[str, type[BaseModel]] = field(default_factory=dict)
-    own_settings: BaseModel | None = None
-    gated: dict[str, str] = field(default_factory=dict)
-    """Keys of `own_settings` that count only where a flag is on."""
-    _flags_by_name: dict[str, Flag] = field(default_factory=dict)
-
-    def add_tool(self, *tools: Tool) -> None:
-        """See context.Registry."""
-        for one in tools:
-            if not isinstance(one, Tool):
-                raise PluginError(self.plugin, f"add_tool takes what @tool makes, not {type(one).__name__}")
-            if one not in self.tools:
-                self.tools.append(one)
-
-    def add_model(self, model: ModelInfo) -> None:
-        """See context.Registry."""
-        self.models.append(model)
-
-    def add_command(self, name: str, target: str = "", *, help: str = "", chat: str = "") -> None:
-        """See context.Registry."""
-        if not target and not chat:
-            raise PluginError(self.plugin, f"the command {name!r} has neither a target nor a function for the chat")
-        self.commands.append(Command(name, target, help, chat))
-
-    def add_flag(self, *flags: Flag) -> None:
-        """See context.Registry."""
-        for one in flags:
-            if not isinstance(one, Flag):
-                raise PluginError(self.plugin, f"add_flag takes what flag() makes, not {type(one).__name__}")
-            if self._flags_by_name.get(one.name) != one:  # one in the module and in `register` is one
-                self._flags_by_name[one.name] = one
-                self.flags.append(one)
-
-    def add_flag_source(self, source: FlagSource, *, live: LiveCheck | None = None) -> None:
-        """See context.Registry."""
-        self.flag_sources.append(source)
-        if live is not None:
-            self.live_checks.append(live)
-
-    def gate(self, *, flag: str = "", ramp: str = "") -> None:
-        """See context.Registry."""
-        self.gate_flag, self.gate_ramp = flag, ramp
-
-    def add_service(self, name: str, factory: ServiceFactory) -> None:
-        """See context.Registry."""
-        self.services[name] = factory
-
-    def add_view(self, name: str, build: Callable[[Iterator[Record]], Any]) -> None:
-        """See context.Registry."""
-        self.views.append(View(name, build))
-
-    def add_section(self, *sections: Section) -> None:
-        """See context.Registry."""
-        for section in sections:
-            if section.stability is Stability.TURN:
-                raise PluginError(self.plugin, f"the section {section.name!r} changes by turn: use prepare_request")
-            self.sections.append(section.model_copy(update={"owner": self.plugin}))
-
-    def add_health_check(self, name: str, ask: Callable[[], Health]) -> None:
-        """See context.Registry."""
-        self.checks.append(HealthCheck(name, ask))
-
-    def add_consent(self, source: ConsentSource) -> None:
-        """See context.Registry."""
-        self.consents.append(source)
-
-    def consented(self, folder: Path, wanted: Wanted) -> bool:
-        """See context.Registry."""
-        return self.has_consent(folder, wanted)
-
-    def add_filter(self, surface: str, function: FilterFunction) -> None:
-        """See context.Registry."""
-        self.filters.append((surface, function))
-
-    def add_surface(self, *surfaces: Surface) -> None:
-        """See context.Registry."""
-        self.surfaces += surfaces
-
-    def settings(self, model: type[Model], *, table: str = "", tightening: Sequence[str] = ()) -> Model:
-        """See context.Registry."""
-        name = table or self.plugin
-        self.view.declare(name, model, tightening=tightening)
-        self.tables[name] = model
-        self.gated = gated_settings(model)
-        parsed = self.view.parse(name, model)
-        self.own_settings = parsed
-        return parsed
-
-    def all_settings(self) -> SettingsView:
-        """See context.Registry."""
-        return self.view
 
 
 class Board:
@@ -178,8 +59,15 @@ class Board:
         view: SettingsView,
         has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False,
         host: HostView | None = None,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self.view = view
+        self.snapshot = snapshot
+        self.asleep: dict[str, Callable[[], None]] = {}
+        """The plugins that take part and are not imported yet, each with what wakes it."""
+        self._functions: dict[str, dict[str, Any]] = {}
+        self._broken: dict[str, str] = {}
+        self._waking = threading.RLock()
         self._has_consent = has_consent
         self._host = host
         self.manager = pluggy.PluginManager(PROJECT)
@@ -202,14 +90,16 @@ class Board:
         self._settle_gates()
         self.manager.check_pending()
         self.generation += 1
+        if self.snapshot is not None:
+            self.snapshot.save()
 
     def _load_one(self, record: PluginRecord) -> None:
-        started = time.perf_counter()
         try:
-            if record.plugin is None:
-                record.plugin = run_abandonable(lambda: resolve(record.value), IMPORT_SECONDS, record.name, "import")
-            record.import_ms = (time.perf_counter() - started) * 1e3
-            self._register(record)
+            known = self._known(record)
+            if known is not None:
+                self._let_sleep(record, known)
+            else:
+                self._import(record)
         except SettingsError as error:
             record.fail(Status.CONFIG_ERROR, str(error), "mend that line")
         except DuplicateToolError as error:
@@ -227,9 +117,24 @@ class Board:
         if self.manager.has_plugin(record.name):
             self.manager.unregister(name=record.name)
 
-    def _register(self, record: PluginRecord) -> None:
+    def _import(self, record: PluginRecord) -> None:
+        """Import and register a plugin; keep what that showed where it will be the same next time."""
+        fresh = record.plugin is None and self.snapshot is not None and not _is_imported(record.value)
+        with ExitStack() as stack:
+            reads = stack.enter_context(noted_reads(_package_of(record.value))) if fresh else []
+            contribution = self._registered(record)
+        self._refuse_duplicates(record.name, contribution)
+        self.contributions[record.name] = contribution
+        if fresh:
+            self._keep(record, contribution, reads)
+
+    def _registered(self, record: PluginRecord) -> Contribution:
+        started = time.perf_counter()
+        if record.plugin is None:
+            record.plugin = run_abandonable(lambda: resolve(record.value), IMPORT_SECONDS, record.name, "import")
+        record.import_ms = (time.perf_counter() - started) * 1e3
         record.hooks = implementations_of(self.manager, record.name, record.plugin)
-        contribution = Contribution(record.name, self.view, self._host, has_consent=self._has_consent)  # type: ignore[arg-type]  # a board alone has no host
+        contribution = self._contribution(record.name)
         for found in vars(record.plugin).values() if inspect.ismodule(record.plugin) else ():
             if isinstance(found, Tool):
                 contribution.add_tool(found)
@@ -240,14 +145,139 @@ class Board:
         if register is not None and "register" in record.hooks:
             limit = POLICIES["register"].timeout or IMPORT_SECONDS
             wanted = inspect.signature(register).parameters
+            contribution.registering = True
             run_abandonable((lambda: register(contribution)) if wanted else register, limit, record.name, "register")
+            contribution.registering = False
         contribution.tools = [self._named(record.name, one) for one in contribution.tools]
+        return contribution
+
+    def _contribution(self, plugin: str) -> Contribution:
+        return Contribution(plugin, self.view, self._host, has_consent=self._has_consent)  # type: ignore[arg-type]  # a board alone has no host
+
+    # plugins that are known without being imported
+
+    def _known(self, record: PluginRecord) -> dict[str, Any] | None:
+        """Return the manifest of a plugin that need not be imported now; None for any other."""
+        if self.snapshot is None or record.plugin is not None or _is_imported(record.value):
+            return None
+        known = self.snapshot.manifest(record.distribution, record.version, record.name, record.value)
+        if known is None or "by_import" in known or self._says_anything(known.get("tables", {})):
+            return None
+        return known
+
+    def _says_anything(self, tables: Iterable[str]) -> bool:
+        """Whether anybody has written in one of these tables: only their types know what that means."""
+        return any(table in file.values for file in self.view.files for table in tables)
+
+    def _let_sleep(self, record: PluginRecord, known: dict[str, Any]) -> None:
+        from pegboard._board import asleep
+
+        contribution = self._contribution(record.name)
+        asleep.fill(contribution, known, self)
+        contribution.tools = [self._named(record.name, one) for one in contribution.tools]
+        record.plugin = asleep.stand_in(record.value, record.name, known.get("hooks", {}), self)
+        record.hooks = implementations_of(self.manager, record.name, record.plugin)
+        record.import_ms = known.get("import_ms", 0.0)
+        self.manager.register(record.plugin, record.name)
         self._refuse_duplicates(record.name, contribution)
         self.contributions[record.name] = contribution
+        for table in known.get("tables", {}):
+            self.view.reserve(table, lambda: self.wake_all(record.name))
+        self.asleep[record.name] = lambda: self.wake_all(record.name)
+
+    def wake(self, name: str) -> None:
+        """Import and register a plugin that is asleep, as its start would have done. Raises PluginError.
+
+        One that cannot be imported any more is taken off the board, and the next start looks at it anew.
+        """
+        if name in self._broken:
+            raise PluginError(name, self._broken[name])
+        if name not in self.asleep:
+            return
+        with self._waking:
+            record = self.record(name)
+            if name not in self.asleep or record is None:
+                return
+            stand_in, record.plugin = record.plugin, None
+            self.manager.unregister(name=name)
+            try:
+                contribution = self._registered(record)
+                functions = functions_of(self.manager, record.plugin)
+            except (Exception, SystemExit) as error:
+                record.plugin = stand_in
+                why = str(error) if isinstance(error, PegboardError) else describe(error)
+                self.disable(name, why, status=Status.LOAD_ERROR)
+                self._forget(record, "it could not be imported")
+                self._broken[name] = f"cannot be imported: {why}"
+                raise PluginError(name, self._broken[name]) from error
+            finally:
+                self.asleep.pop(name, None)
+            self._functions[name] = functions
+            self.contributions[name] = contribution
+            self._compare(record, contribution)
+
+    def wake_all(self, *names: str) -> None:
+        """Wake these plugins, or all that are asleep; one that cannot be imported is a load error from then on."""
+        for name in names or list(self.asleep):
+            try:
+                self.wake(name)
+            except PluginError:
+                continue
+
+    def function(self, plugin: str, hook: str) -> Any:
+        """Return the function of a plugin that was woken. Raises PluginError if it has none."""
+        try:
+            return self._functions[plugin][hook]
+        except KeyError:
+            raise PluginError(plugin, f"does not implement {hook!r} any more") from None
+
+    def options(self, plugin: str, hook: str) -> ImplOptions:
+        """Return what `@hookimpl` said on a function of a plugin that was woken."""
+        options: ImplOptions = getattr(self.function(plugin, hook), OPTIONS, NO_OPTIONS)
+        return options
+
+    def _keep(self, record: PluginRecord, contribution: Contribution, reads: Sequence[str]) -> None:
+        assert self.snapshot is not None
+        if self._says_anything(contribution.tables):
+            return  # what it registers may follow from that; another start will tell
+        if reads:
+            contribution.each_time(f"it reads the environment ({', '.join(sorted(set(reads))[:3])})")
+        manifest = self._manifest(record, contribution)
+        manifest["import_ms"] = round(record.import_ms, 1)
+        self.snapshot.keep(record.distribution, record.version, record.name, record.value, manifest)
+
+    def _manifest(self, record: PluginRecord, contribution: Contribution) -> dict[str, Any]:
+        from pegboard._board.manifest import NoManifestError, manifest_of
+
+        try:
+            return manifest_of(contribution, self._marks(record))
+        except NoManifestError as why:
+            return {"by_import": str(why)}
+
+    def _marks(self, record: PluginRecord) -> dict[str, tuple[ImplOptions, bool]]:
+        functions = functions_of(self.manager, record.plugin)
+        return {hook: (options, inspect.iscoroutinefunction(functions[hook])) for hook, options in record.hooks.items()}
+
+    def _compare(self, record: PluginRecord, contribution: Contribution) -> None:
+        """Forget a manifest that is not what the plugin registers: what follows from it may be no more true."""
+        from pegboard._board.manifest import is_as_known
+
+        assert self.snapshot is not None
+        known = self.snapshot.manifest(record.distribution, record.version, record.name, record.value)
+        if known is not None and not is_as_known(known, contribution, self._marks(record)):
+            self._forget(record, "it registered something else than it did before")
+
+    def _forget(self, record: PluginRecord, why: str) -> None:
+        assert self.snapshot is not None
+        self.snapshot.forget(record.distribution, record.name, why)
+        self.snapshot.save()
 
     def _named(self, plugin: str, one: Tool) -> Tool:
-        alias = self.view.plugins.aliases.get(f"{plugin}.{one.name}")
-        return replace(one, name=alias or one.name, owner=plugin)
+        return replace(one, name=self.alias_of(plugin, one.name), owner=plugin)
+
+    def alias_of(self, plugin: str, tool: str) -> str:
+        """Return the name of a plugin's tool here: the settings may give it another."""
+        return self.view.plugins.aliases.get(f"{plugin}.{tool}") or tool
 
     def _refuse_duplicates(self, plugin: str, contribution: Contribution) -> None:
         taken = {one.name: one.owner for one in self.tools.values()}
@@ -324,6 +354,7 @@ class Board:
             return
         record.fail(status, reason)
         self.contributions.pop(name, None)
+        self.asleep.pop(name, None)
         if self.manager.has_plugin(name):
             self.manager.unregister(name=name)
         self.generation += 1
@@ -437,19 +468,9 @@ def _gates_of(record: PluginRecord, contribution: Contribution) -> Iterator[Gate
     for section in contribution.sections:
         if section.flag:
             yield Gate(section.flag, "section", section.name, plugin)
-    for table, model in contribution.tables.items():
-        for key, flag in gated_settings(model).items():
+    for table in (*contribution.tables, *contribution.asleep_tables):
+        for key, flag in contribution.gated_of(table).items():
             yield Gate(flag, "setting", f"{table}.{key}", plugin)
-
-
-def gated_settings(model: type[BaseModel]) -> dict[str, str]:
-    """Return the keys that count only where a flag is on: `Field(json_schema_extra={"flag": NAME})`."""
-    found = {}
-    for name, one in model.model_fields.items():
-        extra = one.json_schema_extra
-        if isinstance(extra, dict) and isinstance(extra.get("flag"), str):
-            found[name] = str(extra["flag"])
-    return found
 
 
 # --- checks --------------------------------------------------------------------------------------------
@@ -470,11 +491,7 @@ def implementations_of(manager: pluggy.PluginManager, plugin_name: str, plugin: 
     That is: unknown hooks, wrappers, tryfirst and trylast, keyword-only and unknown arguments.
     """
     found: dict[str, ImplOptions] = {}
-    for name in dir(plugin):
-        opts = manager.parse_hookimpl_opts(plugin, name)
-        if opts is None:
-            continue
-        hook = opts.get("specname") or name
+    for name, hook, opts in _marked(manager, plugin):
         if hook not in POLICIES:
             raise UnknownHookError(plugin_name, hook, POLICIES)
         if opts.get("wrapper") or opts.get("hookwrapper"):
@@ -500,6 +517,27 @@ def implementations_of(manager: pluggy.PluginManager, plugin_name: str, plugin: 
             ) from None
         found[hook] = options
     return found
+
+
+def functions_of(manager: pluggy.PluginManager, plugin: Any) -> dict[str, Any]:
+    """Return the implementations of a plugin, by hook."""
+    return {hook: getattr(plugin, name) for name, hook, _ in _marked(manager, plugin)}
+
+
+def _marked(manager: pluggy.PluginManager, plugin: Any) -> Iterator[tuple[str, str, Any]]:
+    """Go through what carries the marker: its name, its hook, and what pluggy knows of it."""
+    for name in dir(plugin):
+        opts = manager.parse_hookimpl_opts(plugin, name)
+        if opts is not None:
+            yield name, opts.get("specname") or name, opts
+
+
+def _package_of(value: str) -> str:
+    return value.partition(".")[0].partition(":")[0].strip()
+
+
+def _is_imported(value: str) -> bool:
+    return value.partition(":")[0].strip() in sys.modules
 
 
 def _check_signature(plugin_name: str, hook: str, function: Any) -> None:

@@ -26,9 +26,9 @@ class Turnout:
         idle: list[str] = []
         hooks = {hook: self._of(impls, idle) for hook, impls in plan.hooks.items()}
         if not idle:
-            return Plan(plan.id, hooks, plan.stamps)
+            return replace(plan, hooks=hooks)
         digest = hashlib.sha256(f"{plan.id} without {', '.join(idle)}".encode())
-        return Plan(digest.hexdigest()[:12], hooks, plan.stamps)
+        return replace(plan, id=digest.hexdigest()[:12], hooks=hooks)
 
     def bind(self, plan: Plan, is_left_out: Callable[[str, str], bool]) -> Mapping[str, tuple[Bound, ...]]:
         """Pair who takes part with their Ctx; *is_left_out* says of a plugin and a hook whether it is quarantined."""
@@ -52,7 +52,10 @@ class Turnout:
         if impl.options.when is None:
             return True
         try:
-            said = impl.options.when(self._ctx_of(impl.plugin))
+            ctx = self._ctx_of(impl.plugin)
+            if isinstance(impl.options.when, str):
+                return bool(getattr(ctx.settings, impl.options.when))
+            said = impl.options.when(ctx)
             if isinstance(said, str):
                 matcher(said)
                 return said

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-from pegboard._board.installed import entry_points, is_plain
+from pegboard._board.snapshot import SWITCH, Snapshot
+from pegboard._folders import state_folder
 
 LOADER = "pydantic.plugin._loader"
 
@@ -36,7 +38,8 @@ def spare_pydantic_its_search() -> None:
     A command line is the whole process, so nobody else is spared anything. Whoever has installed a plugin of pydantic
     keeps it, and where something other than folders is on the path, pydantic looks for itself.
     """
-    if LOADER in sys.modules or "pydantic" in sys.modules or not is_plain(sys.path):
+    if LOADER in sys.modules or "pydantic" in sys.modules:
         return
-    if next(iter(entry_points("pydantic")), None) is None:
+    snapshot = Snapshot.of(state_folder(os.environ), os.environ.get(SWITCH, ""), keeps=False)
+    if snapshot is not None and snapshot.points("pydantic") == []:
         sys.modules[LOADER] = NoPlugins(LOADER)

@@ -1,0 +1,319 @@
+"""What is known of this environment's plugins without importing one: two files in the state folder.
+
+`found-KEY.json` has the entry points, as the folders on `sys.path` had them when they were last read;
+`plugins-KEY.json` has each plugin's manifest (see manifest.py), as its last import showed it. KEY stands for the
+interpreter, its prefix and the host's version, so that environments do not take turns in one file.
+
+Neither file is ever believed for longer than what it was made from: entry points hold while no folder on the path and
+none of the files that were read has changed; a manifest holds while, beside that, the plugin's own source has not. A
+file that is torn, or of somebody else, counts as absent. Both are replaced whole, and to be rid of them is to be slow
+once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from binascii import crc32
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pegboard import __version__
+from pegboard._board.installed import POINTS, Metadata, distributions, folders_of, metadata_in, points_of
+
+FORMAT = 1
+GROUPS = ("pegboard", "pydantic")
+"""The groups of entry points that are kept: our own, and the one whose emptiness spares pydantic a search."""
+SWITCH = "PEGBOARD_SNAPSHOT"
+"""`off` in this variable does without: nothing is read, nothing is kept."""
+SLACK_NS = 2_000_000_000
+"""What changed less than this ago may change again without its time telling: such a folder or file is not relied on."""
+
+Stamp = tuple[int, int]
+"""When a file was last changed (ns), and its size; (0, 0) where there is none."""
+
+
+def stamp_of(path: str) -> Stamp:
+    """Return what changes when a file does."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return (0, 0)
+    return (facts.st_mtime_ns, facts.st_size)
+
+
+class Known:
+    """A distribution as the file has it: what plugins need of the library's `dist`."""
+
+    __slots__ = ("name", "version")
+
+    def __init__(self, name: str, version: str) -> None:
+        self.name = name
+        self.version = version
+
+
+class KnownPoint:
+    """An entry point as the file has it."""
+
+    __slots__ = ("dist", "name", "value")
+
+    def __init__(self, name: str, value: str, dist: Known) -> None:
+        self.name = name
+        self.value = value
+        self.dist = dist
+
+
+class Snapshot:
+    """The two files of one environment. Nothing is read before somebody asks, nothing is written before `save`."""
+
+    def __init__(self, folder: Path, *, keeps: bool = True) -> None:
+        self._folder = folder
+        self._keeps = keeps
+        self._key = [FORMAT, __version__, sys.version, sys.prefix]
+        self._found: dict[str, Any] | None = None
+        self._plugins: dict[str, Any] | None = None
+        self._stamps: dict[str, Stamp] = {}
+        self._began = time.time_ns()
+        self._changed = False
+        self.reason = ""
+        """Why the entry points had to be read anew; empty where the file was good."""
+        self.reread: dict[str, str] = {}
+        """The plugins whose manifest did not hold, and why."""
+
+    @classmethod
+    def of(cls, state_dir: Path, switch: str = "", *, keeps: bool = True) -> Snapshot | None:
+        """Return the snapshot of a state folder; None where *switch* says that there shall be none.
+
+        One that *keeps* nothing only reads.
+        """
+        if switch.strip().lower() in ("off", "0", "false", "no"):
+            return None
+        return cls(state_dir / "snapshot", keeps=keeps)
+
+    # --- entry points ----------------------------------------------------------------------------------
+
+    def points(self, group: str = GROUPS[0]) -> list[KnownPoint] | None:
+        """Return the entry points of a group; None where the path has more on it than folders."""
+        found = self._read_found()
+        if found is None:
+            return None
+        dists = [Known(name, version) for name, version in found["dists"]]
+        return [KnownPoint(name, value, dists[number]) for name, value, number in found["groups"].get(group, ())]
+
+    @property
+    def environment(self) -> int:
+        """What changes when any distribution comes, goes or is replaced by another version."""
+        found = self._read_found()
+        return int(found["environment"]) if found is not None else 0
+
+    def _read_found(self) -> dict[str, Any] | None:
+        if self._found is None:
+            folders = folders_of(sys.path)
+            if folders is None:
+                return None
+            stored = self._load("found")
+            self.reason = _why_not(stored, self._key, folders)
+            self._found = stored if not self.reason else self._look(folders)
+        return self._found
+
+    def _look(self, folders: dict[str, int]) -> dict[str, Any]:
+        """Read the folders, and keep what they have if it can be told later whether they have changed."""
+        began = time.time_ns()
+        dists: list[tuple[str, str]] = []
+        groups: dict[str, list[tuple[str, str, int]]] = {}
+        watched: dict[str, Stamp] = {}
+        names: list[str] = []
+        for dist in distributions(folders):
+            names.append(dist.folder)
+            points = {group: list(points_of(dist, group)) for group in GROUPS}
+            if any(points.values()) or not dist.folder.lower().endswith(".dist-info"):
+                file = os.path.join(dist.folder, POINTS)
+                watched[file] = stamp_of(file)
+            if any(points.values()):
+                number = len(dists)
+                dists.append(_name_and_version(dist))
+                for group, members in points.items():
+                    groups.setdefault(group, []).extend((one.name, one.value, number) for one in members)
+        full = {folder: changed for folder, changed in folders.items() if metadata_in(folder)}
+        found = {
+            "key": self._key,
+            "full": full,
+            "bare": {folder: changed for folder, changed in folders.items() if folder not in full},
+            "watched": watched,
+            "dists": dists,
+            "groups": groups,
+            "environment": crc32("\n".join(names).encode()),
+        }
+        newest = max([*full.values(), *(changed for changed, _ in watched.values())], default=0)
+        if newest < began - SLACK_NS:
+            self._write("found", found)
+        return found
+
+    # --- manifests -------------------------------------------------------------------------------------
+
+    def manifest(self, distribution: str, version: str, name: str, value: str) -> dict[str, Any] | None:
+        """Return what is known of a plugin; None if that is nothing, or does not hold any more."""
+        kept = self._kept()
+        entry = kept["plugins"].get(f"{distribution} {name}")
+        if entry is None:
+            return None
+        why = ""
+        if [entry["version"], entry["value"]] != [version, value]:
+            why = "it is another version"
+        elif not self._holds(kept["sources"].get(entry["source"], {})):
+            why = "its source has changed"
+        if why:
+            self.reread[name] = why
+            del kept["plugins"][f"{distribution} {name}"]
+            self._changed = True
+            return None
+        manifest: dict[str, Any] = entry["manifest"]
+        return manifest
+
+    def keep(self, distribution: str, version: str, name: str, value: str, manifest: dict[str, Any]) -> None:
+        """Keep what an import has shown of a plugin, if it can be told later whether its source has changed."""
+        package = value.partition(":")[0].partition(".")[0]
+        source = _source_of(package)
+        if source is None or max((changed for changed, _ in source.values()), default=0) > self._began - SLACK_NS:
+            return
+        kept = self._kept()
+        known = kept["sources"].setdefault(package, {})
+        if not self._holds(known):  # what else was made from it does not hold either
+            kept["plugins"] = {key: one for key, one in kept["plugins"].items() if one["source"] != package}
+            known.clear()
+        known.update(source)
+        self._stamps.update(source)
+        entry = {"version": version, "value": value, "source": package, "manifest": manifest}
+        if kept["plugins"].get(f"{distribution} {name}") != entry:
+            kept["plugins"][f"{distribution} {name}"] = entry
+            self._changed = True
+
+    def forget(self, distribution: str, name: str, why: str) -> None:
+        """Drop a manifest that turned out to be wrong."""
+        self.reread[name] = why
+        if self._kept()["plugins"].pop(f"{distribution} {name}", None) is not None:
+            self._changed = True
+
+    def save(self) -> None:
+        """Write the manifests, if there are others than before. A state folder that cannot be written is no error."""
+        if self._changed and self._plugins is not None:
+            self._write("plugins", self._plugins)
+            self._changed = False
+
+    def _kept(self) -> dict[str, Any]:
+        if self._plugins is None:
+            key = [*self._key, self.environment, _host_code()]
+            stored = self._load("plugins")
+            if stored.get("key") != key or not isinstance(stored.get("plugins"), dict):
+                stored = {"key": key, "sources": {}, "plugins": {}}
+            self._plugins = stored
+        return self._plugins
+
+    def _holds(self, source: dict[str, Any]) -> bool:
+        """Whether files are as they were."""
+        for path, then in source.items():
+            now = self._stamps.get(path)
+            if now is None:
+                now = self._stamps[path] = stamp_of(path)
+            if now != tuple(then):
+                return False
+        return True
+
+    # --- files -----------------------------------------------------------------------------------------
+
+    def _file(self, kind: str) -> Path:
+        return self._folder / f"{kind}-{crc32(repr(self._key).encode()):08x}.json"
+
+    def _load(self, kind: str) -> dict[str, Any]:
+        try:
+            with open(self._file(kind), "rb") as file:
+                stored = json.loads(file.read())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return stored if isinstance(stored, dict) else {}
+
+    def _write(self, kind: str, what: dict[str, Any]) -> None:
+        if not self._keeps:
+            return
+        path = self._file(kind)
+        beside = f"{path}.{os.getpid()}"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                json.dump(what, file, separators=(",", ":"))
+            os.replace(beside, path)
+        except OSError:
+            try:
+                os.unlink(beside)
+            except OSError:
+                pass
+
+
+def _why_not(stored: dict[str, Any], key: list[Any], folders: dict[str, int]) -> str:
+    """Return why the stored entry points do not hold for a path; empty if they do."""
+    try:
+        if stored.get("key") != key:
+            return "there is none yet, or it cannot be read"
+        full, bare = stored["full"], stored["bare"]
+        here = []
+        for folder, changed in folders.items():
+            if folder in full:
+                here.append(folder)
+                if full[folder] != changed:
+                    return f"{folder} has changed"
+            elif bare.get(folder) != changed and metadata_in(folder):  # a working folder changes all the time
+                return f"{folder} has distributions"
+        if here != list(full):
+            return "the path has changed"
+        for file, then in stored["watched"].items():
+            if stamp_of(file) != tuple(then):
+                return f"{file} has changed"
+        stored["dists"], stored["groups"], stored["environment"]
+    except (KeyError, TypeError, AttributeError):
+        return "it cannot be read"
+    return ""
+
+
+def _name_and_version(distribution: Metadata) -> tuple[str, str]:
+    heads = distribution.heads
+    return heads.get("Name", ""), heads.get("Version", "")
+
+
+def _source_of(package: str) -> dict[str, Stamp] | None:
+    """Return the source files of a package as far as it is imported; None if one of its modules has none."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        if name != package and not name.startswith(f"{package}."):
+            continue
+        file = getattr(module, "__file__", None)
+        if file is None:
+            if getattr(module, "__path__", None) is not None:
+                continue  # a folder without an __init__.py
+            return None
+        found[file] = stamp_of(file)
+        if not found[file][0]:
+            return None
+    return found
+
+
+def _host_code() -> int:
+    """Return what changes when the host's own code does, where that is edited in place; 0 where pip has put it."""
+    here = Path(__file__).parents[1]
+    if any(name.startswith("pegboard-") for name in metadata_in(str(here.parent))):
+        return 0
+    return crc32(repr([(path, stamp_of(path)) for path in sorted(_python_in(here, here / "_board"))]).encode())
+
+
+def _python_in(*folders: Path) -> Iterator[str]:
+    for folder in folders:
+        yield from (entry.path for entry in os.scandir(folder) if entry.name.endswith(".py"))
+
+
+def describe_reread(snapshot: Snapshot) -> Iterable[tuple[str, str]]:
+    """Go through what had to be read anew, as (what, why)."""
+    if snapshot.reason:
+        yield "entry points", snapshot.reason
+    yield from sorted(snapshot.reread.items())
