@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
@@ -259,8 +259,13 @@ class SettingsView:
     @property
     def models(self) -> dict[str, type[BaseModel]]:
         """The type of each table that has one."""
-        for declare in list(self._reserved.values()):
-            declare()
+        return self.declared()
+
+    def declared(self, without: Container[str] = ()) -> dict[str, type[BaseModel]]:
+        """Return the type of each table that has one, but for those in *without*, whose owners need not be asked."""
+        for name, declare in list(self._reserved.items()):
+            if name not in without:
+                declare()
         return dict(self._models)
 
     def check_tables(self, owned: Iterable[str]) -> None:

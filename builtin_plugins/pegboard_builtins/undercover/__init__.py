@@ -60,11 +60,7 @@ def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
         return Decision.deny(f"names cannot be looked for, so nothing leaves: {type(error).__name__}")
 
 
-def _has_aliases(ctx: Ctx) -> bool:
-    return _is_on(ctx) and bool(ctx.settings.aliases)
-
-
-@hookimpl(guard=True, after="*", when=_has_aliases)
+@hookimpl(guard=True, after="*", when="aliased")
 def model_call(request: Request, call_next: CallNext, ctx: Ctx) -> AsyncIterator[StreamEvent]:
     """Let the model work under stand-in names: the innermost frame, so that nothing is added behind it."""
     from pegboard_builtins.undercover.aliasing import under_aliases

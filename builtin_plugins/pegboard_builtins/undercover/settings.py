@@ -112,6 +112,11 @@ class UndercoverSettings(_Table):
         """Whether there is a list, and it counts."""
         return self.enabled and bool(self.names)
 
+    @property
+    def aliased(self) -> bool:
+        """Whether models work under stand-in names."""
+        return self.on and bool(self.aliases)
+
     def policy(self, surface: str) -> Policy:
         """Return the policy of a way out; what nobody declared counts as leaving, and is masked."""
         while True:

@@ -167,6 +167,16 @@ class Contribution:
             self.each_time("it reads other settings than its own while it registers")
         return self.view
 
+    def described_keys(self) -> Iterator[tuple[str, str]]:
+        """Go through ("table.key", what it means) of the plugin's settings, sorted by table."""
+        known = {name: facts["keys"] for name, facts in self.asleep_tables.items()}
+        known |= {
+            name: {key: field.description or "" for key, field in model.model_fields.items()}
+            for name, model in self.tables.items()
+        }
+        for table, keys in sorted(known.items()):
+            yield from ((f"{table}.{key}", text) for key, text in keys.items())
+
     def gated_of(self, table: str) -> dict[str, str]:
         """Return the keys of a table that count only where a flag is on, each with that flag."""
         if table in self.asleep_tables:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+OF_LIBRARIES = frozenset({"PYDANTIC_DISABLE_PLUGINS"})
+"""What a library asks for itself each time that a class of the package is made."""
+
 
 @contextmanager
 def noted_reads(package: str) -> Iterator[list[str]]:
@@ -16,6 +19,8 @@ def noted_reads(package: str) -> Iterator[list[str]]:
     inside = f"{package}."
 
     def note(name: Any) -> None:
+        if name in OF_LIBRARIES:
+            return
         frame = sys._getframe(2)
         while frame is not None:
             module = frame.f_globals.get("__name__", "")

@@ -96,9 +96,7 @@ class Board:
     def _load_one(self, record: PluginRecord) -> None:
         try:
             known = self._known(record)
-            if known is not None:
-                self._let_sleep(record, known)
-            else:
+            if known is None or not self._let_sleep(record, known):
                 self._import(record)
         except SettingsError as error:
             record.fail(Status.CONFIG_ERROR, str(error), "mend that line")
@@ -169,21 +167,28 @@ class Board:
         """Whether anybody has written in one of these tables: only their types know what that means."""
         return any(table in file.values for file in self.view.files for table in tables)
 
-    def _let_sleep(self, record: PluginRecord, known: dict[str, Any]) -> None:
+    def _let_sleep(self, record: PluginRecord, known: dict[str, Any]) -> bool:
+        """Put a plugin on the board by its manifest alone; False if that cannot be understood."""
         from pegboard._board import asleep
 
         contribution = self._contribution(record.name)
-        asleep.fill(contribution, known, self)
+        try:
+            asleep.fill(contribution, known, self)
+            stand_in = asleep.stand_in(record.value, record.name, known.get("hooks", {}), self)
+            hooks = implementations_of(self.manager, record.name, stand_in)
+            tables = list(known.get("tables", {}))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._forget(record, "it cannot be understood")
+            return False
         contribution.tools = [self._named(record.name, one) for one in contribution.tools]
-        record.plugin = asleep.stand_in(record.value, record.name, known.get("hooks", {}), self)
-        record.hooks = implementations_of(self.manager, record.name, record.plugin)
-        record.import_ms = known.get("import_ms", 0.0)
-        self.manager.register(record.plugin, record.name)
+        record.plugin, record.hooks, record.import_ms = stand_in, hooks, known.get("import_ms", 0.0)
+        self.manager.register(stand_in, record.name)
         self._refuse_duplicates(record.name, contribution)
         self.contributions[record.name] = contribution
-        for table in known.get("tables", {}):
+        for table in tables:
             self.view.reserve(table, lambda: self.wake_all(record.name))
         self.asleep[record.name] = lambda: self.wake_all(record.name)
+        return True
 
     def wake(self, name: str) -> None:
         """Import and register a plugin that is asleep, as its start would have done. Raises PluginError.

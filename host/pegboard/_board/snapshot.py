@@ -17,7 +17,7 @@ import os
 import sys
 import time
 from binascii import crc32
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +222,24 @@ class Snapshot:
                 return False
         return True
 
+    # --- for people ------------------------------------------------------------------------------------
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a manifest of a plugin of this name."""
+        return any(key.partition(" ")[2] == name for key in self._kept()["plugins"])
+
+    def imported_each_time(self) -> dict[str, str]:
+        """Return the plugins that cannot be known without importing them, each with the reason."""
+        entries = self._kept()["plugins"].items()
+        found = {key.partition(" ")[2]: entry["manifest"].get("by_import") for key, entry in entries}
+        return {name: why for name, why in found.items() if why}
+
+    def read_anew(self) -> Iterator[tuple[str, str]]:
+        """Go through what of the snapshot did not hold this time: the entry points or a plugin, and why."""
+        if self.reason:
+            yield "entry points", self.reason
+        yield from sorted(self.reread.items())
+
     # --- files -----------------------------------------------------------------------------------------
 
     def _file(self, kind: str) -> Path:
@@ -310,10 +328,3 @@ def _host_code() -> int:
 def _python_in(*folders: Path) -> Iterator[str]:
     for folder in folders:
         yield from (entry.path for entry in os.scandir(folder) if entry.name.endswith(".py"))
-
-
-def describe_reread(snapshot: Snapshot) -> Iterable[tuple[str, str]]:
-    """Go through what had to be read anew, as (what, why)."""
-    if snapshot.reason:
-        yield "entry points", snapshot.reason
-    yield from sorted(snapshot.reread.items())

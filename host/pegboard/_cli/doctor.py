@@ -62,7 +62,9 @@ def examine(host: Host) -> Iterator[Finding]:
     yield from _state_folder(host)
     yield from _settings(host)
     yield from _held_back(host)
+    host.board.wake_all()  # what is wrong with a plugin shows when it is imported
     yield from _plugins(host)
+    yield from _snapshot(host)
     yield from _health(host)
     yield from _journals(host)
 
@@ -130,6 +132,21 @@ def _plugins(host: Host) -> Iterator[Finding]:
         # Switched off and not yet trusted is how somebody wanted it; everything else is broken.
         state = NOTE if record.status in ("disabled", "untrusted") else WRONG
         yield Finding("plugins", record.name, state, f"{record.status}: {record.reason}", record.mend)
+
+
+def _snapshot(host: Host) -> Iterator[Finding]:
+    """Say which plugins each start must import, and what of the snapshot did not hold this time."""
+    if host.snapshot is None:
+        yield Finding("snapshot", "", NOTE, "is switched off, so that every start imports every plugin")
+        return
+    each_time = host.snapshot.imported_each_time()
+    active = [record.name for record in host.board.records if record.status == "active"]
+    known = sum(host.snapshot.knows(name) and name not in each_time for name in active)
+    yield Finding("snapshot", "", OK, f"{known} of {len(active)} plugins are known without importing them")
+    for name in sorted(each_time.keys() & set(active)):
+        yield Finding("snapshot", name, NOTE, f"each start imports it: {each_time[name]}")
+    for what, why in host.snapshot.read_anew():
+        yield Finding("snapshot", what, NOTE, f"had to be read anew: {why}")
 
 
 def _health(host: Host) -> Iterator[Finding]:

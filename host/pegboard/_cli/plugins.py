@@ -32,7 +32,7 @@ def list_plugins(
     as_json: JsonOption = False,
 ) -> None:
     """List all plugins. Nothing is imported, so a plugin that would be loaded is just `found`."""
-    records = open_host().board.records if load else closed_host().find()
+    records = _loaded() if load else closed_host().find()
     records = sorted(records, key=lambda record: (record.name, record.distribution))
     if as_json:
         print_json([_facts(record) for record in records])
@@ -43,7 +43,7 @@ def list_plugins(
 
 @app.command()
 def info(name: NameArgument, as_json: JsonOption = False) -> None:
-    """Tell what a plugin is and what it brings. This imports the plugins."""
+    """Tell what a plugin is and what it brings. This imports the plugins that are not known yet."""
     host = open_host()
     told = [_facts(record) | _brings(host, record) for record in _named(host, name)]
     if as_json:
@@ -61,8 +61,9 @@ def info(name: NameArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def why(name: NameArgument, as_json: JsonOption = False) -> None:
-    """Tell why a plugin is on, off or broken, and what mends it. This imports the plugins."""
+    """Tell why a plugin is on, off or broken, and what mends it. This imports it."""
     host = open_host()
+    host.board.wake_all(name)
     records = _named(host, name)
     if as_json:
         told = [_facts(record) for record in records]
@@ -77,6 +78,12 @@ def why(name: NameArgument, as_json: JsonOption = False) -> None:
         else:
             say(f"Why: {record.reason}")
             say(f"Mend: {record.mend}")
+
+
+def _loaded() -> list[PluginRecord]:
+    board = open_host().board
+    board.wake_all()
+    return board.records
 
 
 def _named(host: Host, name: str) -> list[PluginRecord]:
@@ -123,9 +130,5 @@ def _brings(host: Host, record: PluginRecord) -> dict[str, Any]:
         "sections": sorted(section.name for section in contribution.sections),
         "checks": sorted(check.name for check in contribution.checks),
         "filters": [surface for surface, _ in contribution.filters],
-        "settings": {
-            f"{table}.{key}": field.description or ""
-            for table, model in sorted(contribution.tables.items())
-            for key, field in model.model_fields.items()
-        },
+        "settings": dict(contribution.described_keys()),
     }

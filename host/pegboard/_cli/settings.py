@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,10 +57,15 @@ def show(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema (2020-12) of a settings file, with every plugin's table. This imports the plugins."""
-    from pegboard._cli.settings_files import tables_of
+    """Print the JSON Schema (2020-12) of a settings file, with every plugin's table.
 
-    print_json(schema_of(tables_of(open_host())))
+    This imports the plugins that are not known yet.
+    """
+    from pegboard._cli.settings_files import known_schemas, tables_of
+
+    host = open_host()
+    known = known_schemas(host)
+    print_json(schema_of(tables_of(host, without=known), known))
 
 
 @app.command()
@@ -166,8 +172,8 @@ def _shown(value: Any) -> str:
 # --- schema --------------------------------------------------------------------------------------------
 
 
-def schema_of(tables: Tables) -> dict[str, Any]:
-    """Return the JSON Schema of a file with these tables.
+def schema_of(tables: Tables, known: Mapping[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+    """Return the JSON Schema of a file with these tables, and with those whose own schema is *known*.
 
     A model whose fields do not say all that may stand in its table has a class method `settings_schema`.
     """
@@ -185,6 +191,10 @@ def schema_of(tables: Tables) -> dict[str, Any]:
             whole = said()
             definitions.setdefault("$defs", {}).update(whole.pop("$defs", {}))
             properties[name] = whole
+    for name, schema in (known or {}).items():
+        own = {key: value for key, value in schema.items() if key != "$defs"}
+        definitions.setdefault("$defs", {}).update({**schema.get("$defs", {}), own["title"]: own})
+        properties[name] = {"$ref": f"#/$defs/{own['title']}"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Pegboard settings",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -31,10 +31,27 @@ def target_of(host: Host, *, user: bool, project: bool, local: bool) -> tuple[Pa
     return host.config_dir / "settings.toml", SettingsLayer.USER
 
 
-def tables_of(host: Host) -> Tables:
-    """Return every table that the plugins of an open host and the host itself own."""
-    tables: Tables = {record.name: None for record in host.board.records}
-    return {**tables, **host.view.models}
+def tables_of(host: Host, *, without: Container[str] = ()) -> Tables:
+    """Return every table that the plugins of an open host and the host itself own, but for those in *without*."""
+    tables: Tables = {record.name: None for record in host.board.records if record.name not in without}
+    return {**tables, **host.view.declared(without)}
+
+
+def known_schemas(host: Host) -> dict[str, dict[str, Any]]:
+    """Return the schemas of tables whose plugins are asleep; nothing where two of their types share a name."""
+    found: dict[str, dict[str, Any]] = {}
+    for contribution in host.board.contributions.values():
+        for table, facts in contribution.asleep_tables.items():
+            if facts["schema"] is not None:
+                found[table] = facts["schema"]
+    types = [name for schema in found.values() for name in (schema["title"], *schema.get("$defs", ()))]
+    types += [name for model in host.view.declared(found).values() for name in _types_in(model)]
+    return found if len(types) == len(set(types)) else {}
+
+
+def _types_in(model: type[BaseModel]) -> list[str]:
+    schema = model.model_json_schema()
+    return [schema["title"], *schema.get("$defs", ())]
 
 
 def tables_for(names: set[str], cwd: Path) -> Tables:

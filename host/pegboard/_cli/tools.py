@@ -23,7 +23,7 @@ NOTHING = "There are no tools: the plugins that bring some are off or broken, se
 
 @app.command("list")
 def list_tools(as_json: JsonOption = False) -> None:
-    """List all tools. This imports the plugins."""
+    """List all tools. This imports the plugins that are not known yet."""
     tools = open_host().board.tools.values()
     if as_json:
         print_json(

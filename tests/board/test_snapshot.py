@@ -1,0 +1,571 @@
+"""Plugins that are known without being imported: nothing comes out otherwise, and nothing stale is believed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pegboard import flags as flag_words
+from pegboard._board.snapshot import Snapshot
+from pegboard.context import NoServiceError
+from pegboard.host import Host, Options
+from pegboard_builtins import scripted_model
+
+PACK = '''
+"""A pack that brings one of everything that can be known."""
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from pegboard import Claims, Decision, Layer, ResultPatch, Section, flag, hookimpl, tool
+
+LOUD = flag("acme.loud", True, help="Louder.", choices=(), metadata={"team": "a"})
+
+
+class Settings(BaseModel):
+    limit: int = 3
+    on: bool = False
+
+
+@tool(read_only=True, claims=lambda given, cwd: Claims.read(Path(given["path"])), egress=("shop",), timeout=3)
+def count(path: str, least: int = 1) -> str:
+    """Count something.
+
+    Args:
+        path: What to count.
+    """
+    return f"{path} {least}"
+
+
+@hookimpl
+def register(registry):
+    registry.settings(Settings)
+    registry.add_section(Section(name="acme", text="Count well.", flag="acme.loud"))
+    registry.add_command("acme", "acme_pack:app", help="Counts.", chat="acme_pack:said")
+    registry.add_health_check("acme is well", lambda: "it is not well")
+    registry.add_view("counts", lambda records: sum(1 for _ in records))
+
+
+@hookimpl(guard=True, before="zoo", matcher="count")
+def pre_tool(call, ctx):
+    return Decision.allow(f"limit {ctx.settings.limit}")
+
+
+@hookimpl(when="on")
+def prompt_submit(prompt):
+    raise RuntimeError("it is off")
+
+
+@hookimpl(after="*", timeout=lambda call: 4.0)
+async def post_tool(outcome):
+    return ResultPatch(context="counted")
+'''
+
+MARK = "\nimport sys as _sys; _sys.modules['__main__'].__dict__.setdefault('imports_of_packs', []).append(__name__)\n"
+
+
+class Place:
+    """A folder on the path where packs are installed, and hosts that look there."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        self.site = root / "site"
+        self.site.mkdir()
+        self.project = root / "project"
+        self.project.mkdir()
+        self.state = root / "state"
+        monkeypatch.syspath_prepend(str(self.site))
+        monkeypatch.delenv("PEGBOARD_SNAPSHOT", raising=False)
+        self._monkeypatch = monkeypatch
+
+    def install(self, text: str, name: str = "acme", version: str = "1.0") -> Path:
+        """Put a pack where pip would have put it an hour ago."""
+        (module := self.site / f"{name}_pack.py").write_text(text + MARK)
+        for old in self.site.glob(f"{name}_pack-*.dist-info"):
+            shutil.rmtree(old)
+        info = self.site / f"{name}_pack-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-pack\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[pegboard]\n{name} = {name}_pack\n")
+        self.age()
+        return module
+
+    def age(self, seconds: int = 3600) -> None:
+        """Let everything that was written be some time ago, each time another: what is new is not relied on."""
+        self._age = getattr(self, "_age", seconds + 1000) - 10
+        for path in [*self.site.rglob("*.py"), *self.site.rglob("*.txt"), self.site]:
+            now = path.stat().st_mtime
+            if now > path.stat().st_ctime - 5:  # written now, not yet aged
+                os.utime(path, (now - self._age, now - self._age))
+
+    def host(self, **options: Any) -> Host:
+        """Return an open host, for which no pack is imported yet."""
+        for name in [name for name in sys.modules if name.endswith("_pack")]:
+            del sys.modules[name]
+        self.imported.clear()
+        options.setdefault("strict", False)
+        options.setdefault("command_line", {"session": {"fsync": "off"}})
+        return Host(
+            self.project, state_dir=self.state, config_dir=self.root / "config", environment={}, **options
+        ).open()
+
+    @property
+    def imported(self) -> list[str]:
+        """The packs that were imported since the last host was opened."""
+        found: list[str] = vars(sys.modules["__main__"]).setdefault("imports_of_packs", [])
+        return found
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What the file says of plugins."""
+        (file,) = (self.state / "snapshot").glob("plugins-*.json")
+        found: dict[str, Any] = json.loads(file.read_text())["plugins"]
+        return found
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    yield Place(tmp_path, monkeypatch)
+    for name in [name for name in sys.modules if name.endswith("_pack")]:
+        del sys.modules[name]
+
+
+def brought(host: Host) -> dict[str, Any]:
+    """Return all that a host knows of its plugins."""
+    board = host.board
+    return {
+        "records": [(r.name, str(r.status), r.reason, r.distribution, r.version, [*r.hooks]) for r in board.records],
+        "tools": [
+            (t.name, t.owner, t.description, t.read_only, t.timeout, t.egress, t.is_async, t.wants_ctx, t.input_schema)
+            for t in board.tools.values()
+        ],
+        "specs": [tool.spec.model_dump_json() for tool in board.tools.values()],
+        "flags": {name: repr(flag) for name, flag in board.flags.items()},
+        "gates": board.gates,
+        "commands": board.commands,
+        "models": board.models,
+        "sections": board.sections,
+        "orders": {hook: board.ordered(hook) for hook in ("pre_tool", "post_tool", "prompt_submit")},
+        "surfaces": board.surfaces,
+        "checks": [check for check, *_ in [(c.name,) for x in board.contributions.values() for c in x.checks]],
+        "views": [view.name for one in board.contributions.values() for view in one.views],
+        "keys": {name: dict(one.described_keys()) for name, one in board.contributions.items()},
+    }
+
+
+CALLS = [{"text": "I count.", "call": [{"name": "count", "input": {"path": "a", "least": 2}}]}, {"text": "Done."}]
+
+
+async def conversation(host: Host, turns: list[dict[str, Any]] = CALLS) -> list[dict[str, Any]]:
+    """Run a turn, and return the journal without times and random names."""
+    model = scripted_model.play("snapshot", turns)
+    number = len(list(host.state_dir.rglob("*.jsonl")))
+    async with host, host.session(Options(model=model), session_id=f"s{number}") as session:
+        await session.run("count")
+    lines = [json.loads(line) for line in session.path.read_text().splitlines()]
+    names: dict[str, str] = {}
+
+    def name(found: re.Match[str]) -> str:
+        return names.setdefault(found[0], f"<{len(names)}>")
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(one) for key, one in value.items() if key not in TIMES}
+        if isinstance(value, list):
+            return [plain(one) for one in value]
+        if isinstance(value, str):
+            value = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|toolu?_\w+|\bs\d+\b", name, value)
+            return re.sub(r"\d+\.\d+ ms", "ms", value)
+        return value
+
+    return [plain(line) for line in lines]
+
+
+TIMES = {"timestamp", "duration_ms", "first_ms", "ns", "pid", "ms"}
+
+
+# --- not imported --------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_a_pack_is_imported_when_something_of_it_is_first_used(place):
+    place.install(PACK)
+    first = brought(place.host())
+    assert place.imported == ["acme_pack"]
+    host = place.host()
+    assert brought(host) == first
+    assert place.imported == []
+    await conversation(host, [{"text": "nothing to count"}])
+    assert place.imported == []
+    host = place.host()
+    await conversation(host)
+    assert place.imported == ["acme_pack"]
+    assert not host.board.asleep.keys() & {"acme"}
+    assert brought(host) == first
+
+
+@pytest.mark.anyio
+async def test_a_conversation_is_the_same_with_a_cold_a_warm_and_no_snapshot(place, monkeypatch):
+    place.install(PACK)
+    cold = await conversation(place.host())
+    warm = await conversation(place.host())
+    assert place.kept["acme-pack acme"]["manifest"]["tools"]
+    monkeypatch.setenv("PEGBOARD_SNAPSHOT", "off")
+    none = await conversation(place.host())
+    assert cold == warm == none
+    assert any(line["type"] == "hook" and line["outcome"] == "allow" for line in none)
+    assert any("counted" in json.dumps(line) for line in none)
+
+
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "guard": st.booleans(),
+        "rewrites": st.booleans(),
+        "before": st.sampled_from(["'*'", "'b'", "('a', 'c')"]),
+        "after": st.sampled_from(["'*'", "'a'"]),
+        "matcher": st.sampled_from(["'count'", "'x|count'", "'^c'"]),
+        "timeout": st.sampled_from(["3", "lambda call: 3.0"]),
+        "when": st.sampled_from(["'on'", "lambda ctx: True", "lambda ctx: False"]),
+        "flag": st.sampled_from(["'p.one'", "'p.two'"]),
+    },
+)
+HOOKS = st.dictionaries(
+    st.sampled_from(["pre_tool", "post_tool", "prompt_submit", "next_step", "prepare_request", "lifecycle"]),
+    st.tuples(OPTIONS, st.booleans()),
+    max_size=4,
+)
+
+
+HEAD = """
+from pydantic import BaseModel
+
+from pegboard.flags import flag
+from pegboard.hookspecs import hookimpl
+from pegboard.requests import Layer, Section
+from pegboard.tools import tool
+
+class S(BaseModel):
+    on: bool = False
+"""
+TOOL = """
+one = flag("p.one", True)
+two = flag("p.two", False)
+
+@tool(read_only=True)
+async def count(path: str, least: int = 1) -> str:
+    "Count."
+    return path
+"""
+
+
+def a_pack(name: str, hooks: dict[str, tuple[dict[str, Any], bool]], extra: list[str]) -> str:
+    lines = [HEAD, TOOL * (name == "a")]
+    body = "".join(f"    {line}\n" for line in extra)
+    lines += [f"@hookimpl\ndef register(registry):\n    registry.settings(S)\n{body}"]
+    for hook, (options, is_async) in hooks.items():
+        said = ", ".join(f"{key}={value}" for key, value in options.items())
+        argument = {"pre_tool": "call", "post_tool": "call", "prompt_submit": "prompt", "next_step": "state"}
+        given = {**argument, "prepare_request": "draft", "lifecycle": "event"}[hook]
+        lines += [f"@hookimpl({said})\n{'async ' * is_async}def {hook}({given}, ctx):\n    return None"]
+    return "\n".join(lines)
+
+
+EXTRA = st.lists(
+    st.sampled_from(
+        [
+            "registry.add_section(Section(name='s', text='Said by a pack.', flag='p.one'))",
+            "registry.add_section(Section(name='t', text='Session.', stability='session', layer=Layer.USER))",
+            "registry.add_command('verb', 'x:y')",
+            "registry.gate(flag='p.two')",
+            "registry.host",
+            "registry.each_time('it says so')",
+        ]
+    ),
+    max_size=3,
+    unique=True,
+)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(packs=st.fixed_dictionaries({name: st.tuples(HOOKS, EXTRA) for name in "abc"}))
+def test_any_packs_come_to_the_same_with_a_cold_a_warm_and_no_snapshot(place, monkeypatch, packs):
+    for name, (hooks, extra) in packs.items():
+        place.install(a_pack(name, hooks, extra), name)
+    shutil.rmtree(place.state, ignore_errors=True)
+    monkeypatch.delenv("PEGBOARD_SNAPSHOT", raising=False)
+    found = []
+    for _ in range(2):
+        host = place.host()
+        found.append((brought(host), asyncio.run(conversation(host))))
+    monkeypatch.setenv("PEGBOARD_SNAPSHOT", "off")
+    host = place.host()
+    found.append((brought(host), asyncio.run(conversation(host))))
+    assert found[0] == found[2]
+    assert found[1] == found[2]
+
+
+@pytest.mark.anyio
+async def test_an_import_is_no_part_of_a_hooks_time(place):
+    slow = "import time, sys\nif 'acme_slow' in sys.modules: time.sleep(0.4)\nsys.modules['acme_slow'] = sys\n"
+    place.install(slow + PACK.replace("guard=True", "timeout=0.1"))
+    sys.modules.pop("acme_slow", None)
+    try:
+        place.host()
+        lines = await conversation(place.host())
+    finally:
+        sys.modules.pop("acme_slow", None)
+    assert [line["outcome"] for line in lines if line["type"] == "hook" and line["point"] == "pre_tool"] == ["allow"]
+
+
+def test_checks_services_and_settings_wake_their_plugin(place):
+    place.install(PACK + "\n\n@hookimpl(specname='lifecycle')\ndef told(event):\n    return None\n")
+    place.host()
+    host = place.host()
+    assert host.view.declared(without=["acme"]).keys() & {"acme"} == set()
+    assert place.imported == []
+    assert "acme" in host.view.models
+    assert place.imported == ["acme_pack"]
+    host = place.host()
+    assert [found[0].text for plugin, _, found in host.health() if plugin == "acme"] == ["it is not well"]
+    assert place.imported == ["acme_pack"]
+    host = place.host()
+    assert host.board.contributions["acme"].views[0].build(iter([1, 2])) == 2
+    assert host.plugin_settings("acme", flag_words.FlagView(flag_words.FlagSnapshot.of({}))).limit == 3
+
+
+@pytest.mark.anyio
+async def test_a_service_opens_as_ever(place):
+    place.install(
+        "from contextlib import asynccontextmanager\nfrom pegboard import hookimpl\n"
+        "@asynccontextmanager\nasync def shop():\n    yield 'open'\n"
+        "@hookimpl\ndef register(registry):\n    registry.add_service('shop', shop)\n"
+    )
+    place.host()
+    async with place.host() as host:
+        assert place.imported == []
+        assert await host.service("shop") == "open"
+        with pytest.raises(NoServiceError):
+            await host.service("market")
+
+
+# --- by import -----------------------------------------------------------------------------------------
+
+SMALL = "import os\nfrom pegboard import hookimpl, tool\n@tool\ndef small() -> str:\n    'Be small.'\n    return ''\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("FOUND = os.environ.get('ACME')", "reads the environment (ACME)"),
+        ("@hookimpl\ndef register(registry):\n    'ACME' in os.environ", "reads the environment (ACME)"),
+        ("def f():\n    return dict(os.environ)\nf()", "reads the environment"),
+        ("@hookimpl\ndef register(registry):\n    registry.host", "asks the host"),
+        ("@hookimpl\ndef register(registry):\n    registry.all_settings()", "other settings than its own"),
+        ("@hookimpl\ndef register(registry):\n    registry.each_time('it counts files')", "it counts files"),
+        ("@hookimpl\ndef register(registry):\n    registry.add_filter('*', lambda s, p: p)", "filters ways out"),
+    ],
+)
+def test_a_plugin_that_may_register_something_else_is_imported_each_time(place, text, reason):
+    place.install(SMALL + text)
+    for _ in range(3):
+        host = place.host()
+        assert place.imported == ["acme_pack"]
+        assert "small" in host.board.tools
+    assert reason in host.snapshot.imported_each_time()["acme"]
+
+
+def test_what_a_library_reads_while_it_is_imported_does_not_count(place):
+    (place.site / "shelf.py").write_text("import os\nHOME = os.environ.get('HOME')\n")
+    place.install("import shelf\n" + SMALL)
+    sys.modules.pop("shelf", None)
+    place.host()
+    place.host()
+    assert place.imported == []
+
+
+def test_a_plugin_whose_settings_somebody_wrote_is_imported_and_told_what_is_wrong(place):
+    place.install(PACK)
+    place.host()
+    file = place.root / "config" / "settings.toml"
+    file.parent.mkdir()
+    file.write_text("[acme]\nlimit = 'many'\n")
+    host = place.host()
+    assert place.imported == ["acme_pack"]
+    assert host.board.record("acme").status == "config_error"
+    assert f"{file}:2" in host.board.record("acme").reason
+    file.unlink()
+    place.host()
+    assert place.imported == []  # what was known is still known
+
+
+def test_a_table_is_known_by_name_while_its_plugin_sleeps(place):
+    place.install(PACK)
+    place.host()
+    host = place.host(command_line={"akme": {"x": 1}})
+    assert place.imported == []
+    assert "Did you mean 'acme'?" in str(host.problems[0])
+
+
+# --- never stale ---------------------------------------------------------------------------------------
+
+
+def test_a_changed_source_is_imported_anew(place):
+    place.install(SMALL)
+    place.host()
+    place.install(SMALL.replace("def small", "def tiny"))
+    host = place.host()
+    assert place.imported == ["acme_pack"]
+    assert "tiny" in host.board.tools
+    assert "small" not in host.board.tools
+    assert dict(host.snapshot.read_anew())["acme"] == "its source has changed"
+
+
+def test_what_changed_just_now_is_not_relied_on(place):
+    module = place.install(SMALL)
+    os.utime(module)
+    place.host()
+    place.host()
+    assert place.imported == ["acme_pack"]
+
+
+def test_what_pip_puts_in_takes_out_or_replaces_shows_at_once(place):
+    place.install(SMALL)
+    place.host()
+    place.install(SMALL.replace("small", "zoo"), "zoo")
+    assert {"small", "zoo"} <= place.host().board.tools.keys()
+    for version in ("1.1", "1.2"):
+        place.install(SMALL, version=version)
+        assert place.host().board.record("acme").version == version
+    shutil.rmtree(next(place.site.glob("acme_pack-*.dist-info")))
+    assert place.host().board.record("acme") is None
+
+
+def test_an_entry_point_that_is_edited_in_place_shows_at_once(place):
+    place.install(SMALL)
+    place.host()
+    points = next(place.site.glob("*.dist-info")) / "entry_points.txt"
+    points.write_text("[pegboard]\nother = acme_pack\n")
+    host = place.host()
+    assert host.board.record("acme") is None
+    assert host.board.record("other").status == "active"
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    kind=st.sampled_from(["found", "plugins"]),
+    cut=st.floats(0, 1),
+    other=st.sampled_from([None, "[]", "{}", "null", '{"key":1}']),
+)
+def test_a_file_that_is_torn_or_something_else_counts_as_absent(place, kind, cut, other):
+    if not list(place.site.glob("*.dist-info")):
+        place.install(PACK)
+    shutil.rmtree(place.state, ignore_errors=True)
+    whole = brought(place.host())
+    (file,) = (place.state / "snapshot").glob(f"{kind}-*.json")
+    text = file.read_bytes()
+    file.write_bytes(text[: int(cut * (len(text) - 1))] if other is None else other.encode())
+    assert brought(place.host()) == whole
+    assert json.loads(file.read_bytes()).keys() == json.loads(text).keys()  # and is written anew
+
+
+def test_a_manifest_of_the_wrong_shape_is_no_crash(place):
+    place.install(PACK)
+    whole = brought(place.host())
+    (file,) = (place.state / "snapshot").glob("plugins-*.json")
+    said = json.loads(file.read_text())
+    said["plugins"]["acme-pack acme"]["manifest"]["tools"] = [{"name": 3}]
+    file.write_text(json.dumps(said))
+    assert brought(place.host()) == whole
+
+
+def test_doctor_says_what_each_start_imports(place, monkeypatch):
+    from pegboard._cli.doctor import examine
+
+    place.install(SMALL)
+    place.install(SMALL.replace("small", "zoo") + "os.environ.get('ZOO')\n", "zoo")
+    place.host()
+    found = {(one.area, one.subject): one for one in examine(place.host())}
+    assert found["snapshot", "zoo"].text == "each start imports it: it reads the environment (ZOO)"
+    assert ("snapshot", "acme") not in found
+    monkeypatch.setenv("PEGBOARD_SNAPSHOT", "off")
+    assert "switched off" in {(one.area, one.subject): one for one in examine(place.host())}["snapshot", ""].text
+
+
+def test_listings_import_nothing_that_is_known_and_say_the_same(place, monkeypatch, capsys):
+    from pegboard._cli import settings, tools
+
+    place.install(PACK)
+    monkeypatch.chdir(place.project)
+    monkeypatch.setenv("PEGBOARD_STATE_DIR", str(place.state))
+    said = []
+    for _ in range(2):
+        for name in [name for name in sys.modules if name.endswith("_pack")]:
+            del sys.modules[name]
+        place.imported.clear()
+        tools.list_tools(as_json=True)
+        settings.schema()
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert '"acme"' in said[1]
+    assert place.imported == []
+
+
+def test_a_state_folder_that_cannot_be_written_is_no_error(place):
+    place.install(SMALL)
+    place.state.write_text("in the way")
+    snapshot = Snapshot(place.state / "snapshot")
+    assert "acme" in [point.name for point in snapshot.points()]
+    snapshot.keep("acme-pack", "1.0", "acme", "acme_pack", {})
+    snapshot.save()
+
+
+@pytest.mark.anyio
+async def test_a_plugin_that_registers_something_else_than_it_did_is_forgotten(place):
+    (place.root / "which").write_text("1")
+    place.install(
+        SMALL + f"if open({str(place.root / 'which')!r}).read() == '2':\n"
+        "    @tool\n    def more() -> str:\n        'Be more.'\n        return ''\n"
+    )
+    place.host()
+    (place.root / "which").write_text("2")
+    host = place.host()
+    assert "more" not in host.board.tools
+    host.board.wake("acme")
+    assert "more" in host.board.tools
+    place.host()
+    assert place.imported == ["acme_pack"]
+
+
+BREAKS = """
+import sys
+if "acme_breaks" in sys.modules:
+    raise RuntimeError("it broke")
+sys.modules["acme_breaks"] = sys
+"""
+
+
+@pytest.mark.anyio
+async def test_a_guard_that_cannot_be_imported_any_more_refuses(place):
+    place.install(BREAKS + PACK)
+    sys.modules.pop("acme_breaks", None)
+    try:
+        place.host()
+        host = place.host()
+        lines = await conversation(host)
+    finally:
+        sys.modules.pop("acme_breaks", None)
+    (result,) = [line for line in lines if line["type"] == "user" and line["kind"] == "result"]
+    assert "cannot be imported: RuntimeError: it broke" in json.dumps(result)
+    assert host.board.record("acme").status == "load_error"
