@@ -33,7 +33,7 @@ from pegboard import Claims, Decision, Layer, ResultPatch, Section, flag, hookim
 LOUD = flag("acme.loud", True, help="Louder.", choices=(), metadata={"team": "a"})
 
 
-class Settings(BaseModel):
+class AcmeSettings(BaseModel):
     limit: int = 3
     on: bool = False
 
@@ -50,7 +50,7 @@ def count(path: str, least: int = 1) -> str:
 
 @hookimpl
 def register(registry):
-    registry.settings(Settings)
+    registry.settings(AcmeSettings)
     registry.add_section(Section(name="acme", text="Count well.", flag="acme.loud"))
     registry.add_command("acme", "acme_pack:app", help="Counts.", chat="acme_pack:said")
     registry.add_health_check("acme is well", lambda: "it is not well")

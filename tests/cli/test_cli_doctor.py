@@ -25,7 +25,7 @@ def wrong(found: list[dict[str, str]], area: str) -> list[dict[str, str]]:
 def test_nothing_is_wrong_in_an_empty_folder(acme: Any) -> None:
     found = findings(acme, code=0)
     assert {one["area"] for one in found} == {
-        "versions", "state", "settings", "trust", "plugins", "health", "journals",
+        "versions", "state", "settings", "trust", "plugins", "snapshot", "health", "journals",
     }  # fmt: skip
     assert "Nothing is wrong." in acme.fine("doctor")
 

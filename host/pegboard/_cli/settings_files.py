@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,19 +39,18 @@ def tables_of(host: Host, *, without: Container[str] = ()) -> Tables:
 
 
 def known_schemas(host: Host) -> dict[str, dict[str, Any]]:
-    """Return the schemas of tables whose plugins are asleep; nothing where two of their types share a name."""
+    """Return the schemas of tables whose plugins are asleep, but for those that share a type's name with another."""
     found: dict[str, dict[str, Any]] = {}
     for contribution in host.board.contributions.values():
         for table, facts in contribution.asleep_tables.items():
             if facts["schema"] is not None:
                 found[table] = facts["schema"]
-    types = [name for schema in found.values() for name in (schema["title"], *schema.get("$defs", ()))]
-    types += [name for model in host.view.declared(found).values() for name in _types_in(model)]
-    return found if len(types) == len(set(types)) else {}
+    uses = Counter(name for schema in found.values() for name in _types_in(schema))
+    uses.update(name for model in host.view.declared(found).values() for name in _types_in(model.model_json_schema()))
+    return {table: schema for table, schema in found.items() if all(uses[name] == 1 for name in _types_in(schema))}
 
 
-def _types_in(model: type[BaseModel]) -> list[str]:
-    schema = model.model_json_schema()
+def _types_in(schema: dict[str, Any]) -> list[str]:
     return [schema["title"], *schema.get("$defs", ())]
 
 
