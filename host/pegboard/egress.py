@@ -31,25 +31,30 @@ class StreamFilter(Protocol):
 
 @dataclass(frozen=True)
 class Surface:
-    """A way out. `inside` says that nothing leaves there by itself, so that filters need not look."""
+    """A way out.
+
+    `inside` says that nothing leaves there by itself, so that filters need not look; `reserved` that it is named for
+    plugins, and that nothing goes there as long as none of them declares it.
+    """
 
     name: str
     help: str
     inside: bool = False
+    reserved: bool = False
 
 
 SURFACES = (
     Surface("text", "What a person is shown: answers, notices, results, and the text that a run gives back."),
     Surface("facts", "What is shown beside it: the inputs of tools, names and numbers."),
     Surface("thinking", "The model's reasoning, as it is shown. The message keeps it as it is."),
-    Surface("title", "Titles of sessions."),
+    Surface("title", "Titles of sessions, which hooks may give, in lists and as they are shown."),
     Surface("summary", "Summaries of compactions, as hooks and people get them."),
-    Surface("trace", "What `trace`, `why` and `sessions` print."),
-    Surface("export", "Sessions and data that are written out for others."),
+    Surface("trace", "What `trace`, `why`, `sessions` and the verbs of plugins print for people."),
+    Surface("export", "What the same verbs print as JSON, to be kept or passed on."),
     Surface("log", "Log records of plugins."),
     Surface("error", "Errors and crash reports that verbs print."),
-    Surface("subagent", "What a sub-agent is told."),
-    Surface("memory", "What is kept for later sessions."),
+    Surface("subagent", "What a sub-agent is told.", reserved=True),
+    Surface("memory", "What is kept for later sessions.", reserved=True),
     Surface("hook", "Events that declared hooks get: `hook.command`, `hook.http`, `hook.prompt` and so on."),
     Surface("model", "Requests to a model beside the turn's own, by purpose: `model.title` and so on.", inside=True),
 )

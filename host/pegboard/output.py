@@ -1,11 +1,15 @@
-"""How verbs print: JSON that is stable and sorted, tables on a terminal, plain aligned text in a pipe. Plugins too."""
+"""How verbs print: JSON that is stable and sorted, tables on a terminal, plain aligned text in a pipe. Plugins too.
+
+What a plugin's verb prints with these words passes the filters of ways out: JSON on the surface `export`, all else on
+`trace`. So a verb may print what a journal holds; `print` would go past them.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +25,9 @@ STYLES = {
     **dict.fromkeys(("disabled", "found", "none", "default"), "dim"),
 }
 """Cells that are one of these words are coloured on a terminal."""
+
+gate: Callable[[Any, bool], Any] | None = None
+"""What may be printed of plain data, and whether it is JSON; the command line sets it for the verbs of plugins."""
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -59,8 +66,18 @@ def exact(text: str) -> list[tuple[str, bool]]:
     return pieces
 
 
+def _passed(value: Any, *, as_json: bool = False) -> Any:
+    return value if gate is None else gate(value, as_json)
+
+
+def print_text(text: str) -> None:
+    """Print a text as it is, its line ends and escapes too."""
+    print(_passed(text))
+
+
 def say(text: str, style: str = "") -> None:
     """Print a line, in colour on a terminal."""
+    text = _passed(text)
     if not style or not sys.stdout.isatty():
         print(visible(text))
         return
@@ -80,6 +97,8 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(value: Any) -> None:
     """Print one JSON document with sorted keys."""
+    if gate is not None:
+        value = _passed(json.loads(json.dumps(value, default=str)), as_json=True)
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)
     # A path may hold bytes that are no UTF-8; they have no other way to be printed.
     print(_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
@@ -89,8 +108,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     """Print rows under headings; *empty* is said where there are none."""
     cells = [[("" if cell is None else visible(str(cell))) for cell in row] for row in rows]
     if not cells:
-        print(empty)
+        print(_passed(empty))
         return
+    cells = _passed(cells)
     if sys.stdout.isatty():
         _rich_table(columns, cells)
         return

@@ -191,6 +191,13 @@ class Forked(Record):
     parent_seq: int
 
 
+class Titled(Record):
+    """The session has a title now; the last one counts."""
+
+    type: Literal["title"] = "title"
+    title: str
+
+
 # --- the model -----------------------------------------------------------------------------------------
 
 
@@ -499,6 +506,7 @@ AnyRecord = Annotated[
     | CompactionDone
     | CompactionSkipped
     | Forked
+    | Titled
     | RequestRecord
     | SystemRecord
     | ResponseRecord
@@ -562,11 +570,12 @@ class Event(BaseModel):
 
 
 class SessionStart(Event):
-    """A session begins: `source` is startup, resume, clear, compact or fork."""
+    """A session begins: `source` is startup, resume, clear, compact or fork. `title` is what it was called before."""
 
     name: Literal["SessionStart"] = "SessionStart"
     source: str = "startup"
     model: str = ""
+    title: str = ""
 
 
 class SessionEnd(Event):

@@ -8,11 +8,13 @@ import pytest
 
 from pegboard import hookimpl, tool
 from pegboard._agent.egress import Egress, covers
+from pegboard.decisions import PromptDecision
 from pegboard.egress import SURFACES, Surface, refuse
 from pegboard.errors import EgressClosedError, PegboardError
 from pegboard.host import Options
-from pegboard.records import EgressRecord, PostCompact
-from pegboard.requests import Purpose
+from pegboard.messages import Message, TextBlock
+from pegboard.records import EgressRecord, PostCompact, SessionStart, Titled
+from pegboard.requests import CompactionResult, Purpose
 from pegboard.testing import HostFixture, call
 
 
@@ -227,6 +229,88 @@ def test_every_way_out_of_the_host_is_declared_once():
     names = [surface.name for surface in SURFACES]
     assert len(names) == len(set(names))
     assert all(surface.help.endswith(".") for surface in SURFACES)
+
+
+@pytest.mark.anyio
+async def test_whatever_a_session_has_goes_by_a_declared_way_out_and_no_declared_one_is_empty():
+    seen = set()
+
+    def see(surface, payload):
+        seen.add(surface.partition(".")[0])
+        return payload
+
+    class Talking:
+        @hookimpl
+        def prompt_submit(self, prompt, ctx):
+            ctx.log.warning("a prompt")
+            return PromptDecision(title="What it is about")
+
+        @hookimpl
+        def compact(self, job):
+            short = Message(role="user", content=(TextBlock(text="In short."),))
+            return CompactionResult(messages=(short,), strategy="last", summary="a summary")
+
+    hooks = {"prompt-submit": [{"hooks": [{"type": "command", "command": "cat"}]}]}
+    async with HostFixture(settings={"hooks": hooks}) as host:
+        host.builtin("wire_hooks")
+        host.load(Talking())
+        host.load(filtering("*", see))
+        name = host.model.script({"thinking": "Hm.", "text": "Yes. " * 50}, "No.", "Again.")
+        await host.open()
+        async with host.host.session(Options(model=name, stream=True), show=host.shown.append) as session:
+            await session.run("go")
+            await session.run("go on " * 50)
+            await session.run("and now")
+            assert await session.compact()
+            await session.ask_model("x", "hm", purpose=Purpose.TITLE, model=None, system="", max_tokens=10)
+    printed = {"trace", "export", "error"}  # verbs do that, and their tests look at it
+    assert seen == {one.name for one in SURFACES if not one.reserved} - printed
+
+
+@pytest.mark.anyio
+async def test_a_plugin_takes_over_a_way_out_that_is_reserved_for_it():
+    class Remembering:
+        @hookimpl
+        def register(self, registry):
+            registry.add_surface(Surface("memory", "Facts about people."), Surface("text", "Not ours."))
+
+    async with HostFixture() as host:
+        host.load(Remembering(), name="remembering")
+        host.model.script("x")
+        await host.open()
+        owner, surface = host.host.board.surfaces["memory"]
+        assert owner == "remembering"
+        assert not surface.reserved
+        assert host.host.board.surfaces["text"][0] == "host"
+
+
+@pytest.mark.anyio
+async def test_a_title_is_kept_shown_and_given_to_hooks_of_a_session_that_goes_on():
+    heard = []
+
+    class Naming:
+        @hookimpl
+        def prompt_submit(self, prompt):
+            return PromptDecision(title="The secret plan")
+
+        @hookimpl
+        def lifecycle(self, event):
+            if isinstance(event, SessionStart):
+                heard.append((event.source, event.title))
+
+    async with HostFixture() as host:
+        host.load(Naming())
+        host.load(filtering("title", Replacing()))
+        name = host.model.script("Yes.", "Yes.")
+        await host.open()
+        async with host.host.session(Options(model=name), show=host.shown.append) as session:
+            await session.run("go")
+            await session.run("go on")
+            assert [one.title for one in session.journal if isinstance(one, Titled)] == ["The secret plan"]
+        async with host.host.resume(session.session_id, Options(model=name)) as again:
+            assert again.session_id == session.session_id
+    assert shown_as(host, "title") == ["The ****** plan"]
+    assert heard[1:] == [("startup", ""), ("resume", "The secret plan")]
 
 
 @pytest.mark.anyio

@@ -54,7 +54,7 @@ def test_help_names_every_verb_and_the_option_that_stands_anywhere(tmp_path: Pat
 def test_an_expected_error_is_one_line_and_its_exit_code(
     error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(words: list[str]) -> int:
+    def fail(*given: object) -> int:
         raise error
 
     monkeypatch.setattr("pegboard._cli.app.run_command_line", fail)
@@ -66,7 +66,7 @@ def test_an_expected_error_is_one_line_and_its_exit_code(
 def test_an_internal_error_exits_3_with_a_report_that_holds_no_argument(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(words: list[str]) -> int:
+    def fail(*given: object) -> int:
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr("pegboard._cli.app.run_command_line", fail)

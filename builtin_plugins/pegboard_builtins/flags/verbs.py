@@ -9,7 +9,7 @@ import typer
 
 from pegboard.context import HostView
 from pegboard.errors import PegboardError
-from pegboard.output import print_json, print_table, say
+from pegboard.output import print_json, print_table, print_text, say
 
 app = typer.Typer(help="What may be switched, who switched it, and why.", no_args_is_help=True)
 
@@ -61,7 +61,7 @@ def get(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> 
     if as_json:
         print_json(facts_of(shown, name))
     else:
-        print(shown.value(name))
+        print_text(str(shown.value(name)))
 
 
 @app.command("set")

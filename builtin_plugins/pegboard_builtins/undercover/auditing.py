@@ -9,7 +9,8 @@ from pegboard.context import HostView
 from pegboard_builtins.undercover.guard import surfaces_of
 from pegboard_builtins.undercover.settings import DONE, TOLD, Policy, UndercoverSettings
 
-COVERED, BLOCKED, OPEN, UNKNOWN, INSIDE = "covered", "blocked", "open", "unknown", "inside"
+COVERED, BLOCKED, OPEN, UNKNOWN = "covered", "blocked", "open", "unknown"
+INSIDE, UNUSED = "inside", "unused"
 STATES = {Policy.MASK: COVERED, Policy.DENY: BLOCKED, Policy.ASK: BLOCKED, Policy.ALLOW: OPEN}
 
 
@@ -26,11 +27,15 @@ class Row:
 
 
 def audit(host: HostView, settings: UndercoverSettings) -> Iterator[Row]:
-    """Go through all ways out. *unknown* is what nobody declared; it is treated as external."""
+    """Go through all ways out. *unknown* is what nobody declared; it is treated as external. *unused* is what
+    nothing that is installed sends anything by.
+    """
     for name, (owner, surface) in host.surfaces().items():
         policy = settings.policy(name)
         state = STATES[policy] if settings.on else OPEN
-        if surface.inside and state == OPEN:
+        if surface.reserved:
+            yield Row("surface", owner, name, name, str(policy), UNUSED)
+        elif surface.inside and state == OPEN:
             aliased = settings.on and settings.aliases
             yield Row(
                 "surface", owner, name, name, "aliases" if aliased else str(policy), COVERED if aliased else INSIDE

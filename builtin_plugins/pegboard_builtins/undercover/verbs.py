@@ -267,7 +267,7 @@ def hash_names(
 
 @app.command()
 def audit(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """List each way out of each tool and plugin: covered, blocked, open, inside, or unknown."""
+    """List each way out of each tool and plugin: covered, blocked, open, inside, unused, or unknown."""
     from pegboard_builtins.undercover.auditing import audit as rows_of
 
     rows = list(rows_of(ctx.obj, _settings(ctx)))

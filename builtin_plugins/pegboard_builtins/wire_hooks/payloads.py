@@ -157,7 +157,8 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
             first = event.source in WITHOUT_PROMPT
             facts = common(ctx, mode=False, prompt=not first)
             model = None if first else ctx.model_name
-            return inputs.SessionStartInput(**facts, source=event.source, model=model)
+            title = event.title or None
+            return inputs.SessionStartInput(**facts, source=event.source, model=model, session_title=title)
         case SessionEnd():
             known = event.reason in ("clear", "resume", "logout", "prompt_input_exit")
             return inputs.SessionEndInput(**shared, reason=event.reason if known else "other")

@@ -275,10 +275,16 @@ class Replay:
             "turn_end": self._turn_end,
             "system": self._system,
             "state": self._state,
+            "title": self._title,
             "cwd": self._cwd,
             "plan": self._plan,
             "flag_snapshot": self._flag_snapshot,
         }
+
+    def renamed(self, title: str) -> bool:
+        """Take a title; False if there is nothing in it, or it was the title before."""
+        before, self.title = self.title, title if title.strip() else self.title
+        return self.title != before
 
     def push(self, raw: dict[str, Any]) -> None:
         """Take one record."""
@@ -363,6 +369,9 @@ class Replay:
             values[raw["key"]] = from_json(raw["value_json"])
         else:
             values.pop(raw["key"], None)
+
+    def _title(self, raw: dict[str, Any]) -> None:
+        self.title = raw["title"]
 
     def _cwd(self, raw: dict[str, Any]) -> None:
         self.cwd = raw["new"]

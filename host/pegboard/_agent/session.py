@@ -74,6 +74,7 @@ from pegboard.records import (
     Setup,
     StateRecord,
     StopFailure,
+    Titled,
     TurnEnded,
     TurnStarted,
     UserLine,
@@ -233,7 +234,7 @@ class Session:
             self.write(plan.record(self.flags.snapshot_id))
         for trigger in self.options.setup:
             await self.fire(Setup(trigger=trigger))
-        answers = await self.fire(SessionStart(source=self._source, model=self.model_name))
+        answers = await self.fire(SessionStart(source=self._source, model=self.model_name, title=self._replay.title))
         self.first_prompt = next((answer.prompt for _, answer in answers if answer.prompt.strip()), "")
         return self
 
@@ -301,6 +302,7 @@ class Session:
         if outcome.blocked:
             self._refuse_prompt(prompt, outcome.by, outcome.reason)
             return self._result(TurnEnd(EndReason.REFUSED, f"{outcome.by}: {outcome.reason}"))
+        self._take_title(outcome.title)
         self._turn += 1
         self._begin_turn()
         self._add_user(TextBlock(text=whole(outcome.prompt), origins=(Origin.USER,)), "prompt")
@@ -816,11 +818,17 @@ class Session:
         self.write(LifecycleRecord(event=event.name, facts=event.model_dump_json(exclude={"name"})))
         answers = await self.dispatcher.lifecycle(event)
         for plugin, answer in answers:
+            self._take_title(answer.title)
             if answer.context:
                 self._say(answer.context, "context", plugin)
             if answer.notice:
                 self.notice(plugin, answer.notice, "info")
         return answers
+
+    def _take_title(self, title: str) -> None:
+        if self._replay.renamed(title):
+            self.write(Titled(title=title))
+            self.screen.tell("title", title)
 
     def emit(self, surface: str, payload: Any) -> Any:
         """Pass something through the filters of a way out."""

@@ -13,6 +13,8 @@ from pegboard.errors import EgressClosedError
 from pegboard.messages import TextBlock, ThinkingBlock, ToolCall
 from pegboard.requests import BlockDone, ModelStarted, StreamEvent, TextDelta, ThinkingDelta
 
+SURFACES = {"thinking": "thinking", "title": "title"}
+"""What is not shown on the surface `text`."""
 SURFACE_OF_PIECES = {"delta": "text", "thinking_delta": "thinking"}
 PLAIN_FACTS = frozenset({"id", "outcome", "ms", "is_error", "level"})
 """Facts that hold nobody's words."""
@@ -20,7 +22,7 @@ PLAIN_FACTS = frozenset({"id", "outcome", "ms", "is_error", "level"})
 
 @dataclass(frozen=True)
 class Shown:
-    """Something for a person to see: text, thinking, tool, result, notice, context or question; `data` has facts.
+    """For a person to see: text, title, thinking, tool, result, notice, context or question; `data` has facts.
 
     A `delta` is a piece of a text that follows as a whole, a `thinking_delta` one of what the model thinks, and
     `output` a piece of what the running call `id` prints. `steer` are words of the person that the model gets now;
@@ -53,7 +55,7 @@ class Screen:
         if self._show is None:
             return
         if not self._egress.open:
-            text = self._egress.text("thinking" if kind == "thinking" else "text", text)
+            text = self._egress.text(SURFACES.get(kind, "text"), text)
             data = self._facts(data)
         self._show(Shown(kind, text, data))
 

@@ -36,6 +36,7 @@ class SessionInfo:
     records: int
     end: str
     parent: str = ""
+    title: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it with plain values."""
@@ -46,6 +47,7 @@ class SessionInfo:
             "records": self.records,
             "end": self.end,
             "parent": self.parent,
+            "title": self.title,
         }
 
 
@@ -89,9 +91,14 @@ class Store:
             raise PegboardError(f"{wanted!r} is the beginning of {len(close)} sessions: {some}. Give more of it.")
         raise UnknownSessionError(wanted, [path.stem for path in paths])
 
-    def info(self, path: Path, passed: Callable[[Any], Any] = lambda raw: raw) -> SessionInfo:
-        """Read what a list shows of a session; *passed* returns what may be shown of a prompt."""
-        started = changed = prompt = project = end = parent = ""
+    def info(
+        self,
+        path: Path,
+        passed: Callable[[Any], Any] = lambda raw: raw,
+        as_title: Callable[[Any], Any] = lambda title: title,
+    ) -> SessionInfo:
+        """Read what a list shows of a session; *passed* and *as_title* say what may be shown of it."""
+        started = changed = prompt = project = end = parent = title = ""
         turns = records = 0
         for _, _, _, raw in read_lines(path):
             if raw is None:
@@ -106,9 +113,12 @@ class Store:
                 turns, end = raw.get("turn", turns), "running"
             elif kind == "turn_end":
                 end = raw.get("reason", "")
+            elif kind == "title":
+                title = raw["title"]
             elif kind == "user" and not prompt and raw.get("kind") == "prompt":
                 prompt = _first_text(passed(raw))
-        return SessionInfo(path.stem, path, project, started, changed, prompt, turns, records, end, parent)
+        title = as_title(title) if title else ""
+        return SessionInfo(path.stem, path, project, started, changed, prompt, turns, records, end, parent, title)
 
     def remove(self, path: Path) -> None:
         """Take a session away with all that lies beside it. Raises SessionLockedError while it is in use."""

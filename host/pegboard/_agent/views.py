@@ -34,6 +34,7 @@ from pegboard.records import (
     SessionResumed,
     SessionStarted,
     Spilled,
+    Titled,
     ToolAttempt,
     ToolStarted,
     TurnEnded,
@@ -312,6 +313,8 @@ def _plain_row(record: Record) -> dict[str, Any]:
         case EgressRecord():
             facts = {"kind": "egress", "name": record.surface, "by": record.by}
             return {**facts, "decision": record.action, "detail": record.reason}
+        case Titled():
+            return {"kind": "title", "name": "", "detail": record.title}
         case Notice():
             return {"kind": "notice", "name": record.plugin, "decision": record.level, "detail": record.text}
         case CwdRecord():

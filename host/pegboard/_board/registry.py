@@ -426,7 +426,8 @@ class Board:
         found = {one.name: ("host", one) for one in SURFACES}
         for name, contribution in sorted(self.contributions.items()):
             for one in contribution.surfaces:
-                found.setdefault(one.name, (name, one))
+                if one.name not in found or found[one.name][1].reserved:
+                    found[one.name] = (name, one)
         return found
 
     @property

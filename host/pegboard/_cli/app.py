@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,12 +52,14 @@ EPILOG = (
     "built-ins included. PEGBOARD_NO_PLUGINS does the same."
 )
 
+Watched = Callable[[str], AbstractContextManager[str | None]]
+
 no_plugins: str | None = None
 """What --no-plugins said: None if it was not given, an empty string without names."""
 
 
-def run_command_line(given: list[str]) -> int:
-    """Run the verb that is asked for. Raises PegboardError."""
+def run_command_line(given: list[str], watched: Watched = nullcontext) -> int:
+    """Run the verb that is asked for, a plugin's under *watched*, which takes its name. Raises PegboardError."""
     global no_plugins
     words, no_plugins = take_no_plugins(given)
     wanted = next((word for word in words if not word.startswith("-")), "")
@@ -64,7 +67,11 @@ def run_command_line(given: list[str]) -> int:
     app = build_app([only]) if only is not None else build_app(VERBS)
     host = _add_plugin_commands(app, wanted) if only is None or only.grows else None
     try:
-        app(words, prog_name="pegboard", obj=host)
+        if host is None:
+            app(words, prog_name="pegboard")
+        else:
+            with watched(wanted):
+                app(words, prog_name="pegboard", obj=host)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

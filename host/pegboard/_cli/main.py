@@ -28,8 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
         if code is not None:
             return code
         from pegboard._cli.app import run_command_line
+        from pegboard._cli.way_out import watched_output
 
-        return run_command_line(given)
+        return run_command_line(given, watched_output)
     except PegboardError as error:
         print(_passed(f"error: {error}"), file=sys.stderr)
         return error.exit_code

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, local, open_store, project_folder
-from pegboard._cli.way_out import passed, records_of
+from pegboard._cli.way_out import passed, records_of, surface_of
 from pegboard.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from pegboard._agent.store import Store
 
 app = typer.Typer(help="The sessions of this folder, or of all.", no_args_is_help=True)
 
@@ -25,17 +29,32 @@ def list_sessions(
     """List sessions, the newest first."""
     store, folder = open_store(), project_folder(cwd)
     paths = store.paths(None if everywhere else folder)
-    found = [store.info(path, lambda raw: passed(raw, cwd)) for path in paths]
+    found = [_info(store, path, cwd, as_json=as_json) for path in paths]
     if as_json:
-        print_json(passed([info.as_dict() for info in found], cwd))
+        print_json(found)
         return
     rows = [
-        (info.id, local(info.changed), info.turns, info.end, *([info.project] if everywhere else []), info.prompt)
+        (
+            info["id"],
+            local(info["changed"]),
+            info["turns"],
+            info["end"],
+            *([info["project"]] if everywhere else []),
+            info["title"] or info["prompt"],
+        )
         for info in found
     ]
-    columns = ("id", "changed", "turns", "end", *(["folder"] if everywhere else []), "first prompt")
+    columns = ("id", "changed", "turns", "end", *(["folder"] if everywhere else []), "title or first prompt")
     where = "" if everywhere else f" of {folder}; --all shows those of other folders"
     print_table(columns, rows, empty=f"There are no sessions{where}. Begin one: pegboard run PROMPT")
+
+
+def _info(store: Store, path: Path, cwd: Path | None, *, as_json: bool) -> dict[str, Any]:
+    """Return what is to be said of a session, as far as it may leave."""
+    surface = surface_of(as_json)
+    info = store.info(path, lambda raw: passed(raw, cwd, surface), lambda title: passed(title, cwd, "title"))
+    facts: dict[str, Any] = passed(info.as_dict(), cwd, surface)
+    return facts
 
 
 @app.command()
@@ -45,8 +64,8 @@ def show(session: IdArgument, as_json: JsonOption = False) -> None:
 
     store = open_store()
     path = store.find(session)
-    facts = passed(store.info(path, lambda raw: passed(raw, None)).as_dict(), None)
-    records = list(records_of(path, None))
+    facts = _info(store, path, None, as_json=as_json)
+    records = list(records_of(path, None, surface_of(as_json)))
     if as_json:
         print_json({"session": facts, "records": [record.model_dump(mode="json") for record in records]})
         return

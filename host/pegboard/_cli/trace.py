@@ -27,10 +27,10 @@ def trace(
     from dataclasses import asdict
 
     from pegboard._agent.views import timeline
-    from pegboard._cli.way_out import records_of
+    from pegboard._cli.way_out import records_of, surface_of
 
     path = journal_of(session, cwd)
-    rows = timeline(records_of(path, cwd))
+    rows = timeline(records_of(path, cwd, surface_of(as_json)))
     if as_json:
         print_json({"session": path.stem, "rows": [asdict(row) for row in rows]})
         return

@@ -1,4 +1,4 @@
-"""What verbs print of sessions passes filters too: those of built-ins that the settings have a table for.
+"""What verbs print passes filters too: those of built-ins that the settings have a table for.
 
 A verb that only reads loads no plugins. So a built-in that filters says where its filters are by an entry point of the
 group `pegboard.filters`, under its own name; it is imported only where some settings that count have its table.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pegboard import output
 from pegboard._cli import app as command_line
 from pegboard._folders import config_folder, state_folder
 from pegboard.errors import EgressClosedError, PegboardError, SettingsError
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 
 GROUP = "pegboard.filters"
 OWN = "pegboard"
+TRACE, EXPORT = "trace", "export"
 
 
-def records_of(path: Path, cwd: Path | None) -> Iterator[Record]:
+def records_of(path: Path, cwd: Path | None, surface: str = TRACE) -> Iterator[Record]:
     """Go through a journal's records as they may leave."""
     egress = egress_of(cwd)
     if egress is None:
@@ -42,15 +45,38 @@ def records_of(path: Path, cwd: Path | None) -> Iterator[Record]:
     for _, _, _, raw in read_lines(path):
         if raw is not None:
             try:
-                yield parse_record(to_json(egress.emit("trace", raw)))
+                yield parse_record(to_json(egress.emit(surface, raw)))
             except ValidationError:
                 continue
 
 
-def passed(value: Any, cwd: Path | None) -> Any:
+def surface_of(as_json: bool) -> str:
+    """Return the way out of what a verb prints: a document for other programs, or lines for a person."""
+    return EXPORT if as_json else TRACE
+
+
+def passed(value: Any, cwd: Path | None, surface: str = TRACE) -> Any:
     """Return plain data of a session as it may leave. Raises EgressClosedError."""
     egress = egress_of(cwd)
-    return value if egress is None else egress.emit("trace", value)
+    return value if egress is None else egress.emit(surface, value)
+
+
+@contextmanager
+def watched_output(verb: str) -> Iterator[None]:
+    """Let all that a plugin's verb prints with `pegboard.output` pass the filters.
+
+    Not those of the very plugin whose verb it is: that must be able to say what is wrong with itself.
+    """
+
+    def gate(value: Any, as_json: bool) -> Any:
+        egress = egress_of(None, verb)
+        return value if egress is None else egress.emit(surface_of(as_json), value)
+
+    output.gate = gate
+    try:
+        yield
+    finally:
+        output.gate = None
 
 
 def said(text: str) -> str:
@@ -65,8 +91,8 @@ def said(text: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def egress_of(cwd: Path | None) -> Egress | None:
-    """Return the filters for a folder's sessions; None where there are none. Raises PegboardError."""
+def egress_of(cwd: Path | None, without: str = "") -> Egress | None:
+    """Return the filters for a folder's sessions, but for one plugin's; None for none. Raises PegboardError."""
     folder = (cwd or Path.cwd()).resolve()
     broken: list[SettingsError] = []
     view = _settings(folder, broken, trusted=False)
@@ -74,6 +100,7 @@ def egress_of(cwd: Path | None) -> Egress | None:
     if not broken and tables <= {"plugins", "model", "session"}:
         return None
     found = {name: load for name, load in _points().items() if name in tables or _named_in(broken, name)}
+    found.pop(without, None)
     if not found:
         return None
     return _egress(folder, found, broken)

@@ -30,10 +30,10 @@ def why(
     from dataclasses import asdict
 
     from pegboard._agent.explaining import explain
-    from pegboard._cli.way_out import records_of
+    from pegboard._cli.way_out import records_of, surface_of
 
     path = journal_of(session, cwd)
-    told = explain(records_of(path, cwd), call_id)
+    told = explain(records_of(path, cwd, surface_of(as_json)), call_id)
     if as_json:
         print_json({"session": path.stem, **asdict(told)})
         return

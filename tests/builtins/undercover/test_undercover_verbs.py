@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import stat
 
 import pytest
@@ -216,11 +217,17 @@ def test_the_audit_has_every_way_out_of_every_tool(type_):
     state = {(row["kind"], row["name"], row["surface"]): row["state"] for row in rows}
     assert state["surface", "text", "text"] == "covered"
     assert state["surface", "model", "model"] == "inside"
+    assert state["surface", "memory", "memory"] == "unused", "nothing that is installed goes that way"
     assert state["tool", "Bash", "shell"] == "blocked"
     assert state["tool", "Write", "file"] == "blocked"
     assert state["tool", "Read", "none"] == "inside"
     type_.configure("")
-    assert {row["state"] for row in json.loads(undercover(type_, "audit", "--json"))} <= {"open", "inside", "unknown"}
+    assert {row["state"] for row in json.loads(undercover(type_, "audit", "--json"))} <= {
+        "open",
+        "inside",
+        "unused",
+        "unknown",
+    }
 
 
 def test_the_status_says_what_is_wrong(type_):
@@ -309,10 +316,76 @@ def test_trace_why_and_sessions_print_no_names(ran):
     ):  # fmt: skip
         out = ran(*words)
         assert "[internal]" in out or words[0] == "why", words
-        assert "undercover: masked in trace: name#" in ran.errors
+        assert f"undercover: masked in {'export' if '--json' in words else 'trace'}: name#" in ran.errors
     session = json.loads(ran("sessions", "list", "--json"))[0]["id"]
     for words in (("sessions", "show", session), ("sessions", "show", session, "--json")):
         assert "[internal]" in ran(*words)
+
+
+HOOKS = """
+[flags."shop.colour"]
+default = "red"
+choices = ["red", "Qorvantix"]
+[flags."house.no-drift"]
+default = "shadow"
+choices = ["off", "shadow", "warn", "enforce"]
+"""
+
+
+@pytest.fixture
+def hooked(type_, tmp_path):
+    """A session in which declared hooks, flags and rules say names too, and a hook gives it a title."""
+    said = {"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "sessionTitle": "The Qorvantix move"}}
+    refusal = "echo 'not at velmora drift' >&2; exit 2"
+    lines = [
+        f'[undercover]\nnames = "file:{type_.names}"',
+        "[[hooks.prompt-submit]]\n[[hooks.prompt-submit.hooks]]\nid = 'titles'\ntype = 'command'",
+        f"command = {json.dumps('echo ' + shlex.quote(json.dumps(said)))}",
+        "[[hooks.pre-tool]]\nmatcher = 'Bash'\n[[hooks.pre-tool.hooks]]\nid = 'qorvantix-guard'\ntype = 'command'",
+        f"command = {json.dumps(refusal)}",
+        '[permissions]\nallow = ["Bash"]\ndeny = ["Bash(echo velmora drift*)"]',
+        '[permissions.ramps]\n"Bash(echo velmora drift*)" = "house.no-drift"',
+        '[flags.values]\n"shop.colour" = "Qorvantix"' if False else "",
+    ]
+    type_.configure("\n".join(lines))
+    (type_.config / "flags.toml").write_text(HOOKS)
+    script = tmp_path / "hooked.toml"
+    script.write_text(
+        '[[turn]]\n[[turn.call]]\nname = "Bash"\ninput = { command = "echo velmora drift" }\n[[turn]]\ntext = "Done."\n'
+    )
+    words = ("--output", "stream-json", "--flag", "shop.colour=Qorvantix")
+    type_("run", "-m", f"scripted:{script}", *words, "Go to Qorvantix, please")
+    return type_
+
+
+def test_what_verbs_of_plugins_print_of_a_session_holds_no_names(hooked):
+    for words in (
+        ("hooks", "explain", "last", "--payload"), ("hooks", "explain", "last", "--json"),
+        ("hooks", "replay", "--all"), ("hooks", "replay", "--all", "--json"),
+        ("flags", "audit"), ("flags", "audit", "shop.colour", "--json"),
+        ("flags", "report"), ("flags", "report", "--json"),
+        ("hooks", "list"), ("hooks", "list", "--json"),
+    ):  # fmt: skip
+        out = hooked(*words)
+        assert "[internal]" in out, words
+        assert f"undercover: masked in {'export' if '--json' in words else 'trace'}: name#" in hooked.errors, words
+
+
+def test_a_title_is_shown_without_names(hooked):
+    (session,) = json.loads(hooked("sessions", "list", "--json"))
+    assert session["title"] == "The [internal] move"
+    assert "The [internal] move" in hooked("sessions", "list")
+    assert "masked in title: name#" in hooked.errors
+    hooked.configure(f'[undercover]\nnames = "file:{hooked.names}"\nsurfaces = {{ title = "deny" }}\n')
+    hooked("sessions", "list", code=1)
+
+
+def test_json_for_others_has_a_policy_of_its_own(ran):
+    ran.configure(f'[undercover]\nnames = "file:{ran.names}"\nsurfaces = {{ export = "deny" }}\n')
+    assert "[internal]" in ran("trace")
+    for words in (("trace", "--json"), ("why", "last", "--json"), ("sessions", "list", "--json")):
+        ran(*words, code=1)
+        assert "'export'" in ran.errors
 
 
 def test_a_trace_may_be_refused_as_a_whole(ran):
