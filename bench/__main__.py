@@ -16,6 +16,7 @@ SUBJECTS = {
     "journal": "one record of the journal beside a bare write",
     "cli": "the command line with 0 and 50 installed packs",
     "ready": "`pegboard run` until its first request",
+    "packs": "finding plugins among 50 to 1,000 distributions, and a start with 30 packs",
     "resume": "a journal of 100,000 records",
     "hooks": "declared hooks: a command, ten at once, a warm worker, HTTP, a function",
     "memory": "1,000 sessions in one process",

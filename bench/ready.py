@@ -46,7 +46,7 @@ def measure(effort: Effort) -> list[Table]:
         requests: dict[str, list[float]] = {name: [] for name in commands}
         variants: dict[str, Callable[[], float]] = {"pass": partial(one.seconds, [one.python, "-c", "pass"])}
         for name in commands.keys() - problems.keys():
-            variants[name] = partial(_run, one, commands[name], requests[name])
+            variants[name] = partial(run_once, one, commands[name], requests[name])
         repetitions = effort.pick(21, 3)
         found = interleaved(variants, repetitions)
         rows: list[Row] = []
@@ -88,7 +88,7 @@ def _problems(one: Installation, commands: dict[str, list[str | Path]]) -> dict[
     return problems
 
 
-def _run(one: Installation, command: list[str | Path], requests: list[float]) -> float:
+def run_once(one: Installation, command: list[str | Path], requests: list[float]) -> float:
     """Run a command; note when its first request was journaled, and return how long all of it took."""
     before = _journals(one)
     began, started = time.time(), wall()

@@ -522,6 +522,32 @@ def test_listings_import_nothing_that_is_known_and_say_the_same(place, monkeypat
     assert place.imported == []
 
 
+def test_a_manifest_that_a_wheel_carries_spares_the_first_import(place):
+    place.install(PACK)
+    host = place.host()
+    whole = brought(host)
+    carried = place.site / "acme_pack.pegboard.json"
+    carried.write_text(json.dumps(host.board.to_carry("acme")))
+    for _ in range(2):
+        shutil.rmtree(place.state)
+        assert brought(place.host()) == whole
+        assert place.imported == []
+    assert brought(place.host()) == whole  # this time from the snapshot
+    assert place.imported == []
+
+
+@pytest.mark.parametrize("key", ["pegboard", "pydantic", "version", "entry_point", "source", "manifest"])
+def test_a_manifest_that_was_made_of_something_else_is_not_believed(place, key):
+    place.install(PACK)
+    host = place.host()
+    said = host.board.to_carry("acme")
+    said[key] = {"acme_pack.py": "0" * 64} if key == "source" else "another"
+    (place.site / "acme_pack.pegboard.json").write_text(json.dumps(said))
+    shutil.rmtree(place.state)
+    assert brought(place.host()) == brought(host)
+    assert place.imported == ["acme_pack"]
+
+
 def test_a_state_folder_that_cannot_be_written_is_no_error(place):
     place.install(SMALL)
     place.state.write_text("in the way")

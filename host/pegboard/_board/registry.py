@@ -251,6 +251,20 @@ class Board:
         manifest["import_ms"] = round(record.import_ms, 1)
         self.snapshot.keep(record.distribution, record.version, record.name, record.value, manifest)
 
+    def to_carry(self, name: str) -> dict[str, Any]:
+        """Return what a plugin should bring along in its wheel (see carried.py). Raises PluginError."""
+        from pegboard._board.carried import document
+        from pegboard._board.snapshot import source_files
+
+        self.wake(name)
+        record, contribution = self.record(name), self.contributions.get(name)
+        if record is None or contribution is None:
+            raise PluginError(name, f"takes no part: {record.reason if record is not None else 'it is not installed'}")
+        if self._says_anything(contribution.tables):
+            raise PluginError(name, "is not as it comes: there are settings of its own; ask where there are none")
+        manifest = self._manifest(record, contribution)
+        return document(name, record.value, record.version, manifest, source_files(record.value))
+
     def _manifest(self, record: PluginRecord, contribution: Contribution) -> dict[str, Any]:
         from pegboard._board.manifest import NoManifestError, manifest_of
 

@@ -48,11 +48,13 @@ def stamp_of(path: str) -> Stamp:
 class Known:
     """A distribution as the file has it: what plugins need of the library's `dist`."""
 
-    __slots__ = ("name", "version")
+    __slots__ = ("folder", "name", "version")
 
-    def __init__(self, name: str, version: str) -> None:
+    def __init__(self, name: str, version: str, folder: str) -> None:
         self.name = name
         self.version = version
+        self.folder = folder
+        """Where its metadata lies."""
 
 
 class KnownPoint:
@@ -100,7 +102,7 @@ class Snapshot:
         found = self._read_found()
         if found is None:
             return None
-        dists = [Known(name, version) for name, version in found["dists"]]
+        dists = [Known(*facts) for facts in found["dists"]]
         return [KnownPoint(name, value, dists[number]) for name, value, number in found["groups"].get(group, ())]
 
     @property
@@ -122,7 +124,7 @@ class Snapshot:
     def _look(self, folders: dict[str, int]) -> dict[str, Any]:
         """Read the folders, and keep what they have if it can be told later whether they have changed."""
         began = time.time_ns()
-        dists: list[tuple[str, str]] = []
+        dists: list[tuple[str, str, str]] = []
         groups: dict[str, list[tuple[str, str, int]]] = {}
         watched: dict[str, Stamp] = {}
         names: list[str] = []
@@ -134,7 +136,7 @@ class Snapshot:
                 watched[file] = stamp_of(file)
             if any(points.values()):
                 number = len(dists)
-                dists.append(_name_and_version(dist))
+                dists.append((*_name_and_version(dist), dist.folder))
                 for group, members in points.items():
                     groups.setdefault(group, []).extend((one.name, one.value, number) for one in members)
         full = {folder: changed for folder, changed in folders.items() if metadata_in(folder)}
@@ -159,7 +161,7 @@ class Snapshot:
         kept = self._kept()
         entry = kept["plugins"].get(f"{distribution} {name}")
         if entry is None:
-            return None
+            return self._carried(distribution, version, name, value)
         why = ""
         if [entry["version"], entry["value"]] != [version, value]:
             why = "it is another version"
@@ -175,20 +177,39 @@ class Snapshot:
 
     def keep(self, distribution: str, version: str, name: str, value: str, manifest: dict[str, Any]) -> None:
         """Keep what an import has shown of a plugin, if it can be told later whether its source has changed."""
-        package = value.partition(":")[0].partition(".")[0]
-        source = _source_of(package)
-        if source is None or max((changed for changed, _ in source.values()), default=0) > self._began - SLACK_NS:
+        source = _source_of(_package_of(value))
+        if source is not None:
+            self._keep(f"{distribution} {name}", version, value, source, manifest)
+
+    def _carried(self, distribution: str, version: str, name: str, value: str) -> dict[str, Any] | None:
+        """Return the manifest that a distribution brings along; keep it like one that an import has shown."""
+        found = self._read_found()
+        place = next((place for owner, _, place in found["dists"] if owner == distribution), "") if found else ""
+        if not place:
+            return None
+        from pegboard._board.carried import carried
+
+        brought = carried(Path(place).parent, name, value, version)
+        if brought is None:
+            return None
+        manifest, files = brought
+        self._keep(f"{distribution} {name}", version, value, {file: stamp_of(file) for file in files}, manifest)
+        return manifest
+
+    def _keep(self, key: str, version: str, value: str, source: dict[str, Stamp], manifest: dict[str, Any]) -> None:
+        if max((changed for changed, _ in source.values()), default=0) > self._began - SLACK_NS:
             return
+        package = _package_of(value)
         kept = self._kept()
         known = kept["sources"].setdefault(package, {})
         if not self._holds(known):  # what else was made from it does not hold either
-            kept["plugins"] = {key: one for key, one in kept["plugins"].items() if one["source"] != package}
+            kept["plugins"] = {each: one for each, one in kept["plugins"].items() if one["source"] != package}
             known.clear()
         known.update(source)
         self._stamps.update(source)
         entry = {"version": version, "value": value, "source": package, "manifest": manifest}
-        if kept["plugins"].get(f"{distribution} {name}") != entry:
-            kept["plugins"][f"{distribution} {name}"] = entry
+        if kept["plugins"].get(key) != entry:
+            kept["plugins"][key] = entry
             self._changed = True
 
     def forget(self, distribution: str, name: str, why: str) -> None:
@@ -298,6 +319,15 @@ def _why_not(stored: dict[str, Any], key: list[Any], folders: dict[str, int]) ->
 def _name_and_version(distribution: Metadata) -> tuple[str, str]:
     heads = distribution.heads
     return heads.get("Name", ""), heads.get("Version", "")
+
+
+def _package_of(value: str) -> str:
+    return value.partition(":")[0].partition(".")[0].strip()
+
+
+def source_files(value: str) -> list[str]:
+    """Return the source files of a plugin's package as far as it is imported; none if one of its modules has none."""
+    return list(_source_of(_package_of(value)) or ())
 
 
 def _source_of(package: str) -> dict[str, Stamp] | None:

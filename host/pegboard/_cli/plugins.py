@@ -80,6 +80,22 @@ def why(name: NameArgument, as_json: JsonOption = False) -> None:
             say(f"Mend: {record.mend}")
 
 
+@app.command()
+def manifest(name: NameArgument) -> None:
+    """Print what a pack brings, for its wheel to carry: then not even the first listing imports it.
+
+    Save it as pegboard.json in the pack's folder (NAME.pegboard.json beside a pack of one file) before the wheel is
+    built, with the versions of pegboard and pydantic that the pack is for.
+    """
+    print_json(_named_host(name).board.to_carry(name))
+
+
+def _named_host(name: str) -> Host:
+    host = open_host()
+    _named(host, name)
+    return host
+
+
 def _loaded() -> list[PluginRecord]:
     board = open_host().board
     board.wake_all()
