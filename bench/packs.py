@@ -27,7 +27,10 @@ OURS = (
     "sys.path.insert(0, {source!r})\nfrom pathlib import Path\nfrom pegboard._board.snapshot import Snapshot\n"
     "del sys.path[0]\nbegan = time.perf_counter()\nfound = len(Snapshot(Path({state!r})).points())"
 )
-LIBRARY = "from importlib.metadata import entry_points\nbegan = time.perf_counter()\nfound = len(entry_points(group='pegboard'))"
+LIBRARY = """\
+from importlib.metadata import entry_points
+began = time.perf_counter()
+found = len(entry_points(group='pegboard'))"""
 STEVEDORE = (
     "sys.path.append({libraries!r})\nfrom stevedore import _cache\nsys.path.pop()\nbegan = time.perf_counter()\n"
     "found = len(_cache.get_group_all('pegboard'))"

@@ -14,6 +14,7 @@ from typing import Any
 
 METADATA = (".dist-info", ".egg-info")
 POINTS = "entry_points.txt"
+CHUNK = 1 << 16
 
 
 class Metadata:
@@ -68,7 +69,7 @@ def entry_points(group: str) -> Iterable[Any]:
         import importlib_metadata
 
         return importlib_metadata.entry_points(group=group)
-    return (point for dist in distributions(folders) for point in points_of(dist, group))
+    return (point for dist in distributions(folders) for point in points_of(dist, group).get(group, ()))
 
 
 def folders_of(path: Iterable[str]) -> dict[str, int] | None:
@@ -111,16 +112,36 @@ def distributions(folders: Iterable[str]) -> Iterator[Metadata]:
             distribution = _normal(os.path.splitext(name)[0].partition("-")[0])
             if distribution not in seen:
                 seen.add(distribution)
-                yield Metadata(os.path.join(folder, name))
+                yield Metadata(f"{folder}{os.sep}{name}")
 
 
-def points_of(distribution: Metadata, *groups: str) -> Iterator[Point]:
-    """Go through the entry points that a distribution has in these groups."""
-    text = distribution.read_text(POINTS)
+def points_of(distribution: Metadata, *groups: str) -> dict[str, list[Point]]:
+    """Return the entry points that a distribution has in these groups, for each in which it has any."""
+    text = _read(f"{distribution.folder}{os.sep}{POINTS}")
+    found = {}
     for group in groups:
-        head = f"[{group}]"
-        if text is not None and head in text:
-            yield from _section(text, head, distribution)
+        if f"[{group}]".encode() in text:
+            points = list(_section(text.decode(errors="replace"), f"[{group}]", distribution))
+            if points:
+                found[group] = points
+    return found
+
+
+def _read(path: str) -> bytes:
+    """Return a file's bytes, nothing where there is none: with three calls of the system, because there are many."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        parts = [os.read(number, CHUNK)]
+        while len(parts[-1]) == CHUNK:
+            parts.append(os.read(number, CHUNK))
+        return b"".join(parts)
+    except OSError:
+        return b""
+    finally:
+        os.close(number)
 
 
 def _normal(name: str) -> str:

@@ -130,11 +130,11 @@ class Snapshot:
         names: list[str] = []
         for dist in distributions(folders):
             names.append(dist.folder)
-            points = {group: list(points_of(dist, group)) for group in GROUPS}
-            if any(points.values()) or not dist.folder.lower().endswith(".dist-info"):
+            points = points_of(dist, *GROUPS)
+            if points or not dist.folder.lower().endswith(".dist-info"):
                 file = os.path.join(dist.folder, POINTS)
                 watched[file] = stamp_of(file)
-            if any(points.values()):
+            if points:
                 number = len(dists)
                 dists.append((*_name_and_version(dist), dist.folder))
                 for group, members in points.items():
