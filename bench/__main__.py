@@ -19,6 +19,7 @@ SUBJECTS = {
     "packs": "finding plugins among 50 to 1,000 distributions, and a start with 30 packs",
     "resume": "a journal of 100,000 records",
     "hooks": "declared hooks: a command, ten at once, a warm worker, HTTP, a function",
+    "chat": "the first token in a chat, beside the bare stream",
     "memory": "1,000 sessions in one process",
     "flags": "one read of a flag, and a start with 500 of them",
     "names": "looking for confidential names, in whole texts and in pieces",

@@ -219,6 +219,19 @@ async def test_a_no_with_words_reaches_the_model() -> None:
     assert "do it by hand" in conversation
 
 
+@pytest.mark.anyio
+async def test_a_question_that_nobody_would_scroll_through_names_the_file_that_has_all_of_it() -> None:
+    person = Person("Yes, once")
+    command = "\n".join(f"echo {number}" for number in range(1, 5000))
+    await asked(person, command, Wary())
+    (drawn,) = [text for text in person.drawn if "wants to run" in text]
+    assert "echo 1\n" in drawn
+    assert "echo 4999" in drawn
+    assert len(drawn.split("\n")) < 200
+    assert "4,999 lines" in drawn
+    assert ".txt" in drawn
+
+
 class Hiding:
     @hookimpl
     def register(self, registry):

@@ -95,9 +95,9 @@ async def _chat(wanted: Wanted, *, plain: bool) -> None:
         talk.host = host
         talk.face = human.face = _face(talk, host, plain=plain)
         session = (
-            host.resume(wanted.resume or None, talk.options, show=talk.face.show)
+            host.resume(wanted.resume or None, talk.options, show=talk.show)
             if wanted.resume or wanted.continue_
-            else host.session(talk.options, show=talk.face.show)
+            else host.session(talk.options, show=talk.show)
         )
         for text in warnings:
             talk.face.say(text, "warning")

@@ -14,10 +14,13 @@ from pegboard.context import Ctx
 from pegboard.decisions import Resolution
 from pegboard.errors import EgressClosedError
 from pegboard.hookspecs import Ask, hookimpl
-from pegboard.output import readable
+from pegboard.output import exact, readable
 
 REFUSED = "the user said no"
-LONG_RULE = 120
+LONGEST_RULES = 400
+"""Characters: who says "always" must have seen all that it means."""
+MOST_LINES = 160
+MOST_CHARACTERS = 12_000
 
 
 class HumanAnswer:
@@ -57,14 +60,10 @@ def offers(ask: Ask) -> list[tuple[str, Resolution | None]]:
             Resolution(allow=True, reason="the user said yes for this session", remember="session"),
         ),
     ]
-    if ask.always:
-        rules = ", ".join(readable(rule) for rule in ask.always)
-        said.append(
-            (
-                f"Yes, always: writes the rule {rules if len(rules) <= LONG_RULE else rules[:LONG_RULE] + '...'}",
-                Resolution(allow=True, reason="the user said always", remember="always", rules=ask.always),
-            )
-        )
+    rules = ", ".join("".join(piece for piece, _ in exact(rule)) for rule in ask.always)
+    if rules and len(rules) <= LONGEST_RULES:
+        answer = Resolution(allow=True, reason="the user said always", remember="always", rules=ask.always)
+        said.append((f"Yes, always: writes the rule {rules}", answer))
     return [*said, ("No, and say what to do instead", None)]
 
 
@@ -74,11 +73,14 @@ def question(ask: Ask, ctx: Ctx) -> Any:
     shown = str(ctx.emit("text", ask.shown))
     diff = str(ctx.emit("text", ask.diff))
     parts: list[Any] = [Text.assemble(("? ", "bold yellow"), (readable(call.name), "bold"), (_wants(ask), ""))]
-    body = Text("\n").join(drawing.shown_exactly(line) for line in shown.split("\n"))
     if diff:
-        parts += [drawing.branch(_main(call.input, ctx)), drawing.indented(drawing.unified(diff))]
+        parts += [
+            drawing.branch(_main(call.input, ctx)),
+            drawing.indented(drawing.unified(_whole_or_saved(diff, ask, ctx))),
+        ]
     else:
-        parts.append(drawing.indented(body))
+        lines = _whole_or_saved(shown, ask, ctx).split("\n")
+        parts.append(drawing.indented(Text("\n").join(map(drawing.shown_exactly, lines))))
     if shown != ask.shown or diff != ask.diff:
         parts.append(Text("  parts of it are masked here; what runs is not", style="yellow"))
     who = ask.by or "the host"
@@ -87,6 +89,17 @@ def question(ask: Ask, ctx: Ctx) -> Any:
     if ask.rule and ask.rule not in ask.reason:
         parts.append(Text(f"  by the rule {readable(str(ctx.emit('text', ask.rule)))}", style="yellow"))
     return Group(*parts)
+
+
+def _whole_or_saved(text: str, ask: Ask, ctx: Ctx) -> str:
+    """Return a text, or where nobody would scroll through it its beginning and end, and the file that has all of it."""
+    lines = text.split("\n")
+    if len(lines) <= MOST_LINES and len(text) <= MOST_CHARACTERS:
+        return text
+    path = ctx.spill(f"question-{ask.call.id}", text)
+    head = "\n".join(lines[: MOST_LINES * 3 // 4])[: MOST_CHARACTERS * 3 // 4]
+    tail = "\n".join(lines[-MOST_LINES // 4 :])[-MOST_CHARACTERS // 4 :]
+    return f"{head}\n... {len(lines):,} lines, {len(text):,} characters; all of it before you answer: {path}\n{tail}"
 
 
 def _wants(ask: Ask) -> str:

@@ -29,7 +29,7 @@ async def _help(talk: Talking, words: str) -> None:
 
 
 async def _clear(talk: Talking, words: str) -> None:
-    await talk.switch(lambda: talk.host.session(talk.options, show=talk.face.show, source="clear"), "clear")
+    await talk.switch(lambda: talk.host.session(talk.options, show=talk.show, source="clear"), "clear")
     talk.face.clear()
     talk.face.say("a new conversation; the old one can be had back with /resume")
 
@@ -62,7 +62,7 @@ async def _resume(talk: Talking, words: str) -> None:
     path = talk.host.store.find(wanted)
     if path == talk.session.path:
         raise PegboardError("that is the session you are in")
-    await talk.switch(lambda: talk.host.resume(path.stem, talk.options, show=talk.face.show), "resume")
+    await talk.switch(lambda: talk.host.resume(path.stem, talk.options, show=talk.show), "resume")
     talk.face.say(f"session {path.stem}")
     talk.show_past()
 
@@ -74,7 +74,7 @@ async def _fork(talk: Talking, words: str) -> None:
         raise PegboardError("there is nothing to fork yet: nothing was said")
     old = talk.session
     new = talk.host.store.fork(old.path, int(words) if words else None)
-    await talk.switch(lambda: talk.host.resume(new.stem, talk.options, show=talk.face.show), "other")
+    await talk.switch(lambda: talk.host.resume(new.stem, talk.options, show=talk.show), "other")
     talk.face.say(f"this is a fork now, session {new.stem}; the other stays as it was: /resume {old.session_id[:8]}")
 
 

@@ -11,7 +11,7 @@ from pegboard._cli.chat import drawing, slash
 from pegboard._cli.chat.shapes import Face, Slash
 from pegboard._cli.words import MODES
 from pegboard.errors import EgressClosedError, PegboardError, nearest
-from pegboard.host import Host, Options, RunResult, Session
+from pegboard.host import Host, Options, RunResult, Session, Shown
 from pegboard.messages import EndReason
 from pegboard.output import readable
 
@@ -19,6 +19,8 @@ COMMAND = re.compile(r"/([A-Za-z][\w:.-]*)(?:\s+(.*))?$", re.DOTALL)
 """A command; a path has a second slash, and is a prompt."""
 CYCLE = ("default", "acceptEdits", "plan")
 """The modes that one key goes through; others must be named."""
+SENT = 0.01
+"""Seconds after which a prompt is drawn: its request is on the way by then, and nobody sees the difference."""
 PATIENCE = 1.0
 """Seconds that an interrupted turn has to end in good order."""
 GO_ON = "/continue goes on"
@@ -38,6 +40,8 @@ class Talk:
         self._work: asyncio.Task[None] | None = None
         self._beside: set[asyncio.Task[None]] = set()
         self._in_turn = False
+        self._undrawn = ""
+        self._said = False
 
     # --- life ------------------------------------------------------------------------------------------
 
@@ -68,14 +72,14 @@ class Talk:
 
     @property
     def has_words(self) -> bool:
-        """Whether there is anything to go on with."""
-        return session_has_words(self.session)
+        """Whether anything was said, be it refused."""
+        return self._said or self.session.turn > 0
 
     async def switch(self, make: Callable[[], Session], reason: str) -> None:
         """Talk to another session from here on. Raises PegboardError, and then all stays as it was."""
         new = make()
         await self._close(reason)
-        self.session = new
+        self.session, self._said = new, False
         await new.__aenter__()
         if new.first_prompt:
             self._beside_it(self._later(new.first_prompt))
@@ -128,6 +132,11 @@ class Talk:
             self._beside_it(self._steer(text))
         else:
             self._start(self._turn(text))
+
+    def show(self, shown: Shown) -> None:
+        """Take what a session shows."""
+        self._draw_prompt()
+        self.face.show(shown)
 
     def interrupt(self) -> None:
         """End what is being done, in good order."""
@@ -218,12 +227,14 @@ class Talk:
     async def _turn(self, text: str | None) -> None:
         while True:
             if text is not None:
-                self.face.draw(drawing.prompt(self.shown(text)))
+                self._undrawn, self._said = text, True
+                asyncio.get_running_loop().call_later(SENT, self._draw_prompt)
             self._in_turn = True
             try:
                 result = await self.session.run(text)
             finally:
                 self._in_turn = False
+                self._draw_prompt()
             self.face.end()
             self._tell_end(result, text)
             words = "\n".join(self.session.take_back())
@@ -234,6 +245,12 @@ class Talk:
                 self.face.restore(words)
                 return
             text = words
+
+    def _draw_prompt(self) -> None:
+        """Draw the prompt once, before anything that follows from it; the request goes out first."""
+        text, self._undrawn = self._undrawn, ""
+        if text:
+            self.face.draw(drawing.prompt(self.shown(text)))
 
     def _take_late_words(self) -> None:
         """The turn ended while hooks looked at words for it: they become a prompt."""
@@ -293,11 +310,6 @@ class Talk:
 
 
 LIMITS = (EndReason.STEP_LIMIT, EndReason.WALL_TIME, EndReason.COST, EndReason.NO_PROGRESS)
-
-
-def session_has_words(session: Session) -> bool:
-    """Whether anything was said in a session."""
-    return session.turn > 0 or bool(session.messages())
 
 
 def _thousands(number: int) -> str:

@@ -18,17 +18,15 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
+from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
 from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import (
     BufferControl,
-    ConditionalContainer,
     FormattedTextControl,
     HSplit,
     Layout,
     VerticalAlign,
-    VSplit,
     Window,
 )
 from prompt_toolkit.layout.dimension import Dimension
@@ -124,6 +122,9 @@ class Terminal:
         self._working_since = 0.0
         self._drawn_at = 0.0
         self._redraw_timer: asyncio.TimerHandle | None = None
+        self._above: StyleAndTextTuples = []
+        self._below: StyleAndTextTuples = []
+        self._rows = 0
         self._app: Application[None] = self._make_app(paint)
 
     # --- what the conversation asks for ----------------------------------------------------------------
@@ -263,16 +264,19 @@ class Terminal:
             self._app._redraw()
 
     def _before_render(self, app: Application[None]) -> None:
-        """Give rows back that are not needed any more: the renderer itself only grows."""
-        screen = app.renderer.last_rendered_screen
-        if screen is None or app.is_done:
-            return
-        size = self._output.get_size()
-        wanted = app.layout.container.preferred_height(size.columns, size.rows).preferred
-        if wanted < screen.height:
+        """Make what stands above and below the input, once; give rows back that are not needed any more.
+
+        The renderer itself only grows.
+        """
+        self._above, self._below = self._make_above(), self._make_below()
+        text = self._input.text
+        rows = text.count("\n") + len(text) // self._columns()
+        rows += sum(fragment[1].count("\n") for fragment in (*self._above, *self._below))
+        if rows < self._rows and app.renderer.last_rendered_screen is not None and not app.is_done:
             held, self._output.held = self._output.held, True
             app.renderer.erase(leave_alternate_screen=False)
             self._output.held = held
+        self._rows = rows
 
     async def _spin(self) -> None:
         while True:
@@ -284,32 +288,18 @@ class Terminal:
 
     def _make_app(self, paint: Paint) -> Application[None]:
         asks = Condition(lambda: self._answer is not None)
-        completes = Condition(lambda: self._input.complete_state is not None and self._answer is None)
         works = Condition(lambda: self._owner.busy)
         control = BufferControl(self._input, search_buffer_control=self._search.control, focus_on_click=False)
-        typing = VSplit(
-            [
-                Window(FormattedTextControl([("class:sign", f"{glyph('pointer')} ")]), width=2, dont_extend_width=True),
-                Window(
-                    control,
-                    wrap_lines=True,
-                    height=Dimension(min=1, max=INPUT_ROWS),
-                    dont_extend_height=True,
-                    get_line_prefix=None,
-                ),
-            ]
+        typing = Window(
+            control,
+            wrap_lines=True,
+            height=Dimension(min=1, max=INPUT_ROWS),
+            dont_extend_height=True,
+            get_line_prefix=_sign,
         )
+        # Few windows: each costs a millisecond whenever something is drawn.
         body = HSplit(
-            [
-                _lines(self._live, wrap=False),
-                ConditionalContainer(_lines(self._choices_text, wrap=True), asks),
-                ConditionalContainer(_lines(self._work_text, wrap=False), works),
-                _lines(self._rule, wrap=False),
-                typing,
-                ConditionalContainer(_lines(self._completions_text, wrap=False), completes),
-                self._search,
-                _lines(self._status_text, wrap=False),
-            ],
+            [_lines(lambda: self._above, wrap=asks), typing, self._search, _lines(lambda: self._below)],
             align=VerticalAlign.TOP,
         )
         app: Application[None] = Application(
@@ -320,30 +310,35 @@ class Terminal:
             color_depth=None if paint.colours else ColorDepth.DEPTH_1_BIT,
             erase_when_done=True,
             before_render=self._before_render,
+            max_render_postpone_time=0.03,
         )
         app.ttimeoutlen = 0.05
         app.timeoutlen = 0.3
         return app
 
-    def _live(self) -> ANSI | str:
-        if self._answer is not None and self._settled:
-            return ""
-        rows = self._output.get_size().rows
-        text = self.transcript.live(max(3, rows - 6 - min(INPUT_ROWS, self._input.document.line_count)))
-        return ANSI(text) if text else ""
+    def _make_above(self) -> StyleAndTextTuples:
+        parts: StyleAndTextTuples = [("", "\n")]
+        if self._answer is None or not self._settled:
+            rows = self._output.get_size().rows
+            text = self.transcript.live(max(3, rows - 6 - min(INPUT_ROWS, self._input.document.line_count)))
+            parts += [*to_formatted_text(ANSI(text)), ("", "\n")] if text else []
+        if self._answer is not None:
+            parts += self._choices_text()
+        elif self._owner.busy:
+            parts += self._work_text()
+        return [*parts, ("class:rule", glyph("line") * self._columns())]
 
-    def _rule(self) -> StyleAndTextTuples:
-        return [("class:rule", glyph("line") * self._columns())]
+    def _make_below(self) -> StyleAndTextTuples:
+        completing = self._answer is None and self._input.complete_state is not None
+        return [*(self._completions_text() if completing else []), *self._status_text()]
 
     def _work_text(self) -> StyleAndTextTuples:
-        if self._answer is not None:
-            return []
         spinner = SPINNER[0 if fancy() else 1]
         seconds = time.monotonic() - self._working_since
         sign = spinner[int(seconds / SPIN) % len(spinner)]
         text = f"{sign} working {seconds:.0f} s {glyph('dot')} Esc interrupts"
         more = f" {glyph('dot')} type to steer" if self._columns() >= 60 else ""
-        return [("class:work", _fit(text + more, self._columns()))]
+        return [("class:work", _fit(text + more, self._columns())), ("", "\n")]
 
     def _choices_text(self) -> StyleAndTextTuples:
         parts: StyleAndTextTuples = []
@@ -354,8 +349,7 @@ class Terminal:
         hint = "arrows or a number, Enter; Esc interrupts"
         if self._input.text:
             hint = f"Enter answers {len(self._choices)} with your words; empty the line to choose"
-        parts.append(("class:hint", f"  {hint}"))
-        return parts
+        return [*parts, ("class:hint", f"  {hint}\n")]
 
     def _completions_text(self) -> StyleAndTextTuples:
         state = self._input.complete_state
@@ -370,7 +364,7 @@ class Terminal:
             style = "class:chosen" if place == index else "class:completion"
             line = _fit(f"  {one.text.ljust(wide)}{one.display_meta_text}", self._columns())
             parts += [(style, line[: wide + 2]), ("class:completion.meta", line[wide + 2 :]), ("", "\n")]
-        return parts[:-1]
+        return parts
 
     def _status_text(self) -> StyleAndTextTuples:
         if self._hint:
@@ -541,7 +535,11 @@ def _size() -> Size:
     return Size(rows=rows or 24, columns=columns or 80)
 
 
-def _lines(text: Callable[[], Any], *, wrap: bool) -> Window:
+def _sign(line: int, wrapped: int) -> StyleAndTextTuples:
+    return [("class:sign", f"{glyph('pointer')} ")] if line == wrapped == 0 else [("", "  ")]
+
+
+def _lines(text: Callable[[], Any], *, wrap: Condition | bool = False) -> Window:
     return Window(FormattedTextControl(text), dont_extend_height=True, wrap_lines=wrap, always_hide_cursor=True)
 
 
