@@ -125,6 +125,7 @@ class Terminal:
         self._above: StyleAndTextTuples = []
         self._below: StyleAndTextTuples = []
         self._rows = 0
+        self._printing = False
         self._app: Application[None] = self._make_app(paint)
 
     # --- what the conversation asks for ----------------------------------------------------------------
@@ -230,26 +231,33 @@ class Terminal:
         return self._output.get_size().columns
 
     def _print(self, text: str) -> None:
-        """Print above the input, and draw the input again, in one piece."""
+        """Print above the input. What is printed in one go, and the input below it, reach the terminal in one piece."""
         output, app = self._output, self._app
         if not app.is_running:
+            output.held = False
             output.write_raw(text.replace("\n", "\r\n"))
             output.flush()
             return
-        output.held = True
-        try:
+        if not self._printing:
+            self._printing = output.held = True
             output.write_raw(SYNC_BEGIN)
             app.renderer.erase(leave_alternate_screen=False)
-            output.write_raw(text.replace("\n", "\r\n"))
-            app._redraw()
-            output.write_raw(SYNC_END)
-        finally:
-            output.held = False
-            output.flush()
+            asyncio.get_running_loop().call_soon(self._draw_printed)
+        output.write_raw(text.replace("\n", "\r\n"))
+
+    def _draw_printed(self) -> None:
+        if self._printing:
+            self._draw()
+
+    def _after_render(self, app: Application[None]) -> None:
+        if self._printing:
+            self._printing = self._output.held = False
+            self._output.write_raw(SYNC_END)
+            self._output.flush()
 
     def _draw_soon(self) -> None:
         """Draw now if nothing was drawn for a moment, else a little later."""
-        if self._redraw_timer is not None or not self._app.is_running:
+        if self._redraw_timer is not None or self._printing or not self._app.is_running:
             return
         wait = self._drawn_at + REDRAW - time.monotonic()
         if wait <= 0:
@@ -310,6 +318,7 @@ class Terminal:
             color_depth=None if paint.colours else ColorDepth.DEPTH_1_BIT,
             erase_when_done=True,
             before_render=self._before_render,
+            after_render=self._after_render,
             max_render_postpone_time=0.03,
         )
         app.ttimeoutlen = 0.05
