@@ -24,7 +24,7 @@ from pegboard._agent.lines import assistant_line, response_line, user_line
 from pegboard._agent.loop import Answer, Limits, Port, TurnEnd, run_turn
 from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
-from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult, window_of
+from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult, check_model, window_of
 from pegboard._agent.showing import Screen, Shown
 from pegboard._agent.side import SessionJournal, kind_of_failure, reminder, saved_text
 from pegboard._agent.side_work import SideWork
@@ -451,12 +451,7 @@ class Session:
 
     def use_model(self, name: str) -> None:
         """Ask another model from the next request on. Raises ModelError where no plugin answers for it."""
-        prefix, colon, rest = name.partition(":")
-        known = self.known_models()
-        if not colon or not rest or prefix not in known:
-            raise ModelError(
-                f"{name!r} is no model of a plugin that is here: say PREFIX:NAME, with one of {', '.join(known) or '-'}"
-            )
+        check_model(name, self.known_models())
         self.model_name = name
         self._prompting.use_model(name)
         self._window = window_of(self._host, name)

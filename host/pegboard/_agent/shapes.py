@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from pegboard._board.watchdog import Watchdog
 from pegboard._dataclass import dataclass
 from pegboard.context import Wanted
 from pegboard.egress import FilterFunction
+from pegboard.errors import ModelError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, LiveCheck, Resolution
 from pegboard.messages import EndReason, Usage
 from pegboard.requests import ModelInfo, Section
@@ -100,3 +101,11 @@ def window_of(host: HostServices, model: str) -> int:
     prefix, _, name = model.partition(":")
     info = host.model_infos().get(prefix)
     return info.windows.get(name, info.context_window) if info is not None else 200_000
+
+
+def check_model(name: str, known: Sequence[str]) -> None:
+    """Look whether some plugin answers for a model; *known* are their prefixes. Raises ModelError."""
+    prefix, colon, rest = name.partition(":")
+    if not colon or not rest or prefix not in known:
+        said = ", ".join(known) or "none"
+        raise ModelError(f"{name!r} is no model of a plugin that is here: say PREFIX:NAME, with one of {said}")
