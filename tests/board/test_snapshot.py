@@ -522,12 +522,16 @@ def test_listings_import_nothing_that_is_known_and_say_the_same(place, monkeypat
     assert place.imported == []
 
 
-def test_a_manifest_that_a_wheel_carries_spares_the_first_import(place):
+def test_a_manifest_that_a_wheel_carries_spares_the_first_import(place, monkeypatch, capsys):
+    from pegboard._cli.plugins import manifest
+
     place.install(PACK)
-    host = place.host()
-    whole = brought(host)
+    whole = brought(place.host())
+    monkeypatch.chdir(place.project)
+    monkeypatch.setenv("PEGBOARD_STATE_DIR", str(place.state))
+    manifest("acme")
     carried = place.site / "acme_pack.pegboard.json"
-    carried.write_text(json.dumps(host.board.to_carry("acme")))
+    carried.write_text(capsys.readouterr().out)
     for _ in range(2):
         shutil.rmtree(place.state)
         assert brought(place.host()) == whole

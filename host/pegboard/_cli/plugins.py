@@ -87,13 +87,12 @@ def manifest(name: NameArgument) -> None:
     Save it as pegboard.json in the pack's folder (NAME.pegboard.json beside a pack of one file) before the wheel is
     built, with the versions of pegboard and pydantic that the pack is for.
     """
-    print_json(_named_host(name).board.to_carry(name))
+    import json
 
-
-def _named_host(name: str) -> Host:
     host = open_host()
     _named(host, name)
-    return host
+    # Not sorted: the order of a schema's keys is what a model is sent.
+    print(json.dumps(host.board.to_carry(name), indent=2, ensure_ascii=False))
 
 
 def _loaded() -> list[PluginRecord]:
