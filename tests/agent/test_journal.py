@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from random_conversations import conversations
 
 from pegboard import hookimpl, tool
-from pegboard._agent.journal import Journal, read_lines, read_records, recover
+from pegboard._agent.journal import Journal, read_lines, read_records, recover, timestamp
 from pegboard._agent.store import open_journal
 from pegboard._agent.validate import check_messages
 from pegboard.errors import SessionLockedError
@@ -120,6 +121,17 @@ def test_a_flag_read_is_written_before_the_next_record(tmp_path):
     assert lines[3]["reads"] == {"a": True}
     assert lines[3]["facts"] == {}
     assert len(list(read_records(tmp_path / "j.jsonl"))) == len(lines)
+
+
+def test_records_have_the_time_at_which_they_were_written(tmp_path, monkeypatch):
+    moments = [0, 7, 999, 1_000, 1_000, 86_400_123, 1_767_225_599_999, 1_767_225_600_000, 5]
+    journal = Journal(tmp_path / "j.jsonl", fsync="off")
+    for moment in moments:
+        monkeypatch.setattr(time, "time_ns", lambda moment=moment: moment * 1_000_000)
+        journal.write(Notice(level="info", text="x"))
+    journal.close()
+    written = [raw["timestamp"] for _, _, _, raw in read_lines(tmp_path / "j.jsonl")]
+    assert written == [timestamp(moment).decode() for moment in moments]
 
 
 def test_what_a_flag_says_cannot_be_taken_for_a_line_of_the_model(tmp_path):

@@ -85,8 +85,8 @@ class Journal:
         self._reads: list[FlagDetails] = []
         self._as_read: dict[str, _Read] = {}
         self._snapshot = FlagSnapshot()
-        self._moment = -1
-        self._time = b""
+        self._moment = self._second = -1
+        self._day_and_second = self._time = b""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -126,7 +126,7 @@ class Journal:
         self.seq = seq = self.seq + 1
         moment = time.time_ns() // 1_000_000
         if moment != self._moment:
-            self._moment, self._time = moment, timestamp(moment)
+            self._set_time(moment)
         line = b'{"seq":%d,"timestamp":"%b",%b%b}\n' % (seq, self._time, head, fields)
         size = len(line)
         try:
@@ -143,6 +143,13 @@ class Journal:
             self.sync()
         if self._told is not None and self._observed(name):
             self._told(kind.model_validate_json(line))
+
+    def _set_time(self, moment: int) -> None:
+        """Take another time: where records are a millisecond apart, most of each is that of the one before."""
+        second, part = divmod(moment, 1000)
+        if second != self._second:
+            self._second, self._day_and_second = second, timestamp(moment)[:-4]
+        self._moment, self._time = moment, b"%b%03dZ" % (self._day_and_second, part)
 
     def _observed(self, kind: str) -> bool:
         wanted = self._wants.get(kind)

@@ -588,18 +588,21 @@ class Dispatcher:
         dog.count += 1
         ns = sheet.ns
         first = len(ns)
+        # Most hooks have two arguments, and a call without a star is made by the interpreter itself: 0.2 µs less each.
+        two = len(args) == 2
+        one, other = args if two else (None, None)
         began = clock = perf_counter_ns()
         for place, (impl, ctx) in enumerate(bound):
             dog.running = impl
             try:
                 if impl.plain:
                     dog.limit = impl.limit  # type: ignore[assignment]  # plain: no function
-                    answer = impl.call(*args, ctx)
+                    answer = impl.call(one, other, ctx) if two else impl.call(*args, ctx)
                     if answer is not None:
                         answers[place] = answer
                 elif impl.stepped and (round_ is None or not round_.waits):
                     dog.limit = impl.limit  # type: ignore[assignment]  # stepped: no function either
-                    coroutine = impl.call(*args, ctx)
+                    coroutine = impl.call(one, other, ctx) if two else impl.call(*args, ctx)
                     try:
                         waits_for = coroutine.send(None)
                     except StopIteration as end:
@@ -622,9 +625,10 @@ class Dispatcher:
             self._refuse_late(bound, ns[first:], answers)
         if round_ is not None and round_.waits:
             await round_.finish()
-        for place, answer in enumerate(answers):
-            if answer is not None:
-                answers[place] = self._checked(sheet, bound[place][0], answer)
+        if answers.count(None) < len(answers):
+            for place, answer in enumerate(answers):
+                if answer is not None:
+                    answers[place] = self._checked(sheet, bound[place][0], answer)
         if self._failures:
             for place, (impl, _) in enumerate(bound):
                 if not isinstance(answers[place], Failure):
