@@ -449,11 +449,12 @@ def decided(flag: Flag, votes: Iterable[FlagVote]) -> FlagDetails:
 class FlagSnapshot:
     """The value of every flag for one session. `id` is a hash of the content, so equal snapshots are one."""
 
-    __slots__ = ("_id", "details")
+    __slots__ = ("_id", "_voted", "details")
 
     def __init__(self, details: Mapping[str, FlagDetails] | None = None) -> None:
         self.details: Mapping[str, FlagDetails] = MappingProxyType(dict(details or {}))
         self._id = ""
+        self._voted: bool | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, FlagValue]) -> FlagSnapshot:
@@ -472,6 +473,13 @@ class FlagSnapshot:
     def values(self) -> dict[str, FlagValue]:
         """All values by name."""
         return {name: one.value for name, one in self.details.items()}
+
+    @property
+    def voted(self) -> bool:
+        """Whether somebody voted on any flag: what hooks are told with every event, so it is found out once."""
+        if self._voted is None:
+            self._voted = bool(self.facts)
+        return self._voted
 
     @property
     def facts(self) -> dict[str, tuple[str, str, str, str]]:

@@ -55,7 +55,7 @@ def common(ctx: Ctx, *, mode: bool = True, prompt: bool = True) -> dict[str, Any
         "permission_mode": ctx.mode if mode else None,
         "agent_id": ctx.agent_id or None,
         # Only where somebody has set a flag: else a payload has just what the contract knows.
-        "flags_snapshot": ctx.flags.snapshot_id if ctx.flags.snapshot.facts else None,
+        "flags_snapshot": ctx.flags.snapshot_id if ctx.flags.snapshot.voted else None,
     }
 
 
