@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tomli
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -86,6 +86,7 @@ SOME_FLAGS = FlagView(FlagSnapshot({"a": FlagDetails("a", True, layer=FlagLayer.
     prompt=st.sampled_from(["", "p"]),
     flags=st.sampled_from([NO_FLAGS, SOME_FLAGS]),
 )
+@settings(deadline=None)
 def test_what_is_put_together_as_values_is_what_its_model_would_send(
     name: str, tool_input: Any, response: Any, prompt: str, flags: FlagView
 ) -> None:
