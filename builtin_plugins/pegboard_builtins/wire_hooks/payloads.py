@@ -33,7 +33,7 @@ ERROR_LIMIT = 10_000
 
 
 def _of_call(event: str, call: ToolCall, ctx: Ctx, facts: dict[str, Any]) -> inputs.Given:
-    """Return an event about a call: what a model of it would send, without the 20 µs that it takes to make one.
+    """Return an event about a call: what its model would send, without making one for each call.
 
     `test_wire_schemas` holds the two against each other.
     """

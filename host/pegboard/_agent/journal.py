@@ -160,11 +160,12 @@ class Journal:
     def _write_reads(self) -> None:
         read: dict[str, _Read] = {}
         as_read = self._as_read
-        for one in self._reads:
+        reads = self._reads[:]
+        del self._reads[: len(reads)]  # not all of it: a thread may have read another flag meanwhile
+        for one in reads:
             name = one.name
             known = as_read.get(name)
             read[name] = known if known is not None and known[0] is one else self._encode_read(one)
-        self._reads.clear()
         _, values, facts = zip(*read.values(), strict=True)
         parts = (self._snapshot.id.encode(), b",".join(values), b",".join(filter(None, facts)))
         self.append(FlagReads, _apart("flags", b',"snapshot":"%b","reads":{%b},"facts":{%b}' % parts))
