@@ -753,7 +753,7 @@ class Session:
         elif self.screen.on:
             self.screen.event(event)
 
-    # --- what plugins may ask for (context.Services, dispatch.Surroundings) ----------------------------
+    # --- what plugins may ask for (context.Services, and a dispatcher) ---------------------------------
 
     def write(self, record: Record) -> None:
         """Write a record to the journal."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from time import perf_counter_ns
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic_core import from_json, to_json
 
@@ -29,6 +29,7 @@ from pegboard._board.outcomes import (
 from pegboard._board.plan import Impl, Plan, seconds_of
 from pegboard._board.registry import Board, describe
 from pegboard._board.sheet import Sheet
+from pegboard._board.surroundings import Surroundings
 from pegboard._board.turnout import Bound, Turnout
 from pegboard._board.waiting import GRACE, LateError, go_on, start_task, until_each_deadline
 from pegboard._board.watchdog import OverrunError, Watchdog
@@ -60,18 +61,6 @@ from pegboard.requests import (
 FAILURES_IN_A_ROW = 3
 SLOW_NS = 1_000_000
 """Only after a dispatch of a millisecond is it worth a look whether one of them alone was over its deadline."""
-
-
-class Surroundings(Protocol):
-    """What a dispatcher needs of its session."""
-
-    def write(self, record: Record) -> None: ...
-    def put(self, kind: type[Record], facts: dict[str, Any]) -> None: ...
-    def notice(self, plugin: str, text: str, level: str) -> None: ...
-    def ctx(self, plugin: str) -> Ctx: ...
-    def problems(self, call: ToolCall) -> str: ...
-    def prepare(self, call: ToolCall) -> ToolCall: ...
-    def known_models(self) -> Iterable[str]: ...
 
 
 class Dispatcher:
