@@ -88,11 +88,15 @@ def _whole(effort: Effort, prose: str, code: str) -> Table:
 
 
 def _pieces(effort: Effort, prose: str) -> Table:
-    matcher = _matcher(10_000)
     text = prose[: effort.pick(100_000, 20_000)]
-    _run_pieces(matcher, text[:4_000])
-    times, held = _run_pieces(matcher, text)
-    times.sort()
+    passes: list[list[float]] = []
+    held: list[float] = []
+    for _ in range(effort.pick(5, 2)):
+        matcher = _matcher(10_000)  # a new one each time: what it remembers of words is a part of what a piece costs
+        _run_pieces(matcher, text[:4_000])
+        taken, held = _run_pieces(matcher, text)
+        passes.append(taken)
+    times = sorted(map(min, zip(*passes, strict=True)))
     held.sort()
 
     def at(values: Sequence[float], share: float) -> float:
@@ -106,6 +110,7 @@ def _pieces(effort: Effort, prose: str) -> Table:
             Row("held back, median", at(held, 0.5), "characters"),
             Row("held back, 99 of 100", at(held, 0.99), "characters", reach=HELD),
         ],
+        ["each piece as it was in the quickest of several passes, so that others on the machine do not count"],
     )
 
 

@@ -23,7 +23,25 @@ WORDS = """
 PIECES = [
     *WORDS.split(),
     *(" ", "  ", "\n", "\t", ", ", "\u200b", "\u0301", "\u00a0", "=\n", "-\n", "\x1b[", "\x1b[0m", '" + "', "' '"),
-    *("6e 6f", "6e 6f 76 61", " prime"),
+    *("6e 6f", "6e 6f 76 61", " prime", "6e-6f-76", "-76-61", "ø", "ᴀ", "q"),
+    *(
+        "\x1b",
+        "[",
+        "]",
+        "\x07",
+        "\x1b(B",
+        "(B",
+        "\x9b",
+        "1m",
+        "[1m",
+        "\\e",
+        "\\033",
+        "\\x1b",
+        "%1b",
+        "&#27;",
+        "\\u001b",
+    ),
+    *("\r", "\r\n", "= ", "=\r", "0;t", "\x1b]0;", "\\x1b]", "\\007"),
     base64.b64encode(b"Nova").decode(),
     base64.b64encode(b"a Blue Heron b").decode(),
     base64.b64encode(base64.b64encode(b"Nova Prime")).decode(),
@@ -57,6 +75,11 @@ def check(matcher: Matcher, text: str, pieces: list[str]) -> None:
 @example("blue &#104;e&#114;on lake", [3, 9, 20])
 @example("6e 6f 76 61 after", [3, 4, 5, 12])
 @example("Mowgli-Wa\u200brn", [2, 8, 10])
+@example("Zor\\033[1mblaxia", [8, 9, 10])
+@example("Zor=\r\nblaxia", [5])
+@example(" \x1b[1mnova\x1b[0m", [6, 7])
+@example("\\n\u200bnova", [3, 4])
+@example("n\x1b[\x1b[0m' 'Nova", [4, 8, 12])
 def test_a_stream_shows_what_the_whole_text_would_show(text, places):
     check(NORMAL, text, pieces_of(text, places))
 

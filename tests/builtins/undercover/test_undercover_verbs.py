@@ -336,13 +336,14 @@ choices = ["off", "shadow", "warn", "enforce"]
 def hooked(type_, tmp_path):
     """A session in which declared hooks, flags and rules say names too, and a hook gives it a title."""
     said = {"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "sessionTitle": "The Qorvantix move"}}
-    refusal = "echo 'not at velmora drift' >&2; exit 2"
+    (tmp_path / "titles.sh").write_text(f"echo {shlex.quote(json.dumps(said))}\n")
+    (tmp_path / "guards.sh").write_text("echo 'not at velmora drift' >&2; exit 2\n")
     lines = [
         f'[undercover]\nnames = "file:{type_.names}"',
         "[[hooks.prompt-submit]]\n[[hooks.prompt-submit.hooks]]\nid = 'titles'\ntype = 'command'",
-        f"command = {json.dumps('echo ' + shlex.quote(json.dumps(said)))}",
+        f"command = {json.dumps(f'sh {tmp_path}/titles.sh')}",
         "[[hooks.pre-tool]]\nmatcher = 'Bash'\n[[hooks.pre-tool.hooks]]\nid = 'qorvantix-guard'\ntype = 'command'",
-        f"command = {json.dumps(refusal)}",
+        f"command = {json.dumps(f'sh {tmp_path}/guards.sh')}",
         '[permissions]\nallow = ["Bash"]\ndeny = ["Bash(echo velmora drift*)"]',
         '[permissions.ramps]\n"Bash(echo velmora drift*)" = "house.no-drift"',
         '[flags.values]\n"shop.colour" = "Qorvantix"' if False else "",

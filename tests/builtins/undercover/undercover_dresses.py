@@ -204,6 +204,22 @@ def ansi(name: str, rnd: random.Random) -> str:
     return f"\x1b[1;31m{name[:at]}\x1b[0m\x1b[32m{name[at:]}\x1b[0m"
 
 
+def linked(name: str, rnd: random.Random) -> str:
+    """A terminal's link and title around parts of it."""
+    at = rnd.randint(1, len(name) - 1)
+    return f"\x1b]8;;https://example.com\x1b\\{name[:at]}\x1b]0;a title\x07{name[at:]}\x1b(B\x1b[m"
+
+
+def ansi_written(name: str, rnd: random.Random) -> str:
+    at = rnd.randint(1, len(name) - 1)
+    return rnd.choice(("\\033[1m", "\\e[31m", "\\x1b[0m", "\\u001b[7m")).join((name[:at], name[at:]))
+
+
+def varied(name: str, rnd: random.Random) -> str:
+    """Strokes and hooks, which are no marks of their own."""
+    return "".join({"o": "ø", "l": "ł", "d": "đ", "k": "ƙ", "b": "ɓ"}.get(one, one) for one in name)
+
+
 def accents(name: str, rnd: random.Random) -> str:
     return unicodedata.normalize("NFC", "".join(one + ("\u0301" if one in "aeiou" else "") for one in name))
 
@@ -315,6 +331,7 @@ NORMAL: dict[str, Dress] = {
     "hexadecimal, upper case": hexed(upper=True),
     "hexadecimal with blanks": hexed(" "),
     "hexadecimal with colons": hexed(":"),
+    "hexadecimal with hyphens": hexed("-"),
     "hexadecimal list": hexed(", ", "0x"),
     "hexadecimal of UTF-16": hex_utf16,
     "percent, whole": percent(1.0),
@@ -331,9 +348,13 @@ NORMAL: dict[str, Dress] = {
     "octal": escaped("\\{:03o}"),
     "quoted-printable": qp,
     "quoted-printable, soft break": qp_soft,
+    "quoted-printable, soft break with CR": lambda name, rnd: qp_soft(name, rnd).replace("=\n", "= \r\n"),
     "quoted-printable, real": qp_real,
     "UTF-16 as text": utf16_text,
     "terminal colours": ansi,
+    "terminal colours as escapes": ansi_written,
+    "terminal links and titles": linked,
+    "letters with strokes": varied,
     "in a path": within_path,
     "in a URL": within_url,
     "in an e-mail address": within_email,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from pegboard_builtins.undercover.engine import Matcher, read_names
 
 CANARIES = ("Qorvantix", "Velmora Drift", "zanthique-db-4.corp.example")
 """Names that occur nowhere else: whatever holds one has leaked."""
@@ -18,6 +21,16 @@ def leaks_in(text: str) -> list[str]:
     """Return the canaries in a text, in any case and with any separator."""
     plain = "".join(one for one in text.lower() if one.isalnum())
     return [name for name in CANARIES if "".join(one for one in name.lower() if one.isalnum()) in plain]
+
+
+def all_leaks_in(text: str) -> list[str]:
+    """Return the canaries in a text, plain or in any dress that the engine sees through."""
+    return leaks_in(text) or sorted({hit.name.text for hit in _strict().find(text)})
+
+
+@lru_cache(maxsize=1)
+def _strict() -> Matcher:
+    return Matcher(read_names("\n".join(CANARIES), key=b"canaries"), strict=True)
 
 
 def write_list(folder: Path, names: tuple[str, ...] = CANARIES) -> Path:

@@ -6,6 +6,7 @@ can be taken in blocks, and two texts that look alike have the same one.
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from functools import lru_cache
@@ -19,8 +20,8 @@ _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5\u034f")
 _NAMED = re.compile(
     r"(?:REGIONAL INDICATOR SYMBOL|(?:NEGATIVE |CROSSED )*(?:SQUARED|CIRCLED)(?: LATIN CAPITAL)?) LETTER ([A-Z])"
 )
+_VARIETY = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z]) WITH .+|LATIN LETTER SMALL CAPITAL ([A-Z])")
 _INVISIBLE = frozenset({"Cf", "Mn", "Me", "Cc"})
-_NON_ASCII = re.compile("[^\x00-\x7f]+")
 
 ASCII_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _TABLE = bytes(
@@ -37,9 +38,7 @@ OTHER_READINGS = {"ſ": "f", "ϲ": "c", "Ϲ": "C", "ͺ": "i", "\u1fbe": "i"}
 
 def skeleton(text: str) -> bytes:
     """Return the letters of a text as UTF-8: lower case, look-alikes as one, and nothing else."""
-    if not text.isascii():
-        text = _NON_ASCII.sub(_letters_of, text)
-    return fold_bytes(text.encode())
+    return fold_bytes(text.encode() if text.isascii() else text.encode("ascii", _handler()))
 
 
 def fold_bytes(raw: bytes) -> bytes:
@@ -47,8 +46,16 @@ def fold_bytes(raw: bytes) -> bytes:
     return raw.translate(_TABLE, _DELETED).replace(b"m", b"rn").replace(b"w", b"vv")
 
 
-def _letters_of(run: re.Match[str]) -> str:
-    return "".join(map(letters, run[0]))
+@lru_cache(maxsize=1)
+def _handler() -> str:
+    """Return the name of what the encoder asks about rows of letters beyond ASCII: it finds them faster than we can."""
+    codecs.register_error("pegboard.undercover.letters", _letters_of)
+    return "pegboard.undercover.letters"
+
+
+def _letters_of(row: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(row, UnicodeEncodeError)
+    return "".join(map(letters, row.object[row.start : row.end])).encode(), row.end
 
 
 @lru_cache(maxsize=16_384)
@@ -71,7 +78,13 @@ def letters(character: str) -> str:
 
 
 def _look(character: str) -> str:
-    return character if character.isascii() else _look_alikes().get(character, character)
+    return character if character.isascii() else _look_alikes().get(character) or _plain_one(character)
+
+
+def _plain_one(character: str) -> str:
+    """Return the letter that another is a variety of by its Unicode name: strokes, hooks, small capitals."""
+    found = _VARIETY.fullmatch(unicodedata.name(character, ""))
+    return (found[1] or found[2]).lower() if found else character
 
 
 @lru_cache(maxsize=1)

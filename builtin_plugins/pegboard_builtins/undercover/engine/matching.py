@@ -31,10 +31,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What is known of a text so far: its hits, and the place from which on everything is open."""
+    """What is known of a text so far: its hits, the place from which on everything is open, and what readings took out.
+
+    A reading takes out colours, soft line ends and, in strict mode, tags.
+    """
 
     hits: tuple[Hit, ...]
     open_from: int
+    removed: tuple[tuple[int, int], ...] = ()
 
 
 class Matcher:
@@ -86,27 +90,30 @@ class Matcher:
         depth = self.depth if depth is None else depth
         hits: list[Hit] = []
         open_from = len(text)
+        removed: list[tuple[int, int]] = []
         for view in views_of(text, strict=self.strict, depth=depth):
             bones = skeleton(view.text)
             how = "plain" if view.parent is None else "decoded"
-            for hit, certain in self._plain(view.text, bones, final=final):
+            found = self._automaton.find(bones)
+            for hit, certain in self._plain(view.text, found, final=final) if found else ():
                 start, end = view.origin(hit.start, hit.end)
                 if certain:
                     hits.append(Hit(start, end, hit.name, hit.how if hit.how != "plain" else how))
                 else:
                     open_from = min(open_from, start)
             if not final:
-                open_from = min(open_from, self._open(view, bones, open_from))
+                removed.extend(view.removed())
+                known = view.finished()
+                if len(known) < len(view.text):
+                    bones = skeleton(known)
+                    open_from = min(open_from, view.origin(len(known), len(view.text))[0])
+                open_from = min(open_from, self._open(view, known, bones, open_from))
             if view.depth < depth:
-                hits += self._in_runs(view, depth - view.depth - 1)
-        return Scan(tuple(_in_order(hits)) if hits else (), open_from)
+                hits.extend(self._in_runs(view, depth - view.depth - 1))
+        return Scan(tuple(_in_order(hits)) if hits else (), open_from, tuple(removed))
 
-    def _plain(self, text: str, bones: bytes, *, final: bool) -> Iterator[tuple[Hit, bool]]:
+    def _plain(self, text: str, found: Sequence[tuple[int, int, int]], *, final: bool) -> Iterator[tuple[Hit, bool]]:
         """Go through the names in one reading; with False where a name's end is still open."""
-        assert self._automaton is not None
-        found = self._automaton.find(bones)
-        if not found:
-            return
         places = Places(text)
         for number, start, end in found:
             pattern = self._patterns[number]
@@ -139,13 +146,12 @@ class Matcher:
 
     # --- what may still become a name ---------------------------------------------------------------
 
-    def _open(self, view: View, bones: bytes, nowhere: int) -> int:
+    def _open(self, view: View, text: str, bones: bytes, nowhere: int) -> int:
         """Return where the longest end of a reading begins that may still become a name."""
-        text = view.text
-        beginnings = self._known_beginnings()
+        find = self._known_beginnings().get
         places: list[int] = []
         for size in range(min(len(bones), self.longest), 0, -1):
-            known = beginnings.get(bones[-size:])
+            known = find(bones[-size:])
             if known is None:
                 continue
             places = places or _last_places(text, size + 1)

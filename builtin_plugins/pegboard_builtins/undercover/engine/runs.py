@@ -29,7 +29,19 @@ _ENCODED = re.compile(
     rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*|=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*|\r?\n)"
     rb"|\\(?:x[0-9A-Fa-f]{2}|[uU]\{?[0-9A-Fa-f]{2,8}\}?|[0-3]?[0-7]{2})|&[#A-Za-z][0-9A-Za-z]{1,8};"
 )
-_SPACED = re.compile(rb"[0-9A-Fa-f]{2}(?:[ :,]|, )(?:0x)?[0-9A-Fa-f]{2}[ :,]")
+_KINDS = bytes(
+    ord("h") if chr(code) in "0123456789abcdefABCDEF" else code if chr(code) in " :,-x" else ord(".")
+    for code in range(256)
+)
+_PAIRED = tuple(
+    b"hh%bhh%bh".replace(b"%b", between).replace(b"h" + between + b"hh", b"h" + between + prefix + b"hh", 1)
+    for between in (b" ", b":", b",", b"-", b", ")
+    for prefix in (b"", b"hx")
+)
+"""A pair, what stands between, a second pair or one with `0x` before it, the same between, and a third one's first."""
+_RUN_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
+_ROWS = bytes(code if code in _RUN_LETTERS else ord(" ") for code in range(256))
+_SHORTEST = 5
 _LONG = 16
 _FEW = 4
 _REMEMBERED = 100_000
@@ -46,8 +58,15 @@ class Innocent:
         self._known: tuple[set[bytes], set[bytes]] = (set(), set())
 
     def unknown(self, tokens: Iterable[bytes], *, deeper: bool) -> list[bytes]:
-        """Return those tokens of which it is not known, each once."""
-        return [*set(tokens).difference(self._known[deeper])]
+        """Return those tokens of which it is not known, each once; those that are too short hold none."""
+        known = self._known[deeper]
+        unknown = set(tokens).difference(known)
+        if not unknown:
+            return []
+        short = {token for token in unknown if len(token) < _SHORTEST}
+        if len(known) <= _REMEMBERED:
+            known |= short
+        return [*(unknown - short)]
 
     def add(self, tokens: Iterable[bytes], *, deeper: bool) -> None:
         """Remember that they hold none."""
@@ -63,19 +82,45 @@ def readings(text: str, may: May, innocent: Innocent, *, deeper: bool) -> Iterat
     Only runs that may hold a name are read; *may* is asked about many of them at once.
     """
     raw = text.encode("utf-8", "replace")
-    tokens = RUN_BYTES.findall(raw)
-    unknown = innocent.unknown(tokens, deeper=deeper)
+    unknown = innocent.unknown(raw.translate(_ROWS).split(), deeper=deeper)
+    lines = _line_ends(raw) if b"\n" in raw else set()
+    paired = may_hold_pairs(raw)
+    if not unknown and not lines and not paired:
+        return iter(())  # nearly always
+    return _readings(text, may, innocent, unknown, lines, paired=paired, deeper=deeper)
+
+
+def _line_ends(raw: bytes) -> set[str]:
+    """Return the long runs that end a line, with that end."""
+    found: set[str] = set()
+    for line in raw.split(b"\n")[:-1]:
+        bare = line.removesuffix(b"\r")
+        at = len(bare.rstrip(_RUN_LETTERS))
+        if len(bare) - at >= _LONG:
+            found.add((line[at:] + b"\n").decode())
+    return found
+
+
+def _readings(
+    text: str,
+    may: May,
+    innocent: Innocent,
+    unknown: list[bytes],
+    lines: set[str],
+    *,
+    paired: bool,
+    deeper: bool,
+) -> Iterator[tuple[int, int, str]]:
     if unknown:
         guilty = set(_narrow(unknown, may, deeper=deeper))
         innocent.add(guilty.symmetric_difference(unknown) if guilty else unknown, deeper=deeper)
         for match in RUN.finditer(text) if guilty else ():
             if match[1].encode() in guilty:
                 yield from _texts(match.start(), match.end(), run_readings(match[1].encode()))
-    long = [token for token in tokens if len(token) >= _LONG]
-    if any(token + b"\n" in raw or token + b"\r\n" in raw for token in long):
-        for start, end, run in wrapped_runs(text):
+    if lines:
+        for start, end, run in wrapped_runs(text, lines):
             yield from _texts(start, end, run_readings(run))
-    if _SPACED.search(raw):
+    if paired:
         yield from _of_pairs(text, may, deeper=deeper)
 
 
@@ -103,6 +148,12 @@ def _narrow(tokens: Sequence[bytes], may: May, *, deeper: bool) -> Iterator[byte
     middle = len(tokens) // 2
     yield from _narrow(tokens[:middle], may, deeper=deeper)
     yield from _narrow(tokens[middle:], may, deeper=deeper)
+
+
+def may_hold_pairs(raw: bytes) -> bool:
+    """Whether there are pairs of digits with something between them: `6e 6f`, `6e:6f`, `0x6e, 0x6f`."""
+    kinds = raw.translate(_KINDS)
+    return any(one in kinds for one in _PAIRED)
 
 
 def suspicious(tokens: Sequence[bytes], may: May, *, deeper: bool) -> bool:
@@ -138,7 +189,7 @@ def _suspicious_within(raw: bytes, may: May) -> bool:
     plain = _ENCODED.sub(_decoded, raw)
     if plain != raw and may(fold_bytes(_MULTIBYTE.sub(_letters_of, plain))):
         return True
-    return bool(_SPACED.search(raw)) or suspicious(RUN_BYTES.findall(raw), may, deeper=False)
+    return may_hold_pairs(raw) or suspicious(RUN_BYTES.findall(raw), may, deeper=False)
 
 
 def _decoded(match: re.Match[bytes]) -> bytes:

@@ -6,27 +6,28 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
-from .letters import OTHER_READINGS
+from .letters import OTHER_READINGS, is_invisible
 from .matching import Hit, masked, merged
-from .views import PAIRS, TAG, WRAPPED
+from .views import PAIRS, TAG, UNFINISHED, WRAPPED
 
 if TYPE_CHECKING:
-    from .matching import Matcher
+    from .matching import Matcher, Scan
 
 _RUN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-%\\&#;{}" + "".join(OTHER_READINGS)
 """Escapes and runs consist of these; no place within a row of them is where the text may be parted."""
-_HEX_TAIL = re.compile(r"(?:(?<![0-9A-Za-z])(?:0x)?[0-9A-Fa-f]{2}(?:[ :,]|,[ ])?)+(?:0x?[0-9A-Fa-f]?|[0-9A-Fa-f])?\Z")
-_ANSI_TAIL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*)?\Z")
+_HEX_TAIL = re.compile(r"(?:(?<![0-9A-Za-z])(?:0x)?[0-9A-Fa-f]{2}(?:[ :,-]|,[ ])?)+(?:0x?[0-9A-Fa-f]?|[0-9A-Fa-f])?\Z")
 _LINES_TAIL = re.compile(
     r"(?<![A-Za-z0-9+/_=-])(?:[A-Za-z0-9+/_-]{16,}\r?\n[ \t>]*)*"
     r"[A-Za-z0-9+/_-]{16,}(?:\r?\n?[ \t>]*[A-Za-z0-9+/_=-]*)?\Z"
 )
 _TAG_TAIL = re.compile(r"<[^<>]{0,82}\Z")
-_HEX = "0123456789abcdefABCDEFx :,"
+_HEX = "0123456789abcdefABCDEFx :,-"
 _LINES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-\r\n\t >"
+FEWEST_PAIRED, FEWEST_WRAPPED = 8, 16
+"""Characters that pairs of digits, and the first line of a wrapped run, have at least."""
 _LONG = 2_048
 """From so many held characters on, small pieces are not looked at one by one: holding is always safe."""
-_LOOK_BACK = 256
+_LOOK_BACK, _FAR_BACK = 256, 600
 
 
 class Stream:
@@ -75,36 +76,44 @@ class Stream:
             if len(known) <= before:
                 return ""
             scan = self._matcher.scan(known, final=False)
-            limit = max(before, self._limit(text, min(scan.open_from, len(known)), scan.hits))
-        inside = [hit for hit in scan.hits if hit.start >= before and hit.end <= limit]
-        self.hits += [
-            Hit(hit.start - before + self._given, hit.end - before + self._given, hit.name, hit.how) for hit in inside
-        ]
+            limit = max(before, self._limit(text, min(scan.open_from, len(known)), scan))
         shown = text[before:limit]
-        if inside:
-            shown = masked(shown, [Hit(hit.start - before, hit.end - before, hit.name) for hit in inside], self._mask)
+        if scan.hits:
+            shown = self._hidden(shown, scan.hits, before, limit)
         self._given += limit - before
         self._held = text[limit:]
         self._context = _context(text, limit)
         return shown
 
-    def _limit(self, text: str, limit: int, hits: tuple[Hit, ...]) -> int:
+    def _hidden(self, shown: str, hits: tuple[Hit, ...], before: int, limit: int) -> str:
+        """Return what is shown with its names masked; *before* is where it begins in what was looked at."""
+        inside = [hit for hit in hits if hit.start >= before and hit.end <= limit]
+        away = self._given - before
+        self.hits += [Hit(hit.start + away, hit.end + away, hit.name, hit.how) for hit in inside]
+        return masked(shown, [Hit(hit.start - before, hit.end - before, hit.name) for hit in inside], self._mask)
+
+    def _limit(self, text: str, limit: int, scan: Scan) -> int:
         """Return the place up to which nothing can change any more, whatever follows."""
-        if limit >= len(text) and not hits:
+        if limit >= len(text) and not scan.hits and not scan.removed:
             return limit
         strict = self._matcher.strict
-        ranges = merged(hits)
-        for pattern, first in (
-            (PAIRS, len(text[:limit].rstrip(_HEX))),
-            (WRAPPED, len(text[:limit].rstrip(_LINES))),
-            (TAG, max(0, limit - _LOOK_BACK) if strict else len(text)),
+        ranges = merged(scan.hits)
+        head = text[:limit]
+        for pattern, first, fewest in (
+            (PAIRS, len(head.rstrip(_HEX)), FEWEST_PAIRED),
+            (WRAPPED, len(head.rstrip(_LINES)) if "\n" in text else len(text), FEWEST_WRAPPED),
+            (TAG, max(0, limit - _LOOK_BACK) if strict else len(text), 1),
         ):
-            ranges += [match.span() for match in pattern.finditer(text, first)]
+            if first < limit and first + fewest <= len(text):
+                ranges += [match.span() for match in pattern.finditer(text, first)]
         while True:
             start = _row_start(text, limit)
             for first, last in ranges:
                 if first < start < last:
                     start = first
+            for first, last in scan.removed:  # its last letter would stand before what follows as a neighbour
+                if first < start <= last:
+                    start = _row_before(text, first)
             if start == limit:
                 return limit
             limit = start
@@ -112,24 +121,36 @@ class Stream:
 
 def _row_start(text: str, at: int) -> int:
     """Return the beginning of the row of escapes and runs in which *at* stands; *at* itself if it stands in none."""
-    if not 0 < at < len(text) or text[at] not in _RUN or text[at - 1] not in _RUN:
+    if not 0 < at < len(text) or (text[at] not in _RUN and not is_invisible(text[at - 1])):
         return at
-    return len(text[:at].rstrip(_RUN))
+    return _row_before(text, at)
+
+
+def _row_before(text: str, at: int) -> int:
+    """Return the beginning of the row that ends before *at*; what shows nothing parts no row."""
+    before = at
+    while before and is_invisible(text[before - 1]):
+        before -= 1
+    return len(text[:before].rstrip(_RUN)) if before and text[before - 1] in _RUN else at
 
 
 def _open_row(text: str, *, strict: bool) -> int:
     """Return where the row begins that the end of a text stands in, and so may still go on."""
     start = len(text.rstrip(_RUN))
-    tails = [(_HEX_TAIL, len(text.rstrip(_HEX))), (_LINES_TAIL, len(text.rstrip(_LINES)))]
+    tails = [(_HEX_TAIL, len(text.rstrip(_HEX)), 1), (_LINES_TAIL, len(text.rstrip(_LINES)), FEWEST_WRAPPED)]
     if strict:
-        tails.append((_TAG_TAIL, max(0, len(text) - _LOOK_BACK)))
-    for pattern, tail in tails:
-        found = pattern.search(text, tail)
+        tails.append((_TAG_TAIL, max(0, len(text) - _LOOK_BACK), 1))
+    for pattern, tail, fewest in tails:
+        found = pattern.search(text, tail) if tail + fewest <= len(text) else None
         if found is not None:
             start = min(start, found.start())
+    bare = text.rstrip(" \t\r")
+    if bare.endswith("="):  # a soft line end that has only begun
+        start = min(start, len(bare) - 1)
+    coloured = "\x1b" in text or "\x9b" in text
     while True:
         earlier = _row_start(text, start)
-        found = _ANSI_TAIL.search(text, max(0, earlier - _LOOK_BACK), earlier)
+        found = UNFINISHED.search(text, max(0, earlier - _FAR_BACK), earlier) if coloured else None
         if found is not None:
             earlier = found.start()
         if earlier == start:
@@ -139,8 +160,6 @@ def _open_row(text: str, *, strict: bool) -> int:
 
 def _context(text: str, limit: int) -> str:
     """Return what must be remembered of what was shown: the last visible character before *limit*."""
-    from .letters import is_invisible
-
     at = limit - 1
     if at >= 0 and text[at].isascii() and text[at].isprintable():
         return text[at]

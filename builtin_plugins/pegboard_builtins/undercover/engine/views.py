@@ -6,7 +6,7 @@ import codecs
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -36,6 +36,20 @@ class View:
             start, end = view._back(start)[0], view._back(end - 1)[1] if end > start else view._back(start)[0]
             view = view.parent
         return start, end
+
+    def finished(self) -> str:
+        """Return this reading without half a terminal's escape at its end."""
+        if self.parent is None or ("\x1b" not in self.text and "\x9b" not in self.text):
+            return self.text
+        found = UNFINISHED.search(self.text, max(0, len(self.text) - 600))
+        return self.text if found is None else self.text[: found.start()]
+
+    def removed(self) -> Iterator[tuple[int, int]]:
+        """Go through the places in the first text of all of what this reading takes out without a trace."""
+        if self.parent is not None:
+            for start, end, first, last in zip(self.starts, self.ends, self.froms, self.tos, strict=True):
+                if start == end:
+                    yield self.parent.origin(first, last)
 
     def _back(self, at: int) -> tuple[int, int]:
         number = bisect_right(self.starts, at) - 1
@@ -80,12 +94,14 @@ def _read(view: View, pattern: re.Pattern[str], reader: Reader) -> View | None:
     """Return the view in which each match is replaced by what *reader* makes of it; None if nothing is."""
     text = view.text
     found: list[str] = []
-    made = View("", view, depth=view.depth + 1)
+    made: View | None = None
     at = size = 0
     for match in pattern.finditer(text):
         new = reader(match)
         if new is None:
             continue
+        if made is None:
+            made = View("", view, depth=view.depth + 1)
         start, end = match.span()
         found += (text[at:start], new)
         size += start - at
@@ -95,7 +111,7 @@ def _read(view: View, pattern: re.Pattern[str], reader: Reader) -> View | None:
         made.froms.append(start)
         made.tos.append(end)
         at = end
-    if not at:
+    if made is None:
         return None
     found.append(text[at:])
     made.text = "".join(found)
@@ -111,18 +127,21 @@ ESCAPE = re.compile(
       | \\u(?P<high>[dD][89abAB][0-9A-Fa-f]{2})\\u(?P<low>[dD][c-fC-F][0-9A-Fa-f]{2})
       | \\(?:u(?P<four>[0-9A-Fa-f]{4})|U(?P<eight>[0-9A-Fa-f]{8})|[ux]\{(?P<braced>[0-9A-Fa-f]{1,6})\}
           |x(?P<two>[0-9A-Fa-f]{2})|(?P<octal>[0-3]?[0-7]{2})|(?P<letter>[abefnrtv0]))
-      | \x1b(?P<ansi>\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])
+      | \x1b(?P<ansi>\][^\x07\x1b\n]{0,250}(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[ -/]+[0-~]|[@-Z\\-_])
+      | \x9b(?P<control>[0-?]*[ -/]*[@-~])
     """,
     re.VERBOSE,
 )  # each way begins with a character of its own: that is what makes the search for them fast
-QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*|\r?\n)")
+UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[ -/]*|\][^\x07\x1b\n]{0,250}\x1b?)?\Z|\x9b[0-?]*[ -/]*\Z")
+"""A terminal's escape of which more may follow."""
+QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*|[ \t]{0,8}\r?\n)")
 
 
 def _escape(match: re.Match[str]) -> str | None:
     kind = match.lastgroup
     value = match[kind] if kind else ""
     if kind == "letter":
-        return "\n"
+        return "\x1b" if value == "e" else "\n"
     if kind == "percent":
         return _utf8(bytes.fromhex(value.replace("%", "")))
     if kind == "entity":
@@ -133,7 +152,7 @@ def _escape(match: re.Match[str]) -> str | None:
         return (bytes.fromhex(match["high"]) + bytes.fromhex(value)).decode("utf-16-be", "replace")
     if kind == "octal":
         return chr(int(value, 8))
-    if kind == "ansi":
+    if kind in ("ansi", "control"):
         return ""
     code = int(value, 16)
     return chr(code) if code < 0x110000 else None
@@ -141,7 +160,7 @@ def _escape(match: re.Match[str]) -> str | None:
 
 def _quoted(match: re.Match[str]) -> str | None:
     text = match[0]
-    return "" if text[1] in "\r\n" else _utf8(bytes.fromhex(text.replace("=", "")))
+    return "" if text[1] in " \t\r\n" else _utf8(bytes.fromhex(text.replace("=", "")))
 
 
 def _utf8(raw: bytes) -> str:
@@ -153,11 +172,16 @@ def _utf8(raw: bytes) -> str:
 
 def escapes(view: View) -> View | None:
     """Read percent, entity, backslash and terminal escapes."""
+    text = view.text
+    if "\\" not in text and "%" not in text and "&" not in text and "\x1b" not in text and "\x9b" not in text:
+        return None
     return _read(view, ESCAPE, _escape)
 
 
 def quoted_printable(view: View) -> View | None:
     """Read quoted-printable."""
+    if "=" not in view.text:
+        return None
     return _read(view, QUOTED, _quoted)
 
 
@@ -166,7 +190,8 @@ _OTHER = re.compile(f"[{''.join(OTHER_READINGS)}]")
 
 def other_letters(view: View) -> View | None:
     """Read the few letters that look like another one than they decompose to."""
-    if view.text.isascii():
+    text = view.text
+    if text.isascii() or not any(one in text for one in OTHER_READINGS):
         return None
     return _read(view, _OTHER, lambda match: OTHER_READINGS[match[0]])
 
@@ -196,8 +221,17 @@ NORMAL = (escapes, quoted_printable, other_letters)
 STRICT = (*NORMAL, tags, leet)
 
 
-def views_of(text: str, *, strict: bool, depth: int) -> Iterator[View]:
+_SIGNS = "\\%&=\x1b"  # beside those that are not ASCII
+
+
+def views_of(text: str, *, strict: bool, depth: int) -> Iterable[View]:
     """Go through the text itself and its readings, and the readings of those, to *depth*."""
+    if strict or not text.isascii() or any(sign in text for sign in _SIGNS):
+        return _views_of(text, strict=strict, depth=depth)
+    return (View(text),)
+
+
+def _views_of(text: str, *, strict: bool, depth: int) -> Iterator[View]:
     waiting = [View(text)]
     seen = {text}
     while waiting:
@@ -218,7 +252,7 @@ RUN = re.compile(r"([A-Za-z0-9+/_-]{5,})={0,6}")
 RUN_BYTES = re.compile(rb"[A-Za-z0-9+/_-]{5,}")
 PIECES = re.compile(rb"[A-Za-z0-9]{5,}")
 PAIRS = re.compile(
-    r"(?<![0-9A-Za-z])(?:0x)?[0-9A-Fa-f]{2}(?P<between>[ :,]|,[ ])(?:0x)?[0-9A-Fa-f]{2}"
+    r"(?<![0-9A-Za-z])(?:0x)?[0-9A-Fa-f]{2}(?P<between>[ :,-]|,[ ])(?:0x)?[0-9A-Fa-f]{2}"
     r"(?:(?P=between)(?:0x)?[0-9A-Fa-f]{2})+(?![0-9A-Za-z])"
 )
 HEX_RUN = re.compile(rb"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{2}){3,})(?![0-9A-Za-z])")
@@ -269,13 +303,27 @@ def base32_reading(run: bytes) -> bytes:
 
 def hex_reading(run: str) -> bytes:
     """Decode pairs of hexadecimal digits, whatever stands between them."""
-    return bytes.fromhex(re.sub(r"0x|[ :,]", "", run))
+    return bytes.fromhex(re.sub(r"0x|[ :,-]", "", run))
 
 
-def wrapped_runs(text: str) -> Iterator[tuple[int, int, bytes]]:
-    """Go through runs of base64 that are wrapped into lines: where they are, and the run in one piece."""
-    for match in WRAPPED.finditer(text):
-        yield match.start(), match.end(), _SPACE.sub("", match[0]).rstrip("=").encode()
+def wrapped_runs(text: str, lines: Iterable[str]) -> Iterator[tuple[int, int, bytes]]:
+    """Go through runs of base64 that are wrapped into lines: where they are, and the run in one piece.
+
+    *lines* are runs that end a line, one of which each of them begins with.
+    """
+    reach = 0
+    for at in sorted({at for line in lines for at in _all_places(text, line)}):
+        match = WRAPPED.match(text, at) if at >= reach else None
+        if match is not None:
+            reach = match.end()
+            yield at, reach, _SPACE.sub("", match[0]).rstrip("=").encode()
+
+
+def _all_places(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def texts_of(raw: bytes) -> Iterator[str]:
