@@ -23,11 +23,13 @@ _WRAPPERS = {"sudo": "-u", "env": "-u", "nice": "-n", "timeout": "", "xargs": "-
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh"})
 _URL = re.compile(r"\b(?:https?|ftp|ssh|wss?)://(?:[^\s/@'\"]*@)?(\[[^\]]+\]|[^\s/:'\"?#]+)", re.IGNORECASE)
 _REDIRECT = re.compile(r"(?<![<>&\d])\d?>>?(?!&)\s*(?!/dev/null)[^\s&|;]")
+_FROM_FILE = re.compile(r"(?<!<)<(?![<(&])\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s&|;<>()]+))")
 _HOST = re.compile(r"(?:[\w.-]+@)?[\w-]+(?:\.[\w-]+)+(?::.*)?\Z|[\w.-]+@[\w-]+")
 DEPTH = 4
 
 _NETWORK = """
-    curl wget http https xh ssh scp sftp rsync ftp nc ncat netcat telnet mail sendmail mutt aws gcloud az s3cmd
+    curl wget http https xh ssh scp sftp rsync ftp nc ncat netcat socat telnet mail sendmail mutt aws gcloud az s3cmd
+    dig nslookup host whois ping
 """
 NETWORK = frozenset(_NETWORK.split())
 PUBLISH = {
@@ -35,6 +37,11 @@ PUBLISH = {
     "gem": {"push"}, "docker": {"push"}, "podman": {"push"}, "helm": {"push"}, "poetry": {"publish"},
     "uv": {"publish"}, "flit": {"publish"}, "hatch": {"publish"}, "mvn": {"deploy"},
 }  # fmt: skip
+READERS = frozenset(
+    {"cat", "tac", "head", "tail", "nl", "sed", "awk", "grep", "cut", "tr", "sort", "uniq", "jq", "base64", "xxd", "od"}
+)
+"""Programs whose output may be what another one sends, through a pipe or `$(...)`."""
+FED = frozenset({"commit", "tag", "branch", "pr", "network"})
 FORGES = frozenset({"gh", "glab", "hub", "tea"})
 WRITERS = frozenset({"tee", "cp", "mv", "patch", "sed", "perl", "install", "dd", "ln"})
 READS_FILE = {
@@ -63,8 +70,28 @@ class Deed:
     amends: bool = False
 
 
-def deeds_of(command: str, cwd: Path, *, depth: int = 0) -> Iterator[Deed]:
-    """Go through all that a command does on a way out."""
+def deeds_of(command: str, cwd: Path) -> Iterator[Deed]:
+    """Go through all that a command does on a way out, with the files that its parts feed to each other."""
+    fed = list(_fed(_without_heredocs(command)[0]))
+    for deed in _deeds(command, cwd):
+        if deed.surface in FED:
+            folders = {cwd, deed.folder}
+            deed.reads += [folder / Path(name).expanduser() for name in fed for folder in folders]
+        yield deed
+
+
+def _fed(text: str) -> Iterator[str]:
+    """Go through the files that come in by `<`, or are read by a program whose output goes into another."""
+    for found in _FROM_FILE.finditer(text):
+        yield found[1] or found[2] or found[3]
+    parts = [found[1] or found[2] or "" for found in _NESTED.finditer(text)]
+    for part in [*parts, text] if "|" in text else parts:
+        for words in map(_bare, _commands(part)):
+            if words and Path(words[0]).name in READERS:
+                yield from (word for word in words[1:] if not word.startswith("-"))
+
+
+def _deeds(command: str, cwd: Path, *, depth: int = 0) -> Iterator[Deed]:
     if depth > DEPTH:
         yield Deed("external", cwd)
         return
@@ -79,11 +106,11 @@ def deeds_of(command: str, cwd: Path, *, depth: int = 0) -> Iterator[Deed]:
             folder = (folder / Path(words[-1]).expanduser()).resolve()
             continue
         if name in _SHELLS and "-c" in words[:-1]:
-            yield from deeds_of(words[words.index("-c") + 1], folder, depth=depth + 1)
+            yield from _deeds(words[words.index("-c") + 1], folder, depth=depth + 1)
             continue
         yield from _deeds_of(name, words, folder)
     for found in _NESTED.finditer(text):
-        yield from deeds_of(found[1] or found[2] or "", folder, depth=depth + 1)
+        yield from _deeds(found[1] or found[2] or "", folder, depth=depth + 1)
     if _REDIRECT.search(text):
         yield Deed("file", folder)
     hosts = tuple(_URL.findall(text))
@@ -193,6 +220,8 @@ def _git(words: list[str], folder: Path) -> Iterator[Deed]:
         whole = {"--all", "--mirror", "--tags", "--branches"} & set(rest)
         refs = tuple(sorted(whole)) + tuple(ref.lstrip("+").partition(":")[0] for ref in plain[1:])
         yield Deed("push", folder, tuple(rest), remote=plain[0] if plain else "", refs=tuple(filter(None, refs)))
+    elif verb in ("clone", "fetch", "pull", "ls-remote", "archive") and hosts_of(rest):
+        yield Deed("network", folder, tuple(rest), hosts=hosts_of(rest))
     elif verb in ("send-email", "request-pull", "format-patch"):
         yield Deed("pr", folder, tuple(rest))
 

@@ -69,7 +69,8 @@ def remote_is_internal(url: str, internal: Internal) -> bool:
 def host_is_internal(host: str, internal: Internal, *, here: bool = True) -> bool:
     """Whether a host is a configured one, or this machine."""
     host = host.lower().strip("[]") if "]" in host else host.lower().partition(":")[0]
-    return (here and host in _HERE) or any(fnmatch.fnmatchcase(host, one.lower()) for one in internal.hosts)
+    whole = [one.removesuffix("/*") for one in internal.remotes if one.endswith("/*") and one.count("/") == 1]
+    return (here and host in _HERE) or any(fnmatch.fnmatchcase(host, one.lower()) for one in (*internal.hosts, *whole))
 
 
 def repository(folder: Path, internal: Internal) -> Where:

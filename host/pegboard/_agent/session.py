@@ -242,7 +242,7 @@ class Session:
         await self.close()
 
     async def close(self, reason: str = "other") -> None:
-        """End the session in good order; it can be resumed. Closing twice is fine."""
+        """End the session in good order; it can be resumed."""
         if self._closed:
             return
         self._closed = True
@@ -302,7 +302,7 @@ class Session:
         if outcome.blocked:
             self._refuse_prompt(prompt, outcome.by, outcome.reason)
             return self._result(TurnEnd(EndReason.REFUSED, f"{outcome.by}: {outcome.reason}"))
-        self._take_title(outcome.title)
+        self._titled(outcome.title)
         self._turn += 1
         self._begin_turn()
         self._add_user(TextBlock(text=whole(outcome.prompt), origins=(Origin.USER,)), "prompt")
@@ -813,14 +813,14 @@ class Session:
         self.write(LifecycleRecord(event=event.name, facts=event.model_dump_json(exclude={"name"})))
         answers = await self.dispatcher.lifecycle(event)
         for plugin, answer in answers:
-            self._take_title(answer.title)
+            self._titled(answer.title)
             if answer.context:
                 self._say(answer.context, "context", plugin)
             if answer.notice:
                 self.notice(plugin, answer.notice, "info")
         return answers
 
-    def _take_title(self, title: str) -> None:
+    def _titled(self, title: str) -> None:
         if self._replay.renamed(title):
             self.write(Titled(title=title))
             self.screen.tell("title", title)

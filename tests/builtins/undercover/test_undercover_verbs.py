@@ -230,6 +230,15 @@ def test_the_audit_has_every_way_out_of_every_tool(type_):
     }
 
 
+def test_audit_and_status_tell_of_stand_ins(type_):
+    assert "aliases" not in undercover(type_, "status")
+    type_.configure(f'[undercover]\nnames = "file:{type_.names}"\naliases = true\n')
+    rows = json.loads(undercover(type_, "audit", "--json"))
+    assert [(row["policy"], row["state"]) for row in rows if row["name"] == "model"] == [("aliases", "covered")]
+    assert "models work under stand-in names" in undercover(type_, "status")
+    assert json.loads(undercover(type_, "status", "--json"))["aliases"] is True
+
+
 def test_the_status_says_what_is_wrong(type_):
     assert json.loads(undercover(type_, "status", "--json"))["names"] == 3
     assert "names:    3 (from file)" in undercover(type_, "status")
