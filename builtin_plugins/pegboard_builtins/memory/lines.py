@@ -39,6 +39,11 @@ class Place:
 
 def encode(event: Event, *, with_project: bool = False) -> bytes:
     """Return the event's line, newline included. Raises TypeError or ValueError where `meta` is no JSON."""
+    return seal(_ENCODE(facts_of(event, with_project=with_project)))
+
+
+def facts_of(event: Event, *, with_project: bool = False) -> dict[str, Any]:
+    """Return what a line says of an event, in its order; what is empty is left out."""
     facts: dict[str, Any] = {"n": event.number, "k": event.key, "t": _moment(event.at), "kind": event.kind}
     if with_project:
         facts["project"] = event.project
@@ -49,7 +54,7 @@ def encode(event: Event, *, with_project: bool = False) -> bytes:
     if event.meta:
         facts["meta"] = dict(event.meta)
     facts["text"] = event.text
-    return seal(_ENCODE(facts))
+    return facts
 
 
 def seal(text: str) -> bytes:

@@ -74,6 +74,23 @@ class Project:
         finally:
             self._reopen()
 
+    def drop_segments(self, firsts: Collection[int]) -> None:
+        """Delete whole segments, and make the index anew."""
+        self.settle()
+        self.log.forget_readers()
+        for first in firsts:
+            self.log.path_of(first).unlink()
+        self.reindex()
+
+    def merge(self, worktree: str) -> int:
+        """Note that what a worktree remembered is the whole project's now; return how many events that are."""
+        self.settle()
+        count = self.index.facts("select count(*) from event where worktree = ? and length > 0", worktree)[0][0]
+        if count:
+            self.put([Event(self.identity, worktree, kind=MERGED)])
+            self.settle()
+        return int(str(count))
+
     # --- putting ---------------------------------------------------------------------------------------
 
     def put(self, events: Sequence[Event]) -> list[int]:

@@ -12,6 +12,8 @@ from pegboard_builtins.memory import disk
 from pegboard_builtins.memory.events import Event, Forgotten, Hit, MemoryFailure
 from pegboard_builtins.memory.project import Project, check
 
+MOST_OPEN = 8
+"""So many projects are open at once; each keeps a few megabytes of its index in memory."""
 IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
@@ -38,6 +40,8 @@ class Store:
             folder = self.folder_of(identity)
             if not make and not folder.is_dir():
                 raise MemoryFailure(f"nothing is remembered of a project {identity!r}; see `pegboard memory projects`")
+            while len(self._open) >= MOST_OPEN:
+                self._open.pop(next(iter(self._open))).close()
             found = self._open[identity] = Project(folder, identity, durability=self.durability)
         return found
 
@@ -117,6 +121,26 @@ class Store:
             "events": sum(one["events"] for one in projects.values()),
             "projects": projects,
         }
+
+    # --- keeping house ---------------------------------------------------------------------------------
+
+    def merge(self, project: str, worktree: str) -> int:
+        """Give all of a project what a worktree remembered until now, and return how many events that are."""
+        return self.project(project, make=False).merge(worktree)
+
+    def verify(self, project: str = "") -> dict[str, Any]:
+        """Read every byte of one project or of all, and say what is there and what is wrong."""
+        from pegboard_builtins.memory.checking import checked
+
+        wanted = [project] if project else self.projects()
+        return {identity: checked(self.project(identity, make=False)) for identity in wanted}
+
+    def gc(self, *, quota: int, retention_days: int, dry_run: bool = False) -> dict[str, Any]:
+        """Drop whole segments that are too old or too much, and say which events those had, by project."""
+        from pegboard_builtins.memory.checking import dropped
+
+        found = {one: dropped(self.project(one), quota, retention_days, dry_run=dry_run) for one in self.projects()}
+        return {identity: told for identity, told in found.items() if told["segments"]}
 
     def _status_of(self, project: Project) -> dict[str, Any]:
         return {

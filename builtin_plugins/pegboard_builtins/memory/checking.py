@@ -1,0 +1,56 @@
+"""What is wrong with a project's files, and which of its segments have had their time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pegboard_builtins.memory.events import FORGOTTEN
+from pegboard_builtins.memory.project import Project
+
+
+def checked(project: Project) -> dict[str, Any]:
+    """Read the whole log and compare the index with it. `ok` where nothing is wrong and nothing was ever lost."""
+    project.settle()
+    numbers, forgotten = [], set()
+    for event, _ in project.log.scan():
+        numbers.append(event.number)
+        if event.kind == FORGOTTEN:
+            forgotten |= set(event.meta.get("numbers", ()))
+    expected = range(numbers[0], project.log.last + 1) if numbers else range(0)
+    missing = sorted(set(expected) - set(numbers) - forgotten)
+    damaged = [{key: one[key] for key in ("segment", "offset", "length", "reason")} for one in project.log.damaged()]
+    wrong = project.index.sound()
+    indexed = project.index.count()
+    if not wrong and indexed != len(numbers):
+        wrong = f"it has {indexed} events, the log {len(numbers)}"
+    torn = sorted(path.name for path in project.log.folder.glob("*.torn"))
+    return {
+        "ok": not (missing or damaged or wrong or torn),
+        "events": len(numbers),
+        "forgotten": len(forgotten),
+        "missing": missing,
+        "damaged": damaged,
+        "torn": torn,
+        "index": wrong or "ok",
+        "repairs": list(project.log.repairs),
+    }
+
+
+def dropped(project: Project, quota: int, retention_days: int, *, dry_run: bool) -> dict[str, Any]:
+    """Drop the oldest segments while they are too old, or all together too large; never the one that is written to."""
+    firsts = project.log.segments()
+    sizes = {first: project.log.path_of(first).stat().st_size for first in firsts}
+    newest = dict(zip(firsts, [following - 1 for following in firsts[1:]], strict=False))
+    too_old = time.time() - retention_days * 86_400
+    total, gone = sum(sizes.values()), []
+    for first, last in newest.items():
+        events = project.read(first, last)
+        old = not events or events[-1].at < too_old
+        if not old and total <= quota:
+            break
+        gone.append({"first": first, "last": last, "bytes": sizes[first], "because": "old" if old else "quota"})
+        total -= sizes[first]
+    if gone and not dry_run:
+        project.drop_segments([int(str(one["first"])) for one in gone])
+    return {"segments": gone, "events": sum(int(str(one["last"])) - int(str(one["first"])) + 1 for one in gone)}
