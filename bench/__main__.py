@@ -21,6 +21,7 @@ SUBJECTS = {
     "hooks": "declared hooks: a command, ten at once, a warm worker, HTTP, a function",
     "chat": "the first token in a chat, beside the bare stream",
     "memory": "1,000 sessions in one process",
+    "memory_log": "what memory keeps: durable puts beside SQLite and a bare sync, searches, indexing",
     "flags": "one read of a flag, and a start with 500 of them",
     "names": "looking for confidential names, in whole texts and in pieces",
 }
@@ -55,7 +56,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure what the host costs, beside floors and peers in the same run.",
-        epilog="\n".join(f"  {name:<9} {about}" for name, about in SUBJECTS.items()),
+        epilog="\n".join(f"  {name:<10} {about}" for name, about in SUBJECTS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to measure; all of it by default")

@@ -32,6 +32,7 @@ class Chores:
         self._child: asyncio.Task[None] | None = None
         self._pid = 0
         self._settings_stamp = 0
+        self._looked_at: dict[str, int] = {}
 
     @property
     def busy(self) -> bool:
@@ -92,9 +93,10 @@ class Chores:
     async def _consolidate(self) -> None:
         for identity in self._store.projects():
             known = projects.read_meta(self._store.folder_of(identity))
-            new = self._store.project(identity).log.last - known.consolidated
+            last = self._store.project(identity).log.last
             folder = next((root for root in known.roots if os.path.isdir(root)), None)
-            if new >= self._config.min_events and folder is not None:
+            if folder is not None and last - self._looked_at.get(identity, 0) >= self._config.min_events:
+                self._looked_at[identity] = last
                 await self._run([*self._config.consolidate, "--project", identity], folder)
 
     async def _run(self, argv: list[str], folder: str) -> None:

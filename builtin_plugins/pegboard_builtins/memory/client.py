@@ -27,6 +27,8 @@ READY = 5.0
 """Seconds that a start may take, on a machine that is very busy."""
 PUT_PATIENCE = 2.0
 """Seconds after which a put goes to the spool instead."""
+LETS_GO = 3.0
+"""Seconds after which somebody who has the store, and serves nobody, is told to the person."""
 PATIENCE = 60.0
 """Seconds for everything else: after damage an index may have to be made first."""
 
@@ -188,15 +190,19 @@ class Client:
 
     def _asked_or_done(self, asked: Callable[[], T], done: Callable[[Store], T]) -> T:
         """Ask the daemon; where there is none, open the store for as long as this takes."""
-        try:
-            return asked()
-        except NoDaemonError as nobody:
+        until = time.monotonic() + LETS_GO
+        while True:
             try:
-                with Store(self.config.root, durability=self.config.durability) as store:
-                    self._spool.import_into(store)
-                    return done(store)
-            except StoreBusyError:
-                raise nobody from None
+                return asked()
+            except NoDaemonError as nobody:
+                try:
+                    with Store(self.config.root, durability=self.config.durability) as store:
+                        self._spool.import_into(store)
+                        return done(store)
+                except StoreBusyError:  # a daemon that is just starting, or another verb
+                    if time.monotonic() > until:
+                        raise nobody from None
+                    time.sleep(0.02)
 
     def _ask(self, operation: str, patience: float, **facts: Any) -> Any:
         """Send a request and return the answer. Raises what the daemon raised, NoDaemonError or TimeoutError."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pegboard import __version__
-from pegboard_builtins.memory import protocol
+from pegboard_builtins.memory import place, protocol
 from pegboard_builtins.memory.chores import Chores
 from pegboard_builtins.memory.desk import Desk
 from pegboard_builtins.memory.events import MemoryFailure, StoreBusyError
@@ -27,6 +27,9 @@ from pegboard_builtins.memory.store import Store
 
 BUSY = 75
 """The exit status of one that found another daemon there: EX_TEMPFAIL."""
+
+LETS_GO = 3.0
+"""Seconds that a verb may need the store while no daemon runs."""
 
 SETTLE_AFTER = 0.2
 """Seconds after which what was acknowledged is indexed; sooner if somebody searches."""
@@ -259,7 +262,7 @@ def main(argument: str, turn: int = -1) -> int:
     config = Config.of_json(argument)
     logging.basicConfig(format="%(asctime)s %(process)d %(levelname)s %(message)s", level=logging.INFO)
     try:
-        daemon = Daemon(config, turn)
+        daemon = _of_the_free_store(config, turn)
     except StoreBusyError:
         return BUSY
     except MemoryFailure as error:
@@ -267,3 +270,18 @@ def main(argument: str, turn: int = -1) -> int:
         return 1
     asyncio.run(daemon.run())
     return 0
+
+
+def _of_the_free_store(config: Config, turn: int) -> Daemon:
+    """Return a daemon once nobody has the store. A verb has it for a moment only; another daemon, for long.
+
+    Raises StoreBusyError where another daemon serves, or nobody lets go of it.
+    """
+    until = time.monotonic() + LETS_GO
+    while True:
+        try:
+            return Daemon(config, turn)
+        except StoreBusyError:
+            if place.is_served(config.root) or time.monotonic() > until:
+                raise
+        time.sleep(0.01)

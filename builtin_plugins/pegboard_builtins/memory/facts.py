@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import tomli
 
 from pegboard.errors import did_you_mean
 from pegboard_builtins.memory.events import MemoryFailure
@@ -96,9 +95,12 @@ def read_fact(text: str, path: Path, *, name: str = "", believed: bool = True) -
     if not fence:
         raise FactError(path, 1, f"the head that begins here does not end: a line {FENCE!r} is missing")
     try:
-        said = tomli.loads(head)
-    except tomli.TOMLDecodeError as error:
-        raise FactError(path, error.lineno + 1, f"the head is no TOML: {error.msg}") from None
+        said = tomllib.loads(head)
+    except tomllib.TOMLDecodeError as error:  # of the standard library: the daemon, too, reads facts when it forgets
+        told, _, where = str(error).partition(" (at ")
+        line = re.match(r"line (\d+)", where)
+        last = head.count("\n") + 1
+        raise FactError(path, (int(line[1]) if line else last) + 1, f"the head is no TOML: {told}") from None
     facts = {key: _checked(key, value, head, path) for key, value in said.items()}
     return _with_text(Fact(name, body.strip(), believed=believed, **facts), path, head.count("\n") + 3)
 

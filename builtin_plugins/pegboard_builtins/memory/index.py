@@ -23,8 +23,10 @@ MANY_EVENTS = 1_000
 """Only above so many events are frequent terms left out of a query."""
 FREQUENT = 0.1
 MAX_TERMS = 32
-LOOKED_AT = 8_000
+LOOKED_AT = 4_000
 """So many matches of a query are ranked at most: its cost does not grow with the log."""
+SMALL = 50_000
+"""In a log of up to so many events twice as many matches are ranked."""
 RERANKED = 200
 NEAR = 64
 """Neighbours are looked for among so many events before and behind."""
@@ -72,6 +74,7 @@ class Index:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rebuilt_because = ""
+        self.uncommitted = 0
         self._open_transaction = False
         try:
             self._db = self._connect()
@@ -121,6 +124,7 @@ class Index:
             done, last = done + 1, event.number
         if done:
             self._db.execute("insert or replace into meta values('upto', ?)", (last,))
+        self.uncommitted += done
         return done
 
     def _add_one(self, event: Event, place: Place) -> None:
@@ -160,6 +164,7 @@ class Index:
         if self._open_transaction:
             self._db.execute("commit")
             self._open_transaction = False
+        self.uncommitted = 0
 
     def number_of(self, key: str) -> int | None:
         """Return the number of the event with this key; None if there is none."""
@@ -183,7 +188,7 @@ class Index:
     ) -> list[Found]:
         """Return the best matches, best first; among equals the newest."""
         scores = self._scores(terms_of(query))
-        best = sorted(scores, key=lambda number: (-scores[number], -number))
+        best = sorted(sorted(scores, reverse=True), key=scores.__getitem__, reverse=True)  # among equals the newest
         fits = _Fits(worktree, origins, kinds)
         found: list[Found] = []
         for start in range(0, len(best), RERANKED):
@@ -196,17 +201,19 @@ class Index:
         """Add up what each term is worth to each event, for the newest events of each term."""
         newest = self._db.execute("select max(n) from event").fetchone()[0] or 0
         terms = [term for term in terms if term not in EMPTY] or terms
-        share = max(LOOKED_AT // max(len(terms), 1), RERANKED)
+        all_together = LOOKED_AT if newest > SMALL else 2 * LOOKED_AT
+        share = max(all_together // max(len(terms), 1), RERANKED // 2)
         matches = {term: self._newest_with(term, share) for term in terms}
         often = {term: _estimate(rows, share, newest) for term, rows in matches.items() if rows}
         if newest > MANY_EVENTS:
             rare = {term: count for term, count in often.items() if count <= newest * FREQUENT}
             often = rare or dict(sorted(often.items(), key=lambda item: item[1])[:1])
         scores: dict[int, float] = {}
+        known = scores.get
         for term, count in often.items():
             worth = math.log(1 + (newest - count + 0.5) / (count + 0.5))
             for number in matches[term]:
-                scores[number] = scores.get(number, 0.0) + worth
+                scores[number] = known(number, 0.0) + worth
         return scores
 
     def _newest_with(self, term: str, limit: int) -> list[int]:

@@ -93,6 +93,18 @@ def said_where(root: Path) -> str:
         return ""
 
 
+def is_served(root: Path) -> bool:
+    """Whether somebody listens where the lock says."""
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(said_where(root))
+        except OSError:
+            return False
+    return True
+
+
 def is_locked(root: Path) -> bool:
     """Whether somebody owns the store just now."""
     import fcntl

@@ -11,3 +11,4 @@ from pegboard_builtins.memory.settings import MemorySettings
 def register(registry: Registry) -> None:
     """Declare the table `[memory]`."""
     registry.settings(MemorySettings)
+    registry.add_command("memory", "pegboard_builtins.memory.verbs:app")

@@ -125,12 +125,12 @@ class Project:
         return waiting if waiting is not None else self.index.number_of(key)
 
     def settle(self, most: int | None = None) -> int:
-        """Index events that are waiting, and return how many still do; the transaction ends when none does."""
+        """Index events that are waiting, and return how many still do; committed when none does, or at 2,000."""
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), most or len(self._waiting)))]
         self.index.add(batch)
         for event, _ in batch:
             self._waiting_keys.pop(key_hash(event.key), None)
-        if not self._waiting:
+        if not self._waiting or self.index.uncommitted >= AT_ONCE:
             self.index.commit()
         return len(self._waiting)
 

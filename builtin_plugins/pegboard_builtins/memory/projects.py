@@ -37,7 +37,6 @@ class Meta:
 
     name: str = ""
     roots: tuple[str, ...] = ()
-    consolidated: int = 0
 
 
 def identify(folder: Path, memory: Path, *, worktrees: bool = True) -> Identity:
@@ -197,7 +196,7 @@ def read_meta(folder: Path) -> Meta:
     """Return what is known of the project in *folder*."""
     try:
         found = json.loads((folder / "meta.json").read_bytes())
-        return Meta(str(found["name"]), tuple(map(str, found["roots"])), int(found["consolidated"]))
+        return Meta(str(found["name"]), tuple(map(str, found["roots"])))
     except (OSError, ValueError, KeyError, TypeError):
         return Meta()
 
@@ -205,7 +204,7 @@ def read_meta(folder: Path) -> Meta:
 def write_meta(folder: Path, meta: Meta) -> None:
     """Keep what is known of a project."""
     disk.private_folder(folder)
-    facts = {"name": meta.name, "roots": list(meta.roots), "consolidated": meta.consolidated}
+    facts = {"name": meta.name, "roots": list(meta.roots)}
     disk.write_whole(folder / "meta.json", json.dumps(facts).encode(), durable=False)
 
 
@@ -215,4 +214,4 @@ def note_root(memory: Path, identity: Identity) -> None:
     meta = read_meta(folder)
     roots = (str(identity.root), *(root for root in meta.roots if root != str(identity.root)))[:8]
     if roots != meta.roots or meta.name != identity.name:
-        write_meta(folder, Meta(identity.name, roots, meta.consolidated))
+        write_meta(folder, Meta(identity.name, roots))

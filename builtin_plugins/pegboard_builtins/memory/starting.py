@@ -16,11 +16,10 @@ LOG = "daemon.log"
 LARGEST_LOG = 1_000_000
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME", "XDG_RUNTIME_DIR")
 KEPT_PREFIXES = ("PEGBOARD_",)
-BOOT = """import sys
-sys.path[:0] = {folders!r}
-from pegboard_builtins.memory.daemon import main
-sys.exit(main({config!r}, {turn}))
-"""
+BOOT = (
+    "import sys; sys.path[:0] = {folders!r}; from pegboard_builtins.memory.daemon import main; "
+    "sys.exit(main({config!r}, {turn}))"
+)
 
 
 class CannotStartError(MemoryFailure):

@@ -234,6 +234,16 @@ def test_it_loads_neither_the_host_nor_its_dependencies(client):
     assert {"pydantic", "pluggy", "typer", "anthropic", "aiohttp"}.isdisjoint(done.stdout.split())
 
 
+def test_it_forgets_with_its_few_modules_also_what_facts_say(client):
+    client.put([event(1), event(2)])
+    (client.facts_folder(P) / "a.md").write_text("+++\ncites = [1]\n+++\nsomething\n")
+    done = client.forget(P, numbers=[1])
+    assert (done.numbers, done.found_bytes) == ((1,), 0)
+    assert client.verify(P)[P]["ok"]
+    assert client.put([event(1)]) == [1]
+    assert [one.number for one in client.read(P)] == [2]
+
+
 def test_its_environment_has_no_keys(client, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
     monkeypatch.setenv("PYTHONPATH", "/nowhere")

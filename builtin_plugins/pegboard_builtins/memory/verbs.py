@@ -1,0 +1,12 @@
+"""`pegboard memory`: its verbs. Those of the daemon and the log are in `log_verbs`."""
+
+from __future__ import annotations
+
+import typer
+
+from pegboard_builtins.memory import log_verbs
+
+app = typer.Typer(help="What was said and done, kept and found again.", no_args_is_help=True)
+
+for name, function in log_verbs.VERBS.items():
+    app.command(name)(function)
