@@ -22,6 +22,7 @@ SUBJECTS = {
     "chat": "the first token in a chat, beside the bare stream",
     "memory": "1,000 sessions in one process",
     "memory_log": "what memory keeps: durable puts beside SQLite and a bare sync, searches, indexing",
+    "recalling": "finding what was said in a long conversation, and what remembering costs a record",
     "flags": "one read of a flag, and a start with 500 of them",
     "names": "looking for confidential names, in whole texts and in pieces",
 }

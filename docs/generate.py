@@ -11,6 +11,7 @@ from reference_pages.chat import chat_page
 from reference_pages.command_line import cli_page
 from reference_pages.flags import flags_page
 from reference_pages.hooks import decisions_page, handed_page, hooks_page
+from reference_pages.memory import memory_page
 from reference_pages.records import events_page, records_page
 from reference_pages.schemas import schemas
 from reference_pages.settings import settings_page
@@ -61,6 +62,7 @@ def pages() -> dict[str, str]:
         "chat.md": chat_page(),
         "flags.md": flags_page(),
         "surfaces.md": surfaces_page(),
+        "memory.md": memory_page(),
     }
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
+
+os.environ["PEGBOARD_MEMORY__ON"] = "false"
+"""Else each test that runs the whole program would leave a daemon behind; tests of memory say what they want."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

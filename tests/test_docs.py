@@ -131,6 +131,8 @@ class Desk:
             "https_proxy": "http://127.0.0.1:9",
             "no_proxy": "127.0.0.1,localhost",
             "PYTHONDONTWRITEBYTECODE": "1",
+            # a page that does not end its daemon gets none
+            "PEGBOARD_MEMORY__ON": str("\npegboard memory stop\n" in self.page.read_text(encoding="utf-8")).lower(),
             "COLUMNS": "200",
         }
 
@@ -307,9 +309,12 @@ def command_words(text: str) -> Iterator[list[str]]:
             yield QUOTED.sub("", found).split()
 
 
+FAMILIES = ("cli.md", "flags.md", "surfaces.md", "memory.md")
+
+
 def verbs() -> dict[str, set[str]]:
-    """Return the options of each verb, as the reference pages have them: ours, and those of the built-in flags."""
-    text = "".join((REFERENCE / name).read_text(encoding="utf-8") for name in ("cli.md", "flags.md", "surfaces.md"))
+    """Return the options of each verb, as the reference pages have them: ours, and those of some built-ins."""
+    text = "".join((REFERENCE / name).read_text(encoding="utf-8") for name in FAMILIES)
     parts = re.split(r"(?m)^## pegboard (.+)$", text)
     return {
         name: {*re.findall(r"`(--?[\w-]+)`", part), "--help", "-h", "--no-plugins"}

@@ -52,6 +52,9 @@ def commands_of(app: Any, prefix: str) -> Iterator[Command]:
         name = info.name or info.callback.__name__.replace("_", "-")
         yield Command(f"{prefix}{name}", info.help or prose(info.callback), tuple(_parameters(info.callback)))
     for group in app.registered_groups:
+        own = group.typer_instance.registered_callback
+        if own is not None and group.typer_instance.info.invoke_without_command is True:
+            yield Command(f"{prefix}{group.name}", prose(own.callback), tuple(_parameters(own.callback)))
         yield from commands_of(group.typer_instance, f"{prefix}{group.name} ")
 
 

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 from pegboard.context import Ctx
 from pegboard.errors import EgressClosedError, PegboardError
-from pegboard.records import Forked, Record, parse_record
+from pegboard.records import Forked, PlanRecord, Record, parse_record
 from pegboard_builtins.memory.events import Event, Hit
 from pegboard_builtins.memory.factsfolder import read_json, write_whole
 from pegboard_builtins.memory.fence import Recalled, fenced
-from pegboard_builtins.memory.observing import TYPES, Draft, Observer, Place, cut, event_of
+from pegboard_builtins.memory.observing import PLUGIN, TYPES, Draft, Observer, Place, cut, event_of
 from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.origins import Heard
 from pegboard_builtins.memory.patches import Patches
@@ -29,7 +29,7 @@ from pegboard_builtins.memory.uses import add_uses, read_uses
 T = TypeVar("T")
 
 AT_ONCE = 64
-LOOKED_AT = frozenset({*TYPES.split("|"), "state", "forked"})
+LOOKED_AT = frozenset({*TYPES.split("|"), "state", "forked", "plan"})
 PROMPT_PATIENCE = 0.5
 """Seconds that a prompt waits for what is recalled with it; then it goes without."""
 AGAIN = 0.5
@@ -135,10 +135,12 @@ class SessionMemory:
         text = cut(str(text), self.settings.capture.max_bytes)
         return replace(event, text=text, meta=meta) if text.strip() else None
 
-    def clean(self, text: str) -> str:
+    async def clean(self, text: str) -> str:
         """Return a text without secrets and names. Raises EgressClosedError."""
+        if not text:
+            return text
         if self._secrets is not None:
-            text = self._secrets.masked(text)[0]
+            text, _ = await asyncio.to_thread(self._secrets.masked, text)
         return str(self.ctx.emit("memory", text)) if "names" in self.settings.capture.redact else text
 
     async def drain(self, seconds: float) -> bool:
@@ -279,15 +281,19 @@ def _about(opened: Opened, prompt: str, rules: Rules) -> list[Hit]:
 def left_in(records: Iterable[Record], settings: MemorySettings) -> tuple[list[Draft], Observer]:
     """Return everything that a journal gives to be remembered, and the observer that has read it.
 
-    What a fork has of the session that it began as is that session's.
+    Only while memory took part: what was said when it was switched off is nobody's business later. What a fork has of
+    the session that it began as is that session's.
     """
     observer = Observer(settings.capture.kinds)
     drafts: list[Draft] = []
+    takes_part = False
     for record in records:
         if isinstance(record, Forked):
             drafts.clear()
+        elif isinstance(record, PlanRecord):
+            takes_part = PLUGIN in record.hooks.get("event", ())
         draft = observer.take(record)
-        if draft is not None:
+        if draft is not None and takes_part:
             drafts.append(draft)
     return drafts, observer
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import datetime
@@ -242,8 +242,8 @@ def add(
     given = (sys.stdin.read() if text == "-" else text).strip()
     identity, worktree = _named(ctx, project)
     event = _prepared(ctx)(Event(identity, given, key=key, worktree=worktree))
-    if event.meta.get("masked"):
-        print(f"warning: masked: {', '.join(event.meta['masked'])}", file=sys.stderr)
+    if event.meta.get("redacted"):
+        print(f"warning: masked: {', '.join(event.meta['redacted'])}", file=sys.stderr)
     with _client(ctx) as client:
         number = client.put([event])[0]
     if as_json:
@@ -382,6 +382,7 @@ def forget(
         if not yes and sys.stdin.isatty():
             typer.confirm(f"Forget {told} for good?", abort=True)
         done = client.forget(identity, **given)
+    _forget_in_the_project(ctx, project, done.numbers)
     if as_json:
         print_json(asdict(done))
     else:
@@ -395,6 +396,16 @@ def forget(
         raise MemoryFailure(
             "something is left of it; `pegboard memory forget` again, and look into the folder of facts"
         )
+
+
+def _forget_in_the_project(ctx: typer.Context, project: str, numbers: Sequence[int]) -> None:
+    """Take away facts that lie in a folder of the project, where the daemon does not look. Git may still have them."""
+    from pegboard_builtins.memory.opening import open_memory
+    from pegboard_builtins.memory.patches import Patches
+
+    opened = open_memory(ctx.obj, project=project)
+    if opened.settings.facts_dir and numbers:
+        Patches(opened.facts).forget(numbers)
 
 
 # --- keeping house -------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ async def memory(
     heard = session.heard()
     notebook = Notebook(opened.memory, opened.place(ctx.session_id), opened.facts, heard.labels_of)
     try:
-        text, subject, new = session.clean(text), session.clean(subject), session.clean(new)
+        text, subject, new = [await session.clean(one) for one in (text, subject, new)]
     except EgressClosedError as closed:
         raise ToolError(f"this may not be remembered: {closed}") from None
     given = {

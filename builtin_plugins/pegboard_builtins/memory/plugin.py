@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from pegboard.context import Registry
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pegboard.context import HostView, Registry
 from pegboard.hookspecs import hookimpl
+from pegboard_builtins.memory.hooks import event, lifecycle, pre_tool, prepare_request, prompt_submit
+from pegboard_builtins.memory.memory_tool import memory
+from pegboard_builtins.memory.opened import SERVICE, Opened
 from pegboard_builtins.memory.settings import MemorySettings
+
+__all__ = ["event", "lifecycle", "pre_tool", "prepare_request", "prompt_submit", "register"]
 
 
 @hookimpl
 def register(registry: Registry) -> None:
-    """Declare the table `[memory]`."""
-    registry.settings(MemorySettings)
+    """Declare the table `[memory]` and the verbs; unless it is switched off, add the tool and the service."""
+    settings = registry.settings(MemorySettings)
     registry.add_command("memory", "pegboard_builtins.memory.verbs:app")
+    if settings.on:
+        registry.add_service(SERVICE, lambda: _opened(registry.host, settings))
+        registry.add_tool(memory)
+
+
+@asynccontextmanager
+async def _opened(host: HostView, settings: MemorySettings) -> AsyncIterator[Opened]:
+    from pegboard_builtins.memory.opening import open_memory
+
+    opened = await asyncio.to_thread(open_memory, host, settings=settings)
+    try:
+        yield opened
+    finally:
+        await asyncio.to_thread(opened.memory.close)

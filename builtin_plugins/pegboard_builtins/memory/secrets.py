@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 Spans = Iterable[tuple[int, int, str]]
@@ -77,11 +77,21 @@ SPOKEN = re.compile(r"[a-z]+(?:[ _.-][a-z]+)*[.!?]?|[A-Z_]+|[a-z_.]+\(.*")
 
 
 class Secrets:
-    """Finds what must not be kept. `with_rules` says whether the public rules are used beside the built-in ones."""
+    """Finds what must not be kept. `with_rules` says whether the public rules are used beside the built-in ones.
+
+    Making one costs nothing: the rules are read when a text is first looked at, which may take a tenth of a second.
+    """
 
     def __init__(self, *, public: bool = True) -> None:
-        self._rules = [(rule, re.compile(rule.pattern)) for rule in RULES]
-        self._public: Callable[[str], Spans] | None = _public_rules() if public else None
+        self._wants_public = public
+
+    @cached_property
+    def _rules(self) -> list[tuple[SecretRule, re.Pattern[str]]]:
+        return [(rule, re.compile(rule.pattern)) for rule in RULES]
+
+    @cached_property
+    def _public(self) -> Callable[[str], Spans] | None:
+        return _public_rules() if self._wants_public else None
 
     @property
     def with_rules(self) -> bool:

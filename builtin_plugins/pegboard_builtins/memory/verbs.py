@@ -1,12 +1,13 @@
-"""`pegboard memory`: its verbs. Those of the daemon and the log are in `log_verbs`."""
+"""`pegboard memory`: its verbs. Those of the daemon and the log are in `log_verbs`, those on top in `fact_verbs`."""
 
 from __future__ import annotations
 
 import typer
 
-from pegboard_builtins.memory import log_verbs
+from pegboard_builtins.memory import fact_verbs, log_verbs
 
 app = typer.Typer(help="What was said and done, kept and found again.", no_args_is_help=True)
 
-for name, function in log_verbs.VERBS.items():
+for name, function in {**log_verbs.VERBS, **fact_verbs.VERBS}.items():
     app.command(name)(function)
+app.add_typer(fact_verbs.facts_app, name="facts")

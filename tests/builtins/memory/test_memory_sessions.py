@@ -16,6 +16,7 @@ from pegboard.records import RequestRecord, SystemRecord
 from pegboard.testing import HostFixture, call
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.facts import Fact, write_fact
+from pegboard_builtins.memory.hooks import session_of
 from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.patches import Edit, Patches
 
@@ -167,6 +168,20 @@ async def test_what_a_killed_session_left_is_remembered_by_the_next(opened: Open
     async with session_with(opened, "bye", folder=tmp_path / "host") as host:
         await host.prompt("again")
     assert len(opened.memory.read(PROJECT)) == 6
+
+
+async def test_what_was_said_while_memory_was_off_is_not_remembered_later(opened: Opened, tmp_path: Path) -> None:
+    async with session_with(opened, "ok", folder=tmp_path / "host", settings={"on": False}) as host:
+        await host.prompt("something private")
+    async with session_with(opened, "hello", folder=tmp_path / "host") as host:
+        await host.prompt("hi")
+        await kept(opened, 2)
+        await session_of_memory(host).sweep()
+    assert {event.text for event in opened.memory.read(PROJECT)} == {"hi", "hello"}
+
+
+def session_of_memory(host: HostFixture) -> Any:
+    return session_of(host.session.ctx("memory"))
 
 
 async def test_switched_off_nothing_is_there(opened: Opened) -> None:

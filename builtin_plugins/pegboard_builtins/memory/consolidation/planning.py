@@ -61,9 +61,9 @@ class Desk:
         return name_for(subject, text, {*self.texts, *self.facts, *self.gone})
 
     def edits(self) -> list[Edit]:
-        """Return the difference to what there was; nothing is done yet."""
+        """Return the difference to what there was, by name; nothing is done yet."""
         edits = []
-        for name, why in self.why.items():
+        for name, why in sorted(self.why.items()):
             fact = self.facts.get(name)
             before, after = self.texts.get(name), write_fact(fact) if fact is not None else None
             if before != after:

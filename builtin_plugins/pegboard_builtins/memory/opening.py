@@ -1,0 +1,22 @@
+"""Opens a project's memory for a session or a verb: the daemon's client, and whose part of the log it is."""
+
+from __future__ import annotations
+
+from pegboard.context import HostView
+from pegboard_builtins.memory.client import Client
+from pegboard_builtins.memory.configuring import config_of, settings_of
+from pegboard_builtins.memory.opened import Opened
+from pegboard_builtins.memory.projects import identify, note_root
+from pegboard_builtins.memory.settings import MemorySettings
+
+
+def open_memory(host: HostView, *, project: str = "", settings: MemorySettings | None = None) -> Opened:
+    """Open the memory of a host's project, or of another one by its id. Raises MemoryFailure."""
+    settings = settings or settings_of(host)
+    config = config_of(host, settings)
+    client = Client(config)
+    if project:
+        return Opened(client, project, "", host.project, settings)
+    found = identify(host.project, config.root, worktrees=settings.scope == "project+worktree")
+    note_root(config.root, found)
+    return Opened(client, found.project, found.worktree, found.root, settings)
