@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard.context import HostView
-from pegboard.output import print_json, print_table, say
+from pegboard.output import print_json, print_table, print_text, say
 from pegboard_builtins.memory.events import MemoryFailure
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def recall(
         print_json({"tokens": found.tokens, "considered": rows if explain else [row for row in rows if row["kept"]]})
         return
     if not explain:
-        print(fenced(found.items, "preview") or "Nothing would be recalled. `--explain` says why.")
+        print_text(fenced(found.items, "preview") or "Nothing would be recalled. `--explain` says why.")
         return
     columns = ("id", "from", "in", "score", "tokens", "why", "text")
     cells = [
@@ -112,7 +112,7 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
         print_json({**_fact(fact), "path": str(folder.path_of(name))})
         return
     say(f"{folder.path_of(name)} ({fact.state})", "dim")
-    print((folder.text_of(name) or "").rstrip("\n"))
+    print_text((folder.text_of(name) or "").rstrip("\n"))
 
 
 @facts_app.command()

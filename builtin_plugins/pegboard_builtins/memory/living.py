@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -209,8 +209,7 @@ class SessionMemory:
         """Choose what the session is told from its beginning; the block, and what is in it."""
         recall = await self._within(self._for_session, PROMPT_PATIENCE * 4)
         items = recall.items if recall is not None else []
-        self._remember_shown(items)
-        return fenced(items, self.ctx.session_id), [item.id for item in items]
+        return self._block(items), [item.id for item in items]
 
     def _for_session(self, opened: Opened) -> Recall:
         facts = opened.facts
@@ -223,10 +222,19 @@ class SessionMemory:
     async def prompt_block(self, prompt: str) -> str:
         """Choose what one prompt is told beside; empty if nothing fits."""
         recall = await self._within(lambda opened: self._for_prompt(opened, prompt), PROMPT_PATIENCE)
-        if recall is None or not recall.items:
-            return ""
-        self._remember_shown(recall.items)
-        return fenced(recall.items, self.ctx.session_id)
+        return self._block(recall.items) if recall is not None else ""
+
+    def _block(self, items: Sequence[Recalled]) -> str:
+        """Return what goes into the prompt; names that were listed since it was kept are masked now."""
+        text = fenced(items, self.ctx.session_id)
+        if text and "names" in self.settings.capture.redact:
+            try:
+                text = str(self.ctx.emit("memory", text))
+            except EgressClosedError as closed:
+                self._tell(f"nothing is recalled: {closed}")
+                return ""
+        self._remember_shown(items)
+        return text
 
     def _for_prompt(self, opened: Opened, prompt: str) -> Recall:
         hits = _about(opened, prompt, self.rules)

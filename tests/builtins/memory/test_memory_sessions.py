@@ -110,6 +110,18 @@ async def test_names_are_masked_before_the_log(opened: Opened) -> None:
     assert [event.text for event in events] == ["what about [internal]?", "[internal] it is."]
 
 
+async def test_names_that_were_listed_since_are_masked_when_they_are_recalled(opened: Opened) -> None:
+    add_facts(opened, Fact("ship-day", "We ship zorblax on Tuesdays."))
+    opened.memory.put([Event(PROJECT, "The zorblax gateway retries each payment.", "prompt", session="old")])
+    async with session_with(opened, "ok", "ok") as host:
+        host.load(Names(), "names")
+        await host.prompt("why does the gateway retry a payment?")
+        shown = await system_of(host) + "".join(contexts(host))
+    assert "We ship [internal] on Tuesdays." in shown
+    assert "[internal] gateway" in shown
+    assert "zorblax" not in shown
+
+
 async def test_a_closed_way_out_keeps_everything_out_and_says_so_once(opened: Opened) -> None:
     async with session_with(opened, "one", "two") as host:
         host.load(Names(closed=True), "names")
