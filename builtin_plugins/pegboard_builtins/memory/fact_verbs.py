@@ -276,6 +276,9 @@ def consolidate(
         return
     if report.run is None and not report.edits:
         say(f"nothing to change: {report.events} new events were looked at")
+    if due:  # the daemon's log holds nothing that is remembered, and names of facts tell something of it
+        say(f"{len(report.edits)} facts changed, {len(report.dropped)} proposals left out")
+        return
     for edit in report.edits:
         sign = "+" if edit.before is None else "-" if edit.after is None else "~"
         say(f"{sign} {edit.name}: {edit.why}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,13 @@ def test_from_a_note_to_a_fact_and_back(person: Person) -> None:
     assert person.json("facts")["facts"] == []
     assert [run["by"] for run in person.json("diff", "--list")] == ["revert", "consolidation"]
     assert "not yet: 0 new events of 50" in person.fine("consolidate", "--due")
+
+
+def test_what_the_daemon_writes_down_says_nothing_of_what_is_remembered(person: Person) -> None:
+    for place in range(60):
+        person.put(f"secret machine {place}: {chr(97 + place % 26) * 4}{place}", at=time.time() - 7_200 + place)
+    out = person.fine("consolidate", "--due")
+    assert out == "60 facts changed, 0 proposals left out\n"
 
 
 def test_what_waits_is_approved_or_rejected_by_a_person(person: Person) -> None:
