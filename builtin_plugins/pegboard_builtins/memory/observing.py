@@ -34,7 +34,10 @@ _ID = re.compile(r"^- \[([^\],\n]+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event before anything was masked. `heard` is set for the model's own words: it knows what they repeat."""
+    """An event before anything was masked.
+
+    `heard` is set for the model's own words: it knows what they repeat; `read` says what it had read by then.
+    """
 
     kind: str
     text: str
@@ -43,6 +46,7 @@ class Draft:
     at: float
     meta: dict[str, Any] = field(default_factory=dict)
     heard: Heard | None = None
+    read: frozenset[str] = frozenset()
     recalled: tuple[str, ...] = ()
 
 
@@ -138,8 +142,9 @@ class Observer:
         if "outcome" not in self._kinds or not text.strip():
             return None
         meta = {} if record.reason == "completed" else {"ended": record.reason}
-        recalled = tuple(self.recalled)
-        return Draft("outcome", text, ("assistant",), self._said_at, _time(record), meta, self.heard, recalled)
+        told, recalled = self.heard, tuple(self.recalled)
+        at = _time(record)
+        return Draft("outcome", text, ("assistant",), self._said_at, at, meta, told, told.read, recalled)
 
 
 def _plain(block: ToolResultBlock) -> str:
@@ -195,7 +200,7 @@ def event_of(draft: Draft, place: Place, secrets: Secrets | None, *, max_bytes: 
         text = without_recalled(text, draft.recalled if draft.kind == "outcome" else ())
     if not text.strip():
         return None
-    labels = draft.labels if draft.heard is None else joined(draft.labels, draft.heard.labels_of(text))
+    labels = draft.labels if draft.heard is None else joined(draft.labels, draft.heard.labels_of(text, draft.read))
     event = Event(
         project=place.project,
         text=text,

@@ -88,18 +88,24 @@ class Heard:
         self._waiting.append((text, origin))
 
     @property
+    def read(self) -> frozenset[str]:
+        """The origins of what was read up to now."""
+        return frozenset(self._read)
+
+    @property
     def of_web(self) -> bool:
         """Whether words of the web were read."""
         return "web" in self._read
 
-    def labels_of(self, text: str) -> tuple[str, ...]:
-        """Return the labels of a text that the model wrote after all this."""
+    def labels_of(self, text: str, read: frozenset[str] | None = None) -> tuple[str, ...]:
+        """Return the labels of a text that the model wrote after all this, or when it had only *read* so much."""
+        read = self.read if read is None else read
         with self._turn:
             self._learn()
         found = {"assistant"}
         if self._strict or self._words > self.LIMIT:
-            found |= self._read
-        elif self.of_web:
+            found |= read
+        elif "web" in read:
             found.add("web")
         words = words_of(text)
         if SHORTEST <= len(words) < RUN:  # too short for a run: compared as a whole
