@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from pegboard.context import Ctx
@@ -11,10 +12,11 @@ from pegboard.hookspecs import hookimpl
 from pegboard.messages import ToolCall
 from pegboard.records import Event, LifecycleRecord, Record, SessionEnd, SessionStart
 from pegboard.requests import Layer, Purpose, RequestDraft, RequestPatch, Section, Stability
-from pegboard_builtins.memory.living import SessionMemory
-from pegboard_builtins.memory.observing import BLOCK, PLUGIN, TOOL, TYPES
-from pegboard_builtins.memory.opened import SERVICE
+from pegboard_builtins.memory.names import BLOCK, PLUGIN, SERVICE, TOOL, TYPES
 from pegboard_builtins.memory.settings import MemorySettings
+
+if TYPE_CHECKING:
+    from pegboard_builtins.memory.living import SessionMemory
 
 END_PATIENCE = 1.2
 """Seconds that the end of a session waits for what is still to be kept. The rest is taken from its journal later."""
@@ -29,6 +31,8 @@ def session_of(ctx: Ctx) -> SessionMemory:
     """Return the memory of a session."""
     found = _sessions.get(ctx)
     if found is None:
+        from pegboard_builtins.memory.living import SessionMemory
+
         settings = ctx.settings if isinstance(ctx.settings, MemorySettings) else MemorySettings()
         found = _sessions[ctx] = SessionMemory(ctx, settings, lambda: ctx.service(SERVICE))
     return found

@@ -17,7 +17,8 @@ from pegboard.records import Forked, PlanRecord, Record, parse_record
 from pegboard_builtins.memory.events import Event, Hit
 from pegboard_builtins.memory.factsfolder import read_json, write_whole
 from pegboard_builtins.memory.fence import Recalled, fenced
-from pegboard_builtins.memory.observing import PLUGIN, TYPES, Draft, Observer, Place, cut, event_of
+from pegboard_builtins.memory.names import PLUGIN, TYPES
+from pegboard_builtins.memory.observing import Draft, Observer, Place, cut, event_of
 from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.origins import Heard
 from pegboard_builtins.memory.patches import Patches

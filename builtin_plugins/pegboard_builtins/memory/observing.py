@@ -14,17 +14,12 @@ from pegboard.messages import Message, TextBlock, ToolResultBlock
 from pegboard.records import AssistantLine, Record, StateRecord, TurnEnded, UserLine
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.fence import without_recalled
+from pegboard_builtins.memory.names import BLOCK, PLUGIN, TOOL
 from pegboard_builtins.memory.origins import Heard, joined, least
 from pegboard_builtins.memory.secrets import Secrets
 
-PLUGIN = "memory"
-TYPES = "user|assistant|turn_end"
-"""The records that are looked at."""
-TOOL = "Memory"
 OWN = frozenset({"tool", "memory"})
 """Labels that every result of our tool has."""
-BLOCK = "block"
-"""The key of our state: what a session was told when it began."""
 PROMPTS = frozenset({"prompt", "steer"})
 BEFOREHAND = 4
 """So many times the allowed bytes are looked through for secrets before a text is cut."""

@@ -10,8 +10,6 @@ from pegboard_builtins.memory.factsfolder import FactsFolder
 from pegboard_builtins.memory.observing import Place
 from pegboard_builtins.memory.settings import MemorySettings
 
-SERVICE = "memory"
-
 
 @dataclass
 class Opened:

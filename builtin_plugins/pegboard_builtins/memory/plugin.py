@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from pegboard.context import HostView, Registry
 from pegboard.hookspecs import hookimpl
 from pegboard_builtins.memory.hooks import event, lifecycle, pre_tool, prepare_request, prompt_submit
 from pegboard_builtins.memory.memory_tool import memory
-from pegboard_builtins.memory.opened import SERVICE, Opened
+from pegboard_builtins.memory.names import SERVICE
 from pegboard_builtins.memory.settings import MemorySettings
+
+if TYPE_CHECKING:
+    from pegboard_builtins.memory.opened import Opened
 
 __all__ = ["event", "lifecycle", "pre_tool", "prepare_request", "prompt_submit", "register"]
 

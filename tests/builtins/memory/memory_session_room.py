@@ -16,7 +16,8 @@ from pegboard.testing import HostFixture, ScriptedTurn
 from pegboard_builtins.memory import hooks as real
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.memory_tool import memory
-from pegboard_builtins.memory.opened import SERVICE, Opened
+from pegboard_builtins.memory.names import SERVICE
+from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.settings import MemorySettings
 
 

@@ -9,7 +9,8 @@ from pegboard.context import Ctx, HostView
 from pegboard.requests import Purpose
 from pegboard_builtins.memory.consolidation.gates import Gates, Progress
 from pegboard_builtins.memory.consolidation.running import Report, Spoken, consolidate
-from pegboard_builtins.memory.opened import SERVICE, Opened
+from pegboard_builtins.memory.names import SERVICE
+from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.uses import read_uses
 
 OFF, DEFAULT = "off", "default"
