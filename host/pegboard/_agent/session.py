@@ -645,7 +645,7 @@ class Session:
         self._conversation.add_user(block, json)
 
     def _say(self, text: str, kind: str, source: str) -> None:
-        """Add words of a hook or the host; blank ones are left out, because the API refuses them."""
+        """Add words of a hook or the host; the API refuses blank ones."""
         if not text.strip():
             return
         origin = Origin.HOST if source == "host" else Origin.HOOK
@@ -654,7 +654,7 @@ class Session:
         self.screen.tell("context", text, source=source)
 
     async def _settle_orphans(self, *, run_them: bool) -> list[Done]:
-        """Give every call without a result one: run it, if nothing can have happened yet or it may be repeated."""
+        """Give every call a result: run it, if nothing can have happened yet or it may be repeated."""
         finished = []
         orphans = [(self.invoker.prepare(call), begun) for call, begun in self._replay.orphans]
         self._batch = Batch(calls=tuple(call for call, _ in orphans))
