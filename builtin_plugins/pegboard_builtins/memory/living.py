@@ -61,6 +61,7 @@ class SessionMemory:
         self._queue: deque[Draft] = deque()
         self._task: asyncio.Task[None] | None = None
         self._count = 0
+        self._gave_up = False
         self._told: set[str] = set()
         self._secrets = Secrets() if "secrets" in settings.capture.redact else None
 
@@ -111,6 +112,7 @@ class SessionMemory:
                 tries += 1
                 if tries >= TRIES:
                     self._queue.clear()  # the journal has them: they are taken from there the next time
+                    self._gave_up = True
                     self._tell(f"nothing is remembered just now: {error}")
                     return
                 await asyncio.sleep(AGAIN)
@@ -153,7 +155,7 @@ class SessionMemory:
                     await asyncio.shield(self._task)
         except TimeoutError:
             return False
-        return not self._queue
+        return not self._queue and not self._gave_up
 
     def _tell(self, text: str) -> None:
         if text not in self._told:

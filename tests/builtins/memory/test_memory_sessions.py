@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pegboard.egress import refuse
 from pegboard.messages import Origin
 from pegboard.records import RequestRecord, SystemRecord
 from pegboard.testing import HostFixture, call
-from pegboard_builtins.memory.events import Event
+from pegboard_builtins.memory.events import Event, NotKeptError
 from pegboard_builtins.memory.facts import Fact, write_fact
 from pegboard_builtins.memory.hooks import session_of
 from pegboard_builtins.memory.opened import Opened
@@ -180,6 +181,27 @@ async def test_what_a_killed_session_left_is_remembered_by_the_next(opened: Open
     async with session_with(opened, "bye", folder=tmp_path / "host") as host:
         await host.prompt("again")
     assert len(opened.memory.read(PROJECT)) == 6
+
+
+async def test_what_could_not_be_kept_is_taken_from_the_journal_the_next_time(opened: Opened, tmp_path: Path) -> None:
+    works = opened.memory.put
+
+    def full(*given: Any) -> list[int]:
+        raise NotKeptError(tmp_path, "no space left on device")
+
+    opened.memory.put = full  # type: ignore[method-assign]
+    async with session_with(opened, "ok", folder=tmp_path / "host") as host:
+        await host.prompt("the question")
+        await session_of_memory(host).drain(0.0)
+        for _ in range(300):
+            if any("no space left" in text for text in host.notices):
+                break
+            await asyncio.sleep(0.01)
+    opened.memory.put = works  # type: ignore[method-assign]
+    async with session_with(opened, "hello", folder=tmp_path / "host") as host:
+        await host.prompt("hi")
+        events = await kept(opened, 4)
+    assert {event.text for event in events} == {"the question", "ok", "hi", "hello"}
 
 
 async def test_what_was_said_while_memory_was_off_is_not_remembered_later(opened: Opened, tmp_path: Path) -> None:
