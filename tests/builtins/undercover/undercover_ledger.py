@@ -19,7 +19,7 @@ HOST = (f"{os.sep}pegboard{os.sep}", f"{os.sep}pegboard_builtins{os.sep}")
 TESTS = f"{os.sep}tests{os.sep}"
 DEEDS = f"{os.sep}shell_tool{os.sep}"
 """What a tool of the model runs is the model's deed: the guard has looked at it, and it is not what the host says."""
-SUDDEN = {"subprocess.Popen", "os.exec", "os.posix_spawn"}
+STARTING = {"subprocess.Popen", "os.exec", "os.posix_spawn"}
 
 _fd = -1
 
@@ -41,7 +41,7 @@ def _heard(event: str, given: tuple[Any, ...]) -> None:
         _note("file", path=os.path.abspath(os.fsdecode(given[1])), by=_who()[0])
     elif event == "sqlite3.connect":
         _note("file", path=os.path.abspath(os.fsdecode(given[0])), by=_who()[0])
-    elif event in SUDDEN:
+    elif event in STARTING:
         words, environment = _started(event, given)
         by, files = _who()
         deed = any(DEEDS in file for file in files)

@@ -28,6 +28,7 @@ FEWEST_PAIRED, FEWEST_WRAPPED = 8, 16
 _LONG = 2_048
 """From so many held characters on, small pieces are not looked at one by one: holding is always safe."""
 _LOOK_BACK, _FAR_BACK = 256, 600
+"""How far back a tag, and a terminal's escape, may have begun."""
 
 
 class Stream:
