@@ -1,9 +1,10 @@
-"""The page of memory: the head of a fact's file, and the verbs."""
+"""The page of memory: events, the head of a fact's file, what can be asked of the daemon, and the verbs."""
 
 from __future__ import annotations
 
+from reference_pages.classes import described, members
 from reference_pages.command_line import command_sections, commands_of
-from reference_pages.markdown import code, page, table
+from reference_pages.markdown import code, page, prose, table
 
 from pegboard_builtins.memory.facts import HEAD
 from pegboard_builtins.memory.origins import AUTOMATIC, TRUSTED_FIRST
@@ -19,10 +20,19 @@ MEANT = {
 }
 
 
+PROTOCOL = """\
+One JSON object per line over the unix socket that the file `lock` names. A request is
+`{"id": ANY, "op": NAME, ...}`, its answer `{"id": THE SAME, "ok": ...}` or
+`{"id": THE SAME, "err": {"kind": ..., "text": ...}}`; an error never quotes an event. Answers may come in another order
+than the requests. An event is sent as it stands in the log, with `project`."""
+
+
 def memory_page() -> str:
     """Return the page."""
+    from pegboard_builtins.memory import events, protocol
     from pegboard_builtins.memory.verbs import app
 
+    asked = [(code(name), given or "-", answer) for name, (given, answer) in protocol.OPERATIONS.items()]
     origins = [(code(one), "yes" if one in AUTOMATIC else "once it is approved") for one in TRUSTED_FIRST]
     return page(
         "Memory",
@@ -34,6 +44,15 @@ def memory_page() -> str:
             "## The head of a fact",
             "A fact is a Markdown file; its head is TOML between two lines `+++`.",
             table(("key", "what it says"), [(code(key), MEANT[key]) for key in HEAD]),
+            *described(events.Event),
+            *described(events.Hit),
+            *described(events.Forgotten),
+            "## Memory",
+            prose(events.Memory),
+            table(("member", "what it is"), members(events.Memory)),
+            "## The daemon's protocol",
+            PROTOCOL,
+            table(("`op`", "with", "answer"), asked),
             "## The verbs",
             *command_sections(list(commands_of(app, "memory "))),
         ],

@@ -166,6 +166,13 @@ class Client:
             lambda store: store.merge(project, worktree),
         )
 
+    def shared(self, project: str) -> list[int]:
+        """Return the numbers of all events that are the whole project's, not a worktree's."""
+        numbers: list[int] = self._asked_or_done(
+            lambda: self._ask("shared", PATIENCE, project=project), lambda store: store.project(project).shared()
+        )
+        return numbers
+
     def drain(self) -> int:
         """Ask the daemon to finish and end, and wait until it is gone. Returns its process id, 0 if there was none."""
         with self._turn:

@@ -41,6 +41,7 @@ class Desk:
                 quota=request["quota"], retention_days=request["retention_days"], dry_run=request.get("dry_run", False)
             ),
             "merge": lambda request: self._store.merge(request["project"], request["worktree"]),
+            "shared": lambda request: self._store.project(request["project"]).shared(),
             "import": lambda request: self._spool.import_into(self._store),
             "drain": self._drain,
         }

@@ -22,11 +22,12 @@ FILES = ("", "-wal", "-shm", "-journal")
 MANY_EVENTS = 1_000
 """Only above so many events are frequent terms left out of a query."""
 FREQUENT = 0.1
-MAX_TERMS = 32
-LOOKED_AT = 4_000
+MAX_TERMS = 24
+LOOKED_AT = 3_000
 """So many matches of a query are ranked at most: its cost does not grow with the log."""
 SMALL = 50_000
-"""In a log of up to so many events twice as many matches are ranked."""
+LOOKED_AT_IN_SMALL = 8_000
+"""In a log of up to 50,000 events more matches are ranked."""
 RERANKED = 200
 NEAR = 64
 """Neighbours are looked for among so many events before and behind."""
@@ -174,8 +175,9 @@ class Index:
     # --- finding ---------------------------------------------------------------------------------------
 
     def count(self) -> int:
-        """Return how many events are indexed."""
-        return int(self._db.execute("select count(*) from event where length > 0").fetchone()[0])
+        """Return how many events are indexed; the log's own are not among them."""
+        hidden = f"kind not in ('{FORGOTTEN}', '{MERGED}')"
+        return int(self._db.execute(f"select count(*) from event where length > 0 and {hidden}").fetchone()[0])
 
     def search(
         self,
@@ -201,7 +203,7 @@ class Index:
         """Add up what each term is worth to each event, for the newest events of each term."""
         newest = self._db.execute("select max(n) from event").fetchone()[0] or 0
         terms = [term for term in terms if term not in EMPTY] or terms
-        all_together = LOOKED_AT if newest > SMALL else 2 * LOOKED_AT
+        all_together = LOOKED_AT if newest > SMALL else LOOKED_AT_IN_SMALL
         share = max(all_together // max(len(terms), 1), RERANKED // 2)
         matches = {term: self._newest_with(term, share) for term in terms}
         often = {term: _estimate(rows, share, newest) for term, rows in matches.items() if rows}

@@ -30,7 +30,8 @@ NumbersArgument = Annotated[list[int] | None, typer.Argument(metavar="[NUMBER]..
 WRONG = 1
 
 
-def _client(ctx: typer.Context, *, starts: bool = True) -> Client:
+def client_for(ctx: typer.Context, *, starts: bool = True) -> Client:
+    """Return a client for a verb; with `starts=False` it looks itself where no daemon runs."""
     from pegboard_builtins.memory.configuring import client_of
 
     return client_of(ctx.obj, starts=starts)
@@ -47,7 +48,7 @@ def _here(ctx: typer.Context) -> Identity:
     return found
 
 
-def _named(ctx: typer.Context, project: str) -> tuple[str, str]:
+def named(ctx: typer.Context, project: str) -> tuple[str, str]:
     """Return a project's id and the worktree: this folder's, or the project that was asked for by id or name."""
     if not project:
         here = _here(ctx)
@@ -69,7 +70,7 @@ def _named(ctx: typer.Context, project: str) -> tuple[str, str]:
 def _known(ctx: typer.Context) -> list[dict[str, Any]]:
     from pegboard_builtins.memory.projects import read_meta
 
-    with _client(ctx, starts=False) as client:
+    with client_for(ctx, starts=False) as client:
         told = client.status()
     found = []
     for identity, one in told["projects"].items():
@@ -83,7 +84,7 @@ def _known(ctx: typer.Context) -> list[dict[str, Any]]:
 
 def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Tell whether a daemon runs, where, and how much is remembered."""
-    with _client(ctx, starts=False) as client:
+    with client_for(ctx, starts=False) as client:
         told = client.status()
     if as_json:
         print_json({key: value for key, value in told.items() if key != "build"})
@@ -122,7 +123,7 @@ def start(
         if done == BUSY:
             raise MemoryFailure("a daemon runs already; `pegboard memory status` tells more")
         raise typer.Exit(done)
-    with _client(ctx) as client:
+    with client_for(ctx) as client:
         told = client.start()
     if as_json:
         print_json({"pid": told["pid"]})
@@ -138,7 +139,7 @@ def stop(
     """Let the daemon finish and end. The next session starts another one, unless the plugin is disabled."""
     from pegboard_builtins.memory.place import is_locked
 
-    with _client(ctx, starts=False) as client:
+    with client_for(ctx, starts=False) as client:
         root = client.config.root
         pid = _killed(root) if kill else client.drain()
     if is_locked(root):
@@ -240,11 +241,11 @@ def add(
 ) -> None:
     """Remember a note. Secrets and confidential names in it are masked first."""
     given = (sys.stdin.read() if text == "-" else text).strip()
-    identity, worktree = _named(ctx, project)
-    event = _prepared(ctx)(Event(identity, given, key=key, worktree=worktree))
+    identity, worktree = named(ctx, project)
+    event = prepared(ctx)(Event(identity, given, key=key, worktree=worktree))
     if event.meta.get("redacted"):
         print(f"warning: masked: {', '.join(event.meta['redacted'])}", file=sys.stderr)
-    with _client(ctx) as client:
+    with client_for(ctx) as client:
         number = client.put([event])[0]
     if as_json:
         print_json({"number": number, "project": identity, "worktree": worktree})
@@ -252,8 +253,8 @@ def add(
         say(f"kept: #{number}" if number else "kept in the spool; a daemon will take it from there")
 
 
-def _prepared(ctx: typer.Context) -> Callable[[Event], Event]:
-    """Return what masks an event as the settings say, before it is kept."""
+def prepared(ctx: typer.Context, *, secrets_too: bool = False) -> Callable[[Event], Event]:
+    """Return what masks an event as the settings say, before it is kept; with *secrets_too* secrets in any case."""
     from dataclasses import replace
 
     from pegboard_builtins.memory.configuring import settings_of
@@ -261,7 +262,7 @@ def _prepared(ctx: typer.Context) -> Callable[[Event], Event]:
     from pegboard_builtins.memory.secrets import Secrets
 
     redact = settings_of(ctx.obj).capture.redact
-    secrets = Secrets() if "secrets" in redact else None
+    secrets = Secrets() if secrets_too or "secrets" in redact else None
 
     def prepare(event: Event) -> Event:
         clean = masked(event, secrets)
@@ -281,8 +282,8 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Look for events of this project, best first."""
-    identity, worktree = _named(ctx, project)
-    with _client(ctx) as client:
+    identity, worktree = named(ctx, project)
+    with client_for(ctx) as client:
         hits = client.search(
             identity,
             query,
@@ -295,8 +296,8 @@ def search(
     shown: list[dict[str, Any]] = [
         {
             "score": hit.score,
-            "event": _facts(ctx, hit.event),
-            "neighbours": [_facts(ctx, one) for one in hit.neighbours],
+            "event": shown_event(ctx, hit.event),
+            "neighbours": [shown_event(ctx, one) for one in hit.neighbours],
         }
         for hit in hits
     ]
@@ -310,7 +311,7 @@ def search(
         for event in near:
             mark = ">" if event is one["event"] else " "
             line = (
-                f"{mark} #{event['number']}  {event['at']}  {event['origin']}/{event['kind']}  {_short(event['text'])}"
+                f"{mark} #{event['number']}  {event['at']}  {event['origin']}/{event['kind']}  {short(event['text'])}"
             )
             say(line, "" if event is one["event"] else "dim")
 
@@ -322,15 +323,15 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show events whole, with where they are from."""
-    identity, _ = _named(ctx, project)
-    with _client(ctx) as client:
+    identity, _ = named(ctx, project)
+    with client_for(ctx) as client:
         events = [event for number in numbers for event in client.read(identity, number, number)]
     missing = sorted(set(numbers) - {event.number for event in events})
     if missing:
         raise MemoryFailure(
             f"there is no event {', '.join(f'#{n}' for n in missing)}: never kept, forgotten, or damaged"
         )
-    shown = [_facts(ctx, event) for event in events]
+    shown = [shown_event(ctx, event) for event in events]
     if as_json:
         print_json(shown)
         return
@@ -341,13 +342,14 @@ def show(
         print(one["text"])
 
 
-def _facts(ctx: typer.Context, event: Event) -> dict[str, Any]:
+def shown_event(ctx: typer.Context, event: Event) -> dict[str, Any]:
     """Return an event as it may be shown: names that were listed since are masked here."""
     facts = {**asdict(event), "at": _moment(event.at)}
     return {**facts, **ctx.obj.emit("text", {"text": event.text, "meta": dict(event.meta)})}
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return a text in one line, on a terminal not longer than one reads at a glance."""
     line = " ".join(text.split())
     return line if len(line) <= 160 or not sys.stdout.isatty() else line[:157] + "..."
 
@@ -367,9 +369,9 @@ def forget(
     as_json: JsonOption = False,
 ) -> None:
     """Take events out of every file, for good, and look through every file afterwards. Facts that cite them go, too."""
-    identity, _ = _named(ctx, project)
+    identity, _ = named(ctx, project)
     given: dict[str, Any] = {"numbers": numbers or (), "match": match, "session": session}
-    with _client(ctx) as client:
+    with client_for(ctx) as client:
         meant = client.forget(identity, **given, dry_run=True).numbers
         if not meant and not match:
             raise MemoryFailure("no such event is remembered; `pegboard memory search` finds numbers")
@@ -413,8 +415,8 @@ def _forget_in_the_project(ctx: typer.Context, project: str, numbers: Sequence[i
 
 def reindex(ctx: typer.Context, project: ProjectOption = "") -> None:
     """Make a project's index anew from its log."""
-    identity, _ = _named(ctx, project)
-    with _client(ctx) as client:
+    identity, _ = named(ctx, project)
+    with client_for(ctx) as client:
         say(f"indexed: {client.reindex(identity)} events")
 
 
@@ -424,8 +426,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Read every byte of logs and indexes; ends with 1 if something is damaged or missing."""
-    wanted = _named(ctx, project)[0] if project else ""
-    with _client(ctx, starts=False) as client:
+    wanted = named(ctx, project)[0] if project else ""
+    with client_for(ctx, starts=False) as client:
         told = client.verify(wanted)
     if as_json:
         print_json(told)
@@ -457,7 +459,7 @@ def gc(ctx: typer.Context, dry_run: DryRunOption = False, as_json: JsonOption = 
     from pegboard_builtins.memory.configuring import settings_of
 
     settings = settings_of(ctx.obj)
-    with _client(ctx) as client:
+    with client_for(ctx) as client:
         told = client.gc(quota=settings.quota, retention_days=settings.retention_days, dry_run=dry_run)
     if as_json:
         print_json(told)
@@ -481,9 +483,9 @@ def export(
     """Write out a project's events, through the filters of ways out, for `import` elsewhere."""
     from pegboard_builtins.memory.exchange import exported
 
-    identity, _ = _named(ctx, project)
+    identity, _ = named(ctx, project)
     with ExitStack() as stack:
-        client = stack.enter_context(_client(ctx))
+        client = stack.enter_context(client_for(ctx))
         file = stack.enter_context(_private(to)) if to is not None else sys.stdout
         count = -1  # the head is no event
         for line in exported(client, identity, lambda facts: ctx.obj.emit("export", facts)):
@@ -509,14 +511,14 @@ def import_(
     """Take exported events into this project; what is there already is left alone."""
     from pegboard_builtins.memory.exchange import imported
 
-    identity, _ = _named(ctx, project)
+    identity, _ = named(ctx, project)
     with ExitStack() as stack:
-        client = stack.enter_context(_client(ctx))
+        client = stack.enter_context(client_for(ctx))
         try:
             file = sys.stdin if source == "-" else stack.enter_context(open(source, encoding="utf-8"))
         except OSError as error:
             raise MemoryFailure(f"{source}: it cannot be read: {error.strerror}") from None
-        read, new = imported(client, identity, file, source, _prepared(ctx))
+        read, new = imported(client, identity, file, source, prepared(ctx))
     if as_json:
         print_json({"read": read, "new": new, "project": identity})
     else:
@@ -540,11 +542,11 @@ def merge(
     as_json: JsonOption = False,
 ) -> None:
     """Give the whole project what one of its worktrees remembers."""
-    identity, here = _named(ctx, project)
+    identity, here = named(ctx, project)
     name = worktree or here
     if not name:
         raise MemoryFailure("this folder is no linked worktree; say the name of one")
-    with _client(ctx) as client:
+    with client_for(ctx) as client:
         count = client.merge(identity, name)
     if as_json:
         print_json({"worktree": name, "events": count})

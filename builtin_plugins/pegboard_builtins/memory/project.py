@@ -187,6 +187,13 @@ class Project:
     def _seen(self, place: Place) -> Event | None:
         return self.log.read(place)
 
+    def shared(self) -> list[int]:
+        """Return the numbers of all events that are the whole project's, not a worktree's."""
+        self.settle()
+        hidden = f"kind not in ('{FORGOTTEN}', '{MERGED}')"
+        rows = self.index.facts(f"select n from event where worktree = '' and length > 0 and {hidden} order by n")
+        return [int(str(row[0])) for row in rows]
+
     def count(self) -> int:
         """Return how many events there are, indexed or not."""
         return self.index.count() + len(self._waiting)

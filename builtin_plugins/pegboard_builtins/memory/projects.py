@@ -174,10 +174,10 @@ def _new_id(folder: Path, memory: Path) -> str:
 
 
 def _signature(identity: str, memory: Path) -> str:
-    return hmac.new(_key(memory), identity.encode(), "blake2b").hexdigest()[:40]
+    return hmac.new(machine_key(memory), identity.encode(), "blake2b").hexdigest()[:40]
 
 
-def _key(memory: Path) -> bytes:
+def machine_key(memory: Path) -> bytes:
     """Return this machine's key; of several processes that make one at once, one wins."""
     path = disk.private_folder(memory) / "key"
     if not path.exists():

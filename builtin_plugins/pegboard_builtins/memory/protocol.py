@@ -25,20 +25,25 @@ PROTOCOL = 1
 MAX_LINE = 32_000_000
 """Bytes of one message; who sends more is cut off."""
 
-OPERATIONS = (
-    "hello",
-    "put",
-    "search",
-    "read",
-    "forget",
-    "status",
-    "reindex",
-    "verify",
-    "gc",
-    "merge",
-    "settle",
-    "drain",
-)
+OPERATIONS: dict[str, tuple[str, str]] = {
+    "hello": ("", "`build`, `pid`, `protocol` of the daemon"),
+    "put": ("`events`", "their numbers, once they are durable"),
+    "search": (
+        "`project`, `query`; `limit`, `neighbours`, `worktree`, `origins`, `kinds`",
+        "hits: `event`, `score`, `neighbours`",
+    ),
+    "read": ("`project`; `first`, `last`", "events"),
+    "forget": ("`project`; `numbers`, `session`, `match`, `dry_run`", "what is gone, and what was looked through"),
+    "shared": ("`project`", "numbers of the events that are the whole project's"),
+    "merge": ("`project`, `worktree`", "how many events that were"),
+    "reindex": ("`project`", "how many events are indexed"),
+    "verify": ("`project` or nothing", "what each project's files look like"),
+    "gc": ("`quota`, `retention_days`; `dry_run`", "the segments that had their time"),
+    "import": ("", "how many events were in the spool"),
+    "status": ("", "what `pegboard memory status --json` prints"),
+    "drain": ("", "`pid`; then the daemon finishes and ends"),
+}
+"""What can be asked: the fields of the request (after a semicolon those that may be left out), and the answer."""
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 KINDS: dict[str, type[MemoryFailure]] = {

@@ -19,8 +19,10 @@ from memory_room import P, daemons, end_all, event, gone
 
 from pegboard_builtins.memory import disk, place, protocol, starting
 from pegboard_builtins.memory.client import Client
+from pegboard_builtins.memory.desk import Desk
 from pegboard_builtins.memory.events import Event, MemoryFailure, NotKeptError, UnfitEventError
 from pegboard_builtins.memory.place import Config, is_locked, said_where
+from pegboard_builtins.memory.spool import Spool
 from pegboard_builtins.memory.starting import argv_of
 from pegboard_builtins.memory.store import Store
 
@@ -131,6 +133,12 @@ def test_what_is_no_request_gets_an_error_and_the_next_one_an_answer(client):
         lines.write(b'{"id":9,"op":"hello"}\n')
         lines.flush()
         assert json.loads(lines.readline())["ok"]["protocol"] == 1
+
+
+def test_the_reference_names_what_the_daemon_answers(tmp_path):
+    with Store(tmp_path) as store:
+        desk = Desk(store, Spool(tmp_path), dict, print)
+    assert {*desk._answers, "put"} == set(protocol.OPERATIONS)
 
 
 def test_what_cannot_be_kept_is_refused_before_anything_is_sent(client):

@@ -154,7 +154,7 @@ def test_a_linked_worktree_keeps_to_itself_until_it_is_merged(room):
     room.run("add", "shared", where=room.project)
     assert room.told("add", "of the tree alone", where=tree)["worktree"] == "tree"
     assert room.told("search", "alone") == []
-    assert {one["event"]["text"] for one in room.told("search", "shared alone", where=tree)} == {
+    assert {one["event"]["text"] for one in room.told("search", "shared alone", "--neighbours", "0", where=tree)} == {
         "shared",
         "of the tree alone",
     }
