@@ -480,6 +480,17 @@ def test_a_file_that_is_torn_or_something_else_counts_as_absent(place, kind, cut
     assert json.loads(file.read_bytes()).keys() == json.loads(text).keys()  # and is written anew
 
 
+@pytest.mark.parametrize("key", ["dists", "groups", "environment", "full", "watched"])
+def test_entry_points_of_the_wrong_shape_are_read_anew(place, key):
+    place.install(SMALL)
+    whole = brought(place.host())
+    (file,) = (place.state / "snapshot").glob("found-*.json")
+    said = json.loads(file.read_text())
+    for wrong in ([["acme-pack", "1.0"]], None, 7, {"pegboard": [["acme", "acme_pack", 99]]}):
+        file.write_text(json.dumps({**said, key: wrong}))
+        assert brought(place.host()) == whole
+
+
 def test_a_manifest_of_the_wrong_shape_is_no_crash(place):
     place.install(PACK)
     whole = brought(place.host())

@@ -24,7 +24,7 @@ from typing import Any
 from pegboard import __version__
 from pegboard._board.installed import POINTS, Metadata, distributions, folders_of, metadata_in, points_of
 
-FORMAT = 1
+FORMAT = 2
 GROUPS = ("pegboard", "pydantic")
 """The groups of entry points that are kept: our own, and the one whose emptiness spares pydantic a search."""
 SWITCH = "PEGBOARD_SNAPSHOT"
@@ -102,8 +102,7 @@ class Snapshot:
         found = self._read_found()
         if found is None:
             return None
-        dists = [Known(*facts) for facts in found["dists"]]
-        return [KnownPoint(name, value, dists[number]) for name, value, number in found["groups"].get(group, ())]
+        return _points_in(found, group)
 
     @property
     def environment(self) -> int:
@@ -310,10 +309,17 @@ def _why_not(stored: dict[str, Any], key: list[Any], folders: dict[str, int]) ->
         for file, then in stored["watched"].items():
             if stamp_of(file) != tuple(then):
                 return f"{file} has changed"
-        stored["dists"], stored["groups"], stored["environment"]
-    except (KeyError, TypeError, AttributeError):
+        int(stored["environment"])
+        for group in GROUPS:
+            _points_in(stored, group)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         return "it cannot be read"
     return ""
+
+
+def _points_in(found: dict[str, Any], group: str) -> list[KnownPoint]:
+    dists = [Known(*facts) for facts in found["dists"]]
+    return [KnownPoint(name, value, dists[number]) for name, value, number in found["groups"].get(group, ())]
 
 
 def _name_and_version(distribution: Metadata) -> tuple[str, str]:
