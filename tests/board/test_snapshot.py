@@ -372,6 +372,8 @@ SMALL = "import os\nfrom pegboard import hookimpl, tool\n@tool\ndef small() -> s
         ("@hookimpl\ndef register(registry):\n    'ACME' in os.environ", "reads the environment (ACME)"),
         ("def f():\n    return dict(os.environ)\nf()", "reads the environment"),
         ("@hookimpl\ndef register(registry):\n    registry.host", "asks the host"),
+        ("@tool\ndef odd(what: type(os)) -> str:\n    'Be odd.'\n    return ''", "cannot be written down"),
+        ("@hookimpl(when='nowhere')\ndef pre_tool(call):\n    return None", "cannot be written down"),
         ("@hookimpl\ndef register(registry):\n    registry.all_settings()", "other settings than its own"),
         ("@hookimpl\ndef register(registry):\n    registry.each_time('it counts files')", "it counts files"),
         ("@hookimpl\ndef register(registry):\n    registry.add_filter('*', lambda s, p: p)", "filters ways out"),

@@ -272,6 +272,8 @@ class Board:
             return manifest_of(contribution, self._marks(record))
         except NoManifestError as why:
             return {"by_import": str(why)}
+        except Exception as error:  # a schema that cannot be made, say: whoever asks for it is told then
+            return {"by_import": f"what it registers cannot be written down: {describe(error)}"}
 
     def _marks(self, record: PluginRecord) -> dict[str, tuple[ImplOptions, bool]]:
         functions = functions_of(self.manager, record.plugin)
@@ -283,7 +285,11 @@ class Board:
 
         assert self.snapshot is not None
         known = self.snapshot.manifest(record.distribution, record.version, record.name, record.value)
-        if known is not None and not is_as_known(known, contribution, self._marks(record)):
+        try:
+            same = known is None or is_as_known(known, contribution, self._marks(record))
+        except Exception:  # what cannot even be compared is not the same
+            same = False
+        if not same:
             self._forget(record, "it registered something else than it did before")
 
     def _forget(self, record: PluginRecord, why: str) -> None:
