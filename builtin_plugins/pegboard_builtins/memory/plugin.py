@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from pegboard.context import HostView, Registry
+from pegboard.egress import Surface
 from pegboard.hookspecs import hookimpl
 from pegboard_builtins.memory.hooks import event, lifecycle, pre_tool, prepare_request, prompt_submit
 from pegboard_builtins.memory.memory_tool import memory
@@ -25,6 +26,7 @@ def register(registry: Registry) -> None:
     """Declare the table `[memory]` and the verbs; unless it is switched off, add the tool and the service."""
     settings = registry.settings(MemorySettings)
     registry.add_command("memory", "pegboard_builtins.memory.verbs:app")
+    registry.add_surface(Surface("memory", "What is kept for later sessions."))
     if settings.on:
         registry.add_service(SERVICE, lambda: _opened(registry.host, settings))
         registry.add_tool(memory)
