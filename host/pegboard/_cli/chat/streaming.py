@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from markdown_it import MarkdownIt
@@ -19,6 +20,7 @@ LONG = 16
 """Lines of a code block or items of a list after which the first of them are printed before its end is there."""
 
 
+@lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
     # Without HTML: what a model writes between < and > is to be read, and would else be left out.
     return MarkdownIt("commonmark", {"html": False}).enable("strikethrough").enable("table")
@@ -53,7 +55,8 @@ class Readable(Markdown):
     }
 
     def __init__(self, markup: str) -> None:
-        super().__init__(markup, hyperlinks=False)
+        super().__init__("", hyperlinks=False)  # its own parser need not read it, too
+        self.markup = markup
         self.parsed = _parser().parse(markup)
 
 

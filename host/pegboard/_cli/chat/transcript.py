@@ -140,7 +140,7 @@ class Transcript:
         """Return what is not finished in at most so many lines, with ANSI colours; empty if nothing goes on."""
         parts: list[str] = []
         if self.thoughts.strip():
-            parts.append(self._tail(drawing.thought(_last(self.thoughts, 600)), THOUGHT_LINES))
+            parts.append(self._tail(drawing.thought(self.thoughts[-600:]), THOUGHT_LINES))
         rest = self._stream.rest
         if rest.strip():
             parts.append(self._tail(Readable(clean(rest)), most))
@@ -170,10 +170,6 @@ class Transcript:
 
     def _tail(self, renderable: Any, most: int) -> str:
         return "\n".join(self.paint.ansi(renderable, self.width()).split("\n")[-most:])
-
-
-def _last(text: str, characters: int) -> str:
-    return text[-characters:]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
