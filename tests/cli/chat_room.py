@@ -31,7 +31,7 @@ class Room:
         self.state = folder / "state"
         self.config = folder / "config"
         self._socket = folder / "tmux"
-        self._environment = {
+        self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PEGBOARD", "TMUX"))},
             "PEGBOARD_STATE_DIR": str(self.state),
             "PEGBOARD_CONFIG_DIR": str(self.config),
@@ -44,7 +44,7 @@ class Room:
     def tmux(self, *words: str) -> str:
         done = subprocess.run(
             ["tmux", "-S", str(self._socket), "-f", "/dev/null", *words],
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=30,
@@ -59,7 +59,7 @@ class Room:
 
     def begin(self, *words: str, width: int = 80, height: int = 40, **environment: str) -> None:
         """Type the command line of a chat."""
-        self._environment |= environment
+        self.environment |= environment
         command = shlex.join([sys.executable, "-m", "pegboard", "chat", *words])
         if not self._socket.exists():
             self.tmux("new-session", "-d", "-x", str(width), "-y", str(height), "-c", str(self.project), "bash --norc")

@@ -234,7 +234,12 @@ def test_a_conversation_is_gone_on_with_forked_and_left_for_a_new_one(room: Room
 
 def test_over_a_pipe_it_says_what_to_use_instead(room: Room) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pegboard", "chat", "hi"], cwd=room.project, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "pegboard", "chat", "hi"],
+        cwd=room.project,
+        env=room.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 2
     assert "pegboard run" in done.stderr
