@@ -115,7 +115,8 @@ class Place:
             del sys.modules[name]
         self.imported.clear()
         options.setdefault("strict", False)
-        options.setdefault("command_line", {"session": {"fsync": "off"}})
+        quiet = {"session": {"fsync": "off"}, "memory": {"on": False}}  # what remembers would leave a daemon behind
+        options["command_line"] = quiet | options.get("command_line", {})
         return Host(
             self.project, state_dir=self.state, config_dir=self.root / "config", environment={}, **options
         ).open()
