@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from pegboard.shell import MAX_DEPTH, Redirect, Simple, Word, read
 from pegboard_builtins.permissions.wrappers import (
@@ -57,7 +58,7 @@ class Command:
         return any(word.certain is not None for word in self.simple.words)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Analysis:
     """A whole command. `problems` are what could not be followed; `forms` every reading of every command in it."""
 
@@ -68,6 +69,27 @@ class Analysis:
     forms: tuple[Form, ...]
     functions: frozenset[str] = frozenset()
     """Names that the command itself defines: what they run is among the commands."""
+
+    @cached_property
+    def said(self) -> str:
+        """All that is said in it, one after another: every reading, every word, every text that is fed to a program."""
+        return "\n".join((self.source, *(form.text for form in self.forms), *_texts_of(self.commands)))
+
+    @cached_property
+    def begun(self) -> tuple[str, ...]:
+        """The beginnings of first words that only a shell could finish."""
+        starts = {form.text[: form.certain] for form in self.forms if form.certain is not None}
+        return tuple(sorted(start for start in starts if not start.split(None, 1)[1:] and not start[-1:].isspace()))
+
+
+def _texts_of(commands: tuple[Command, ...]) -> Iterator[str]:
+    for command in commands:
+        for words in (command.simple.words, *command.runs):
+            yield from (word.text for word in words)
+        for redirect in command.redirects:
+            yield redirect.body
+            if redirect.target is not None:
+                yield redirect.target.text
 
 
 @lru_cache(maxsize=128)

@@ -54,7 +54,21 @@ TAKES_WORDS_AS_DATA = frozenset(
             "which",
         ),
         *("whereis", "who", "whoami", "xxd", "yes", "yq", "zcat", "[", ":", "curl", "wget", "exit", "man", "set"),
-        *("wait", "shift", "break", "continue", "umask", "ulimit", "jobs", "fg", "bg", "getopts", "mktemp", "tput"),
+        *(
+            "find",
+            "wait",
+            "shift",
+            "break",
+            "continue",
+            "umask",
+            "ulimit",
+            "jobs",
+            "fg",
+            "bg",
+            "getopts",
+            "mktemp",
+            "tput",
+        ),
     }
 )
 """Programs that run nothing of what they are given (`sort --compress-program` aside, see `_RUNNING_OPTION`)."""
@@ -71,7 +85,23 @@ GIT_KEEPS_TEXT = frozenset(
 )
 RUN_TEXT = frozenset(
     {
-        *("at", "awk", "batch", "bun", "crontab", "deno", "ed", "emacs", "ex", "expect", "gawk", "gdb", "julia", "lua"),
+        *(
+            "at",
+            "awk",
+            "batch",
+            "bind",
+            "bun",
+            "crontab",
+            "deno",
+            "ed",
+            "emacs",
+            "ex",
+            "expect",
+            "gawk",
+            "gdb",
+            "julia",
+            "lua",
+        ),
         *("make", "mawk", "mysql", "nawk", "node", "nvim", "osascript", "perl", "php", "psql", "pwsh", "python", "R"),
         *("python2", "python3", "rake", "rsync", "ruby", "scp", "screen", "sqlite3", "ssh", "tar", "tclsh", "tmux"),
         *("vi", "vim", "zip"),

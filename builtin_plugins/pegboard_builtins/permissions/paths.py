@@ -30,6 +30,11 @@ def is_inside(path: str, folders: Iterable[str]) -> bool:
     return any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders)
 
 
+def both_shapes(folders: Iterable[str]) -> tuple[str, ...]:
+    """Return folders as they are written and as their links lead, each once."""
+    return tuple(dict.fromkeys(shape for folder in folders for shape in (folder, os.path.realpath(folder))))
+
+
 class PathPattern:
     """A pattern as in .gitignore, from one of four roots.
 
@@ -38,7 +43,7 @@ class PathPattern:
     for a folder holds for all that is in it.
     """
 
-    __slots__ = ("_regex", "fixed_base")
+    __slots__ = ("_regex", "_roots", "fixed_base")
 
     def __init__(self, spec: str, root: Path) -> None:
         self.fixed_base: str | None = None
@@ -53,16 +58,18 @@ class PathPattern:
             if spec.startswith("./"):
                 pattern = "/" + pattern
         self._regex = re.compile(_regex_of(pattern), re.DOTALL)
+        self._roots = () if self.fixed_base is None else both_shapes((self.fixed_base,))
 
     def holds(self, place: Place, bases: Iterable[str]) -> bool:
-        """Whether the place matches in any of its two shapes, seen from any base: for rules that restrict."""
-        roots = (self.fixed_base,) if self.fixed_base is not None else tuple(bases)
-        return any(
-            self._below(path, base)
-            for root in roots
-            for base in {root, os.path.realpath(root)}
-            for path in {place.written, place.real}
-        )
+        """Whether the place matches in any of its two shapes, seen from any base: for rules that restrict.
+
+        Of a base, too, both shapes are wanted: see `both_shapes`.
+        """
+        written, real = place.written, place.real
+        for base in self._roots or bases:
+            if self._below(written, base) or (real != written and self._below(real, base)):
+                return True
+        return False
 
     def covers(self, place: Place, base: str) -> bool:
         """Whether the place itself, links followed, matches: for rules that allow."""

@@ -10,6 +10,7 @@ from pegboard.decisions import Decision, Verdict
 from pegboard.shell import Simple
 from pegboard_builtins.permissions.commands import Analysis, Command, form_of, quoted, without_harmless
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, input_matches
+from pegboard_builtins.permissions.index import CommandIndex
 from pegboard_builtins.permissions.plain import (
     HARMLESS_VARIABLES,
     REDEFINED,
@@ -23,14 +24,15 @@ from pegboard_builtins.permissions.subject import Subject, answer
 
 def permission(subject: Subject, rules: RuleSet) -> Decision | None:
     """Return the allow of the first rule that covers the call; of several together for a list of commands."""
-    own = rules.of(subject.tool).allow
-    if not own:
+    of_tool = rules.of(subject.tool)
+    if not of_tool.allow:
         return None
-    for rule in own:
-        if _covers(rule, subject):
+    for rule in of_tool.allow:
+        if (subject.analysis is None or rule.pattern.spec is None) and _covers(rule, subject):
             return answer(Verdict.ALLOW, f"allowed by the rule {rule} ({rule.origin})", str(rule))
     if subject.analysis is None:
         return None
+    own = of_tool.index("allow")
     used: dict[Rule, None] = {}
     if not _all_covered(subject.analysis, subject, own, rules, used) or not used:
         return None
@@ -60,7 +62,7 @@ def _covers(rule: Rule, subject: Subject) -> bool:
 
 
 def _all_covered(
-    analysis: Analysis, subject: Subject, own: Sequence[Rule], rules: RuleSet, used: dict[Rule, None]
+    analysis: Analysis, subject: Subject, own: CommandIndex, rules: RuleSet, used: dict[Rule, None]
 ) -> bool:
     """Whether each simple command is covered by a rule or plainly only reads; *used* collects the rules."""
     if analysis.problems or not analysis.commands or not REDEFINED.isdisjoint(analysis.functions):
@@ -79,7 +81,7 @@ def _all_covered(
             continue
         if _only_sets(command):
             continue
-        rule = next((rule for rule in own if _covers_command(rule, command)), None)
+        rule = next((rule for rule in own.allowing(command) if _covers_command(rule, command)), None)
         if rule is not None and _covers_what_it_runs(rule, command, own, bases or (), rules):
             used[rule] = None
         elif command.script is None or command.assigned or not _all_covered(command.script, subject, own, rules, used):
@@ -113,7 +115,7 @@ def _covers_command(rule: Rule, command: Command) -> bool:
 
 
 def _covers_what_it_runs(
-    rule: Rule, command: Command, own: Sequence[Rule], bases: Sequence[Path], rules: RuleSet
+    rule: Rule, command: Command, own: CommandIndex, bases: Sequence[Path], rules: RuleSet
 ) -> bool:
     """Whether what a command runs in its turn (`xargs rm`, `find -exec`) is covered too, or named by the rule."""
     named = rule.pattern.shell.prefix.split()[1:]
@@ -123,6 +125,6 @@ def _covers_what_it_runs(
             continue
         inner = Command(Simple(run, (), " ".join(word.raw for word in run)), without_harmless(run), (), (), (run,))
         reads = bool(bases) and is_plainly_reading(inner, bases, rules.readable)
-        if not reads and not any(_covers_command(other, inner) for other in own):
+        if not reads and not any(_covers_command(other, inner) for other in own.allowing(inner)):
             return False
     return True

@@ -18,6 +18,11 @@ READERS: dict[str, re.Pattern[str]] = {
         NOTHING_FORBIDDEN,
     ),
     **dict.fromkeys(
+        ("[", "break", "continue", "exit", "return", "shift", "sleep", "seq", "test"),
+        NOTHING_FORBIDDEN,
+    ),
+    "printf": re.compile(r"-v.*"),
+    **dict.fromkeys(
         ("ls", "nl", "pwd", "readlink", "realpath", "stat", "tail", "tr", "true", "wc", "which", "whoami", ":"),
         NOTHING_FORBIDDEN,
     ),
@@ -46,6 +51,8 @@ GIT_FORBIDDEN = re.compile(r"--(?:ou|op|ex|te|no-i|pag).*|-O.*")
 PROTECTED = frozenset({".git", ".pegboard", ".claude", ".hg", ".svn"})
 """Folders whose files decide what runs later; neither a mode nor a redirection under a broad rule writes there."""
 
+SAY_ONLY = frozenset({"echo", "printf", "true", "false", "basename", "dirname", "which", "break", "continue", "exit"})
+"""Readers that open none of the files that they are given."""
 MOVERS = frozenset({"cd", "pushd", "popd"})
 REDEFINED = frozenset({*MOVERS, *READERS, "git", "[", "test", "command", "builtin"})
 """Commands that are taken for what they are: a function of that name makes them something else."""
@@ -66,7 +73,8 @@ def is_plainly_reading(command: Command, bases: Sequence[Path], readable: Sequen
     if not words or command.assigned or not quiet_redirects(command.redirects):
         return False
     name = words[0].text
-    if any(_has_surprises(word, name) for word in words):
+    tests = name in ("[", "test") and not any(word.text in ("-v", "-R") for word in words)
+    if not tests and any(_has_surprises(word, name) for word in words):
         return False
     arguments = words[1:]
     if name == "git":
@@ -74,7 +82,7 @@ def is_plainly_reading(command: Command, bases: Sequence[Path], readable: Sequen
             return False
     elif name not in READERS or any(READERS[name].fullmatch(word.text) for word in arguments):
         return False
-    if name in ("echo", "true", "false", "basename", "dirname", "which"):
+    if tests or name in SAY_ONLY:
         return True
     return all(_stays_inside(word.text, base, readable) for word in arguments for base in bases)
 

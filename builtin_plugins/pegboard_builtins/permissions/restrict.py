@@ -41,9 +41,11 @@ class Match(IntEnum):
 def restriction(subject: Subject, rules: RuleSet) -> Decision | None:
     """Return the deny or ask that holds; where only a shell could tell, an ask."""
     of_tool = rules.of(subject.tool)
-    lists = [(Verdict.DENY, of_tool.deny), (Verdict.ASK, of_tool.ask)]
     doubtful: Rule | None = None
-    for verdict, own in lists:
+    for verdict, name in ((Verdict.DENY, "deny"), (Verdict.ASK, "ask")):
+        own: Iterable[Rule] = getattr(of_tool, name)
+        if subject.analysis is not None and own:
+            own = of_tool.index(name).restricting(subject.analysis)
         candidates = [(rule, _holds(rule, subject)) for rule in own]
         if subject.analysis is not None:
             candidates += _file_rules(subject.analysis, subject, rules, verdict)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pegboard.decisions import Decision, Verdict
 from pegboard_builtins.permissions.commands import Analysis, analyse
-from pegboard_builtins.permissions.paths import Place, place_of
+from pegboard_builtins.permissions.paths import Place, both_shapes, place_of
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Subject:
             places += (place_of(fixed if fixed[:1] in ("/", "~") else os.path.join(root, fixed), self.cwd),)
         return places
 
-    @property
+    @cached_property
     def bases(self) -> tuple[str, ...]:
         """What relative paths of deny and ask rules may be seen from: a `cd` must not evade them."""
-        return (str(self.project), str(self.cwd))
+        return both_shapes((str(self.project), str(self.cwd)))
 
 
 def answer(verdict: Verdict, reason: str, rule: str) -> Decision:

@@ -1,0 +1,158 @@
+"""Hundreds of dressed-up commands against deny, ask and allow rules; and bash itself says what they run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from shell_dresses import DO_NOT, MAY_RUN_IT, ONLY_ALLOWED, RUN_IT, RUN_MORE, commands
+
+from pegboard.settings import SettingsLayer, Source
+from pegboard_builtins.permissions.decide import decide
+from pegboard_builtins.permissions.grammar import parse
+from pegboard_builtins.permissions.rules import Rule, RuleSet
+from pegboard_builtins.permissions.subject import Subject
+
+STAND_INS = ("rm", "npm", "make", "git", "sudo", "doas")
+REAL = (
+    *("bash", "base64", "basename", "cat", "cut", "diff", "dirname", "env", "find", "grep", "head", "ls", "nice"),
+    *("nohup", "setsid", "sh", "sort", "stdbuf", "tail", "tee", "timeout", "touch", "tr", "wc", "xargs"),
+)
+RECORDER = r"""#!/bin/bash
+line=${0##*/}
+for word in "$@"; do printf -v quoted %q "$word"; line+=$'\t'$quoted; done
+printf '%s\n' "$line" >> "$RECORDED"
+case ${0##*/} in sudo|doas) while [[ $1 == -* || $1 == *=* || $1 == root ]]; do shift; done; exec "$@";; esac
+"""
+
+
+def rules(**lists: list[str]) -> RuleSet:
+    source = Source(SettingsLayer.USER, "settings.toml", 1)
+    made = {
+        name: tuple(Rule(parse(text, allows=name == "allow"), source, Path("/p")) for text in texts)
+        for name, texts in lists.items()
+    }
+    return RuleSet(**made, workspace=("/p",), readable=("/p",))
+
+
+def verdict(command: str, by: RuleSet, mode: str = "default") -> str:
+    decision = decide(Subject("Bash", {"command": command}, False, Path("/p"), Path("/p")), by, mode)
+    return "none" if decision is None or decision.verdict is None else str(decision.verdict)
+
+
+DENY = rules(deny=["Bash(rm:*)"], allow=["Bash"])
+ASK = rules(ask=["Bash(rm:*)"], allow=["Bash"])
+ALLOW = rules(allow=["Bash(npm test:*)"])
+
+
+def test_the_corpus_is_large_and_has_nothing_twice():
+    everything = [one for text in (RUN_IT, MAY_RUN_IT, DO_NOT, ONLY_ALLOWED, RUN_MORE) for one in commands(text)]
+    assert len(everything) >= 800
+    assert len(set(commands(RUN_IT))) == len(commands(RUN_IT))
+
+
+@pytest.mark.parametrize("mode", ["default", "acceptEdits", "auto", "bypassPermissions"])
+def test_no_dress_evades_a_deny_or_an_ask_rule(mode):
+    wrong = [c for c in commands(RUN_IT) if verdict(c, DENY, mode) != "deny" or verdict(c, ASK, mode) != "ask"]
+    wrong += [c for c in commands(MAY_RUN_IT) if verdict(c, DENY, mode) not in ("deny", "ask")]
+    wrong += [c for c in commands(MAY_RUN_IT) if verdict(c, ASK, mode) != "ask"]
+    assert wrong == []
+
+
+def test_without_a_person_what_may_be_denied_is_denied():
+    wrong = [c for c in commands(RUN_IT) + commands(MAY_RUN_IT) if verdict(c, DENY, "dontAsk") != "deny"]
+    assert wrong == []
+
+
+def test_no_allow_rule_lets_another_command_through():
+    assert [c for c in commands(RUN_MORE) if verdict(c, ALLOW) == "allow"] == []
+
+
+def test_false_asks_are_few_and_counted(capsys):
+    asked = [c for c in commands(DO_NOT) if verdict(c, DENY) != "allow"]
+    asked += [c for c in commands(ONLY_ALLOWED) if verdict(c, ALLOW) != "allow"]
+    number = len(commands(DO_NOT)) + len(commands(ONLY_ALLOWED))
+    with capsys.disabled():
+        print(f"\nfalse asks: {len(asked)} of {number} harmless commands: {asked}")
+    assert len(asked) <= 3
+
+
+# --- what bash makes of them ---------------------------------------------------------------------------
+
+
+class Bash:
+    """Runs commands with the stand-ins on PATH, each in a folder of its own; returns what ran."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.number = root, 0
+        self.bin = root / "bin"
+        self.bin.mkdir(parents=True)
+        recorder = self.bin / ".recorder"
+        recorder.write_text(RECORDER)
+        recorder.chmod(0o755)
+        for name in STAND_INS:
+            (self.bin / name).symlink_to(recorder)
+        for name in REAL:
+            found = shutil.which(name, path="/usr/bin:/bin")
+            if found:
+                (self.bin / name).symlink_to(found)
+
+    def ran(self, command: str) -> list[list[str]]:
+        self.number += 1
+        work, log = self.root / f"w{self.number}", self.root / f"log{self.number}"
+        (work / "src").mkdir(parents=True)
+        (work / "in.txt").touch()
+        log.touch()
+        environment = {"PATH": str(self.bin), "HOME": str(work), "RECORDED": str(log), "LC_ALL": "C.UTF-8"}
+        with subprocess.Popen(
+            ["/bin/bash", "-c", command],
+            cwd=work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)
+        return [line.split("\t") for line in log.read_text(errors="replace").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def bash(tmp_path_factory):
+    if not Path("/bin/bash").exists():
+        pytest.skip("bash is not here")
+    return Bash(tmp_path_factory.mktemp("bash"))
+
+
+def some_of(listed: list[str], wanted: int) -> list[str]:
+    return listed[:: max(1, len(listed) // max(wanted, 1))]
+
+
+NEEDS_MORE = ("/bin/", "coproc", "alias", "time ", "é=1", "[1+1]", "x/a/")
+"""What the stand-ins cannot show: a program by its path, or one that this bash may refuse."""
+
+
+def test_the_corpus_tells_the_truth_about_what_bash_runs(bash, count):
+    """Else it would show nothing: what is said to run `rm` runs it, or this bash refuses the line."""
+    tried = [c for c in some_of(commands(RUN_IT), count(400)) if not any(word in c for word in NEEDS_MORE)]
+    silent = [c for c in tried if not any(line[0] == "rm" for line in bash.ran(c))]
+    assert len(silent) <= len(tried) // 20 + 1, silent
+
+
+def test_what_an_allow_rule_covers_runs_nothing_else(bash, count):
+    covered = [c for c in commands(ONLY_ALLOWED) if verdict(c, ALLOW) == "allow"]
+    for command in some_of(covered, count(100)):
+        ran = bash.ran(command)
+        assert all(line[:2] in (["npm", "test"], ["git", "status"]) for line in ran), (command, ran)
+
+
+def test_what_a_deny_rule_lets_run_does_not_run_it(bash, count):
+    let_run = [c for c in commands(DO_NOT) if verdict(c, DENY) == "allow"]
+    for command in some_of(let_run, count(100)):
+        assert not any(line[0] == "rm" for line in bash.ran(command)), command
