@@ -24,6 +24,7 @@ SUBJECTS = {
     "memory_log": "what memory keeps: durable puts beside SQLite and a bare sync, searches, indexing",
     "recalling": "finding what was said in a long conversation, and what remembering costs a record",
     "flags": "one read of a flag, and a start with 500 of them",
+    "rules": "a call under a thousand permission rules, and reading a command",
     "names": "looking for confidential names, in whole texts and in pieces",
 }
 """The subjects in the order of the report; each is the module `bench.NAME` with a function `measure`."""

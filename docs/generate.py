@@ -12,6 +12,7 @@ from reference_pages.command_line import cli_page
 from reference_pages.flags import flags_page
 from reference_pages.hooks import decisions_page, handed_page, hooks_page
 from reference_pages.memory import memory_page
+from reference_pages.permissions import permissions_page
 from reference_pages.records import events_page, records_page
 from reference_pages.schemas import schemas
 from reference_pages.settings import settings_page
@@ -63,6 +64,7 @@ def pages() -> dict[str, str]:
         "flags.md": flags_page(),
         "surfaces.md": surfaces_page(),
         "memory.md": memory_page(),
+        "permissions.md": permissions_page(),
     }
 
 

@@ -683,7 +683,11 @@ class _Reader:
         """Read what begins with `$` or a backtick: answers "plain", "quoted" or "uncertain"."""
         start = self.at
         source = self.text
-        if source[start] == "`":
+        if source.startswith("$\\\n", start):
+            # The shell takes the line's end away before it looks what the `$` begins; the grammar does not.
+            self.problem("a line that goes on within an expansion")
+            self.at += 3
+        elif source[start] == "`":
             self._read_backticks(in_quotes=in_quotes)
         elif source.startswith("$((", start) and self._read_arithmetic():
             pass

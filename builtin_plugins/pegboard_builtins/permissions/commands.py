@@ -31,7 +31,7 @@ class Form:
     certain: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Command:
     """A simple command.
 
@@ -46,6 +46,11 @@ class Command:
     forms: tuple[Form, ...]
     runs: tuple[tuple[Word, ...], ...]
     script: Analysis | None = None
+
+    @cached_property
+    def said(self) -> str:
+        """Every reading of it, and it as it is written."""
+        return "\n".join((self.simple.raw, *(form.text for form in self.forms), *(word.text for word in self.words)))
 
     @property
     def redirects(self) -> tuple[Redirect, ...]:

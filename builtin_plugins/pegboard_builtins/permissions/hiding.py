@@ -115,7 +115,7 @@ _RUNNING_SED = re.compile(r"(?:^|[;{}\n\d$/])\s*e\b|[/|#,]\s*[gpiIm\d]*e[gpiIm\d
 def may_hide(pattern: ShellPattern, analysis: Analysis) -> bool:
     """Whether a command that the pattern matches may be hidden in the arguments of another."""
     words = pattern.prefix.split()
-    if not words:
+    if not words or not all(word in analysis.said for word in words):
         return False
     mention = re.compile(r"(?<![\w-])" + r"\W+".join(re.escape(word) for word in words) + r"(?![\w-])")
     return any(_hides(pattern, mention, command) for command in analysis.commands)

@@ -43,7 +43,7 @@ class PathPattern:
     for a folder holds for all that is in it.
     """
 
-    __slots__ = ("_regex", "_roots", "fixed_base")
+    __slots__ = ("_regex", "_roots", "fixed_base", "source")
 
     def __init__(self, spec: str, root: Path) -> None:
         self.fixed_base: str | None = None
@@ -57,7 +57,8 @@ class PathPattern:
             pattern = spec.removeprefix("./")
             if spec.startswith("./"):
                 pattern = "/" + pattern
-        self._regex = re.compile(_regex_of(pattern), re.DOTALL)
+        self.source = _regex_of(pattern)
+        self._regex = re.compile(self.source, re.DOTALL)
         self._roots = () if self.fixed_base is None else both_shapes((self.fixed_base,))
 
     def holds(self, place: Place, bases: Iterable[str]) -> bool:
@@ -72,9 +73,8 @@ class PathPattern:
         return False
 
     def covers(self, place: Place, base: str) -> bool:
-        """Whether the place itself, links followed, matches: for rules that allow."""
-        root = os.path.realpath(self.fixed_base if self.fixed_base is not None else base)
-        return self._below(place.real, root)
+        """Whether the place itself, links followed, matches, seen from a *base* without links: for rules that allow."""
+        return self._below(place.real, self._roots[-1] if self._roots else base)
 
     def _below(self, path: str, base: str) -> bool:
         prefix = base.rstrip("/") + "/"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pegboard.decisions import Decision, Verdict
@@ -27,7 +27,10 @@ def permission(subject: Subject, rules: RuleSet) -> Decision | None:
     of_tool = rules.of(subject.tool)
     if not of_tool.allow:
         return None
-    for rule in of_tool.allow:
+    listed: Iterable[Rule] = of_tool.allow
+    if subject.tool in PATH_TOOLS and subject.places:
+        listed = of_tool.paths("allow").about(subject.places, (subject.real_project,))
+    for rule in listed:
         if (subject.analysis is None or rule.pattern.spec is None) and _covers(rule, subject):
             return answer(Verdict.ALLOW, f"allowed by the rule {rule} ({rule.origin})", str(rule))
     if subject.analysis is None:
@@ -56,7 +59,7 @@ def _covers(rule: Rule, subject: Subject) -> bool:
     if subject.analysis is not None:
         return False
     if rule.path is not None and subject.tool in PATH_TOOLS:
-        path, base = rule.path, str(subject.project)
+        path, base = rule.path, subject.real_project
         return bool(subject.places) and all(path.covers(place, base) for place in subject.places)
     return input_matches(pattern, subject.tool, subject.given, strict=True)
 

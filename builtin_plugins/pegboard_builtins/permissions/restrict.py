@@ -46,6 +46,8 @@ def restriction(subject: Subject, rules: RuleSet) -> Decision | None:
         own: Iterable[Rule] = getattr(of_tool, name)
         if subject.analysis is not None and own:
             own = of_tool.index(name).restricting(subject.analysis)
+        elif own and subject.tool in PATH_TOOLS and subject.places:
+            own = of_tool.paths(name).about(subject.places, subject.bases)
         candidates = [(rule, _holds(rule, subject)) for rule in own]
         if subject.analysis is not None:
             candidates += _file_rules(subject.analysis, subject, rules, verdict)
@@ -105,15 +107,17 @@ def _file_rules(analysis: Analysis, subject: Subject, rules: RuleSet, verdict: V
     """Yield Read and Edit rules that a command's own file arguments or redirections would get round."""
     for tool, programs, writes in (("Read", READING_COMMANDS, False), ("Write", EDITING_COMMANDS, True)):
         of_tool = rules.of(tool)  # what is about Edit is about Write too
-        own = [rule for rule in (of_tool.deny if verdict is Verdict.DENY else of_tool.ask) if rule.path is not None]
-        if not own:
+        listed = of_tool.deny if verdict is Verdict.DENY else of_tool.ask
+        if not listed:
             continue
         places = [
             place_of(path, base)
             for path in _named_files(analysis, programs, writes=writes)
             for base in (folders_of(analysis, subject.cwd) or [subject.cwd])
         ]
-        for rule in own:
+        if not places:
+            continue
+        for rule in of_tool.paths("deny" if verdict is Verdict.DENY else "ask").about(places, subject.bases):
             if any(rule.path is not None and rule.path.holds(place, subject.bases) for place in places):
                 yield rule, Match.YES
 
@@ -127,5 +131,11 @@ def _named_files(analysis: Analysis, programs: frozenset[str], *, writes: bool) 
                     if value:
                         yield value
         for redirect in command.redirects:
+            if (
+                redirect.op in (">&", "<&")
+                and redirect.target is not None
+                and redirect.target.text.rstrip("-").isdigit()
+            ):
+                continue  # another stream, not a file
             if redirect.target is not None and redirect.op != "<<<" and (redirect.op == "<") is not writes:
                 yield redirect.target.text

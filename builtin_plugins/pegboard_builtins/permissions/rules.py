@@ -15,7 +15,7 @@ from pegboard.settings import FROM_THE_FOLDER, LayerFile, SettingsLayer, Setting
 from pegboard_builtins.permissions.answers import GRANTED
 from pegboard_builtins.permissions.claude_files import ClaudeFile, claude_paths, read_claude_file
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, Pattern, RuleError, parse, unknown_tool
-from pegboard_builtins.permissions.index import CommandIndex
+from pegboard_builtins.permissions.index import CommandIndex, PathIndex
 from pegboard_builtins.permissions.paths import PathPattern
 from pegboard_builtins.permissions.settings import LISTS, MODES, TABLE, TIGHTENING
 
@@ -53,13 +53,21 @@ class ToolRules:
     deny: tuple[Rule, ...]
     ask: tuple[Rule, ...]
     allow: tuple[Rule, ...]
-    _indexes: dict[str, CommandIndex] = field(default_factory=dict)
+    _indexes: dict[str, CommandIndex] = field(default_factory=dict, init=False)
+    _paths: dict[str, PathIndex] = field(default_factory=dict, init=False)
 
     def index(self, name: str) -> CommandIndex:
         """Return the rules of a list by their first words; worked out once."""
         made = self._indexes.get(name)
         if made is None:
             made = self._indexes[name] = CommandIndex(getattr(self, name))
+        return made
+
+    def paths(self, name: str) -> PathIndex:
+        """Return the rules of a list by their paths; worked out once."""
+        made = self._paths.get(name)
+        if made is None:
+            made = self._paths[name] = PathIndex(getattr(self, name))
         return made
 
 

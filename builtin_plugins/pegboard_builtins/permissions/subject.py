@@ -46,6 +46,11 @@ class Subject:
         return places
 
     @cached_property
+    def real_project(self) -> str:
+        """The project's folder with its links followed: what allow rules are seen from."""
+        return os.path.realpath(self.project)
+
+    @cached_property
     def bases(self) -> tuple[str, ...]:
         """What relative paths of deny and ask rules may be seen from: a `cd` must not evade them."""
         return both_shapes((str(self.project), str(self.cwd)))

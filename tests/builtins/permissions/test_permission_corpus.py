@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from shell_dresses import DO_NOT, MAY_RUN_IT, ONLY_ALLOWED, RUN_IT, RUN_MORE, commands
+from shell_hostile import RUN_IT_TOO, RUN_MORE_TOO
 
 from pegboard.settings import SettingsLayer, Source
 from pegboard_builtins.permissions.decide import decide
@@ -156,3 +157,9 @@ def test_what_a_deny_rule_lets_run_does_not_run_it(bash, count):
     let_run = [c for c in commands(DO_NOT) if verdict(c, DENY) == "allow"]
     for command in some_of(let_run, count(100)):
         assert not any(line[0] == "rm" for line in bash.ran(command)), command
+
+
+def test_the_second_corpus_evades_nothing_either():
+    wrong = [c for c in RUN_IT_TOO if verdict(c, DENY) not in ("deny", "ask") or verdict(c, ASK) != "ask"]
+    wrong += [c for c in RUN_MORE_TOO if verdict(c, ALLOW) == "allow"]
+    assert wrong == []
