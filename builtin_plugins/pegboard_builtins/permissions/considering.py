@@ -9,7 +9,8 @@ from pegboard.decisions import Decision
 from pegboard_builtins.permissions.decide import decide
 from pegboard_builtins.permissions.permit import covered_commands
 from pegboard_builtins.permissions.restrict import Match, matches
-from pegboard_builtins.permissions.rules import Rule, RuleSet
+from pegboard_builtins.permissions.rule import Rule
+from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.settings import LISTS
 from pegboard_builtins.permissions.subject import Subject
 

@@ -10,7 +10,7 @@ from pegboard_builtins.permissions.commands import Analysis, Command
 from pegboard_builtins.permissions.paths import Place, both_shapes
 
 if TYPE_CHECKING:
-    from pegboard_builtins.permissions.rules import Rule
+    from pegboard_builtins.permissions.rule import Rule
 
 
 class CommandIndex:

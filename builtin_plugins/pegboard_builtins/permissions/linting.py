@@ -13,7 +13,8 @@ from pegboard.tools import Tool
 from pegboard_builtins.permissions.decide import decide
 from pegboard_builtins.permissions.grammar import CONTRACT_TOOLS, MAIN_INPUT, PATH_TOOLS, parameter_of
 from pegboard_builtins.permissions.reaching import examples_for
-from pegboard_builtins.permissions.rules import Rule, RuleSet
+from pegboard_builtins.permissions.rule import Rule
+from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject
 
 ANYTHING = "\x01"

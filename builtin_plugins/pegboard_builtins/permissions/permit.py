@@ -18,7 +18,8 @@ from pegboard_builtins.permissions.plain import (
     is_plainly_reading,
     redirects_stay_inside,
 )
-from pegboard_builtins.permissions.rules import Rule, RuleSet
+from pegboard_builtins.permissions.rule import Rule
+from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject, answer
 
 

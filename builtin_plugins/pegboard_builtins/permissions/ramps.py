@@ -9,7 +9,8 @@ from typing import Any
 from pegboard.decisions import Decision
 from pegboard.errors import SettingsError
 from pegboard.flags import Ramp, ramp_of
-from pegboard_builtins.permissions.rules import Rule, RuleSet
+from pegboard_builtins.permissions.rule import Rule
+from pegboard_builtins.permissions.rules import RuleSet
 
 Tell = Callable[[str], None]
 

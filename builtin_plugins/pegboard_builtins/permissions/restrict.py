@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import IntEnum
+from glob import glob
+from pathlib import Path
 
 from pegboard.decisions import Decision, Verdict
+from pegboard.shell import Word
 from pegboard_builtins.permissions.commands import Analysis
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, input_matches
 from pegboard_builtins.permissions.hiding import may_hide
-from pegboard_builtins.permissions.paths import place_of
+from pegboard_builtins.permissions.paths import Place, place_of
 from pegboard_builtins.permissions.plain import folders_of
-from pegboard_builtins.permissions.rules import Rule, RuleSet
+from pegboard_builtins.permissions.rule import Rule
+from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject, answer
 
 READING_COMMANDS = frozenset(
@@ -28,6 +33,10 @@ EDITING_COMMANDS = frozenset(
     }
 )
 """Programs whose arguments are files that Read and Edit rules may be about."""
+
+
+GLOBBED = 1_000
+"""Files that one glob may stand for; of more nobody knows."""
 
 
 class Match(IntEnum):
@@ -105,37 +114,53 @@ def _holds_for_command(rule: Rule, analysis: Analysis) -> Match:
 
 def _file_rules(analysis: Analysis, subject: Subject, rules: RuleSet, verdict: Verdict) -> Iterable[tuple[Rule, Match]]:
     """Yield Read and Edit rules that a command's own file arguments or redirections would get round."""
+    name = "deny" if verdict is Verdict.DENY else "ask"
     for tool, programs, writes in (("Read", READING_COMMANDS, False), ("Write", EDITING_COMMANDS, True)):
         of_tool = rules.of(tool)  # what is about Edit is about Write too
-        listed = of_tool.deny if verdict is Verdict.DENY else of_tool.ask
-        if not listed:
+        if not getattr(of_tool, name):
             continue
-        places = [
-            place_of(path, base)
-            for path in _named_files(analysis, programs, writes=writes)
-            for base in (folders_of(analysis, subject.cwd) or [subject.cwd])
-        ]
-        if not places:
-            continue
-        for rule in of_tool.paths("deny" if verdict is Verdict.DENY else "ask").about(places, subject.bases):
+        folders = folders_of(analysis, subject.cwd)
+        places, unknown = _places_of(_named_files(analysis, programs, writes=writes), folders, subject.cwd)
+        for rule in of_tool.paths(name).about(places, subject.bases) if places else ():
             if any(rule.path is not None and rule.path.holds(place, subject.bases) for place in places):
                 yield rule, Match.YES
+        if unknown:
+            yield from [(rule, Match.MAYBE) for rule in getattr(of_tool, name) if rule.path is not None][:1]
 
 
-def _named_files(analysis: Analysis, programs: frozenset[str], *, writes: bool) -> Iterable[str]:
+def _places_of(words: Iterable[Word], folders: list[Path] | None, cwd: Path) -> tuple[list[Place], bool]:
+    """Return the places that words name, and whether some of them name places that only a shell could tell."""
+    places: list[Place] = []
+    unknown = False
+    for word in words:
+        text = word.text.partition("=")[2] if word.text.startswith("-") else word.text
+        if not text:
+            continue
+        if word.certain is not None and not _is_glob(word):
+            unknown = True
+        elif word.certain is not None:
+            found = [match for base in folders or [cwd] for match in glob(text, root_dir=base)]
+            places += [place_of(match, base) for base in folders or [cwd] for match in found[:GLOBBED]]
+            unknown = unknown or len(found) > GLOBBED
+        else:
+            places += [place_of(text, base) for base in folders or [cwd]]
+        unknown = unknown or (folders is None and not text.startswith(("/", "~")))
+    return places, unknown
+
+
+def _is_glob(word: Word) -> bool:
+    """Whether nothing but the names in a folder decides what the shell makes of a word."""
+    return re.search(r"[$`{]|[<>]\(", word.raw) is None
+
+
+def _named_files(analysis: Analysis, programs: frozenset[str], *, writes: bool) -> Iterable[Word]:
     for command in analysis.commands:
         for words in command.runs:
             if words[0].text.rpartition("/")[2] in programs:
-                for word in words[1:]:
-                    value = word.text.partition("=")[2] if word.text.startswith("-") else word.text
-                    if value:
-                        yield value
+                yield from words[1:]
         for redirect in command.redirects:
-            if (
-                redirect.op in (">&", "<&")
-                and redirect.target is not None
-                and redirect.target.text.rstrip("-").isdigit()
-            ):
-                continue  # another stream, not a file
-            if redirect.target is not None and redirect.op != "<<<" and (redirect.op == "<") is not writes:
-                yield redirect.target.text
+            target = redirect.target
+            if target is None or redirect.op == "<<<" or (redirect.op == "<") is writes:
+                continue
+            if redirect.op not in (">&", "<&") or not target.text.rstrip("-").isdigit():
+                yield target

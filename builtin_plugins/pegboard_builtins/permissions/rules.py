@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,36 +13,10 @@ from weakref import WeakKeyDictionary
 from pegboard.settings import FROM_THE_FOLDER, LayerFile, SettingsLayer, SettingsView, Source
 from pegboard_builtins.permissions.answers import GRANTED
 from pegboard_builtins.permissions.claude_files import ClaudeFile, claude_paths, read_claude_file
-from pegboard_builtins.permissions.grammar import PATH_TOOLS, Pattern, RuleError, parse, unknown_tool
+from pegboard_builtins.permissions.grammar import Pattern, RuleError, parse, unknown_tool
 from pegboard_builtins.permissions.index import CommandIndex, PathIndex
-from pegboard_builtins.permissions.paths import PathPattern
+from pegboard_builtins.permissions.rule import Rule
 from pegboard_builtins.permissions.settings import LISTS, MODES, TABLE, TIGHTENING
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule of one list, with its origin."""
-
-    pattern: Pattern
-    source: Source
-    root: Path
-
-    def __str__(self) -> str:
-        return self.pattern.text
-
-    @property
-    def origin(self) -> str:
-        """Layer, file and line, for a reason that a person can follow."""
-        source = self.source
-        where = f" {source.file}" if source.file and source.file != str(source.layer) else ""
-        return f"{source.layer}{where}:{source.line}" if source.line else f"{source.layer}{where}"
-
-    @cached_property
-    def path(self) -> PathPattern | None:
-        """The spec as a pattern for paths, where the tool is one for files."""
-        if self.pattern.spec is None or self.pattern.tool not in PATH_TOOLS:
-            return None
-        return PathPattern(self.pattern.spec, self.root)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from pegboard.settings import SettingsLayer, Source
 from pegboard_builtins.permissions.commands import analyse
 from pegboard_builtins.permissions.decide import decide
 from pegboard_builtins.permissions.grammar import parse
-from pegboard_builtins.permissions.rules import Rule, RuleSet
+from pegboard_builtins.permissions.rule import Rule
+from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject
 
 DRESSED_RM = [

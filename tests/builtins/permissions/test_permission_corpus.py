@@ -14,7 +14,8 @@ from shell_hostile import RUN_IT_TOO, RUN_MORE_TOO
 from pegboard.settings import SettingsLayer, Source
 from pegboard_builtins.permissions.decide import decide
 from pegboard_builtins.permissions.grammar import parse
-from pegboard_builtins.permissions.rules import Rule, RuleSet
+from pegboard_builtins.permissions.rule import Rule
+from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject
 
 STAND_INS = ("rm", "npm", "make", "git", "sudo", "doas")

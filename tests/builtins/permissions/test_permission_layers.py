@@ -435,3 +435,20 @@ def test_rules_that_come_with_an_answer_hold_for_the_session(guarded):
     permissions.event(record, ctx)
     assert guarded.ask(ctx, "Bash", {"command": "make all"}).verdict is Verdict.ALLOW
     assert guarded.ask(ctx, "Bash", {"command": "curl x"}) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "verdict"),
+    [
+        ("cat .env", "deny"), ("cat .e*", "deny"), ("cat .en?", "deny"), ("cat ./[.]env", "deny"),
+        ("cat < .env", "deny"),
+        ("cat src/../.env", "deny"), ("cat src/.env", "deny"), ("cd src && cat .env", "deny"),
+        ("head -n1 .env", "deny"),
+        ("cat $X", "ask"), ("cat $(echo .env)", "ask"), ("cat .e{n,x}v", "ask"), ("cat < $X", "ask"),
+        ("cd src; cd ..; cat x", "ask"), ("cat *.md", "allow"), ("ls -a", "allow"), ("cat README.md 2>&1", "allow"),
+    ],
+)  # fmt: skip
+def test_a_rule_for_a_file_holds_for_commands_that_read_it_however_it_is_named(guarded, command, verdict):
+    for name in (".env", "README.md", "src/.env"):
+        guarded.write(name, "x")
+    assert guarded.bash(command, deny=["Read(.env)"], allow=["Bash"]) == verdict
