@@ -871,11 +871,11 @@ class Session:
 
     @property
     def config_dir(self) -> Path:
-        """The folder of the user's settings."""
+        """The user's settings."""
         return self._host.config_dir
 
     def settings_view(self) -> SettingsView:
-        """Return every setting with its origin."""
+        """Return all settings."""
         return self._host.view
 
     def secret(self, plugin: str, name: str) -> str | None:
