@@ -866,7 +866,7 @@ class Session:
         return self._state.setdefault(plugin, {})
 
     def settings_of(self, plugin: str) -> Any:
-        """Return a plugin's own settings."""
+        """Return a plugin's settings."""
         return self._host.plugin_settings(plugin, self.flags)
 
     @property
@@ -879,7 +879,7 @@ class Session:
         return self._host.view
 
     def secret(self, plugin: str, name: str) -> str | None:
-        """Return a secret by name."""
+        """Return a secret."""
         return self._host.secret(plugin, name)
 
     def consented(self, wanted: Wanted) -> bool:
