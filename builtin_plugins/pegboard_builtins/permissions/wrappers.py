@@ -91,6 +91,8 @@ JOINED = frozenset({"eval", "watch"})
 """Their words, joined with blanks, are a script."""
 COMMAND_OPTION = frozenset({*SHELLS, "su", "script", "flock", "runuser", "fish"})
 """The value of their -c is a script."""
+WORD_OPTIONS = frozenset({"expand_aliases", "dotglob", "extglob", "globstar", "nocaseglob"})
+"""Options of bash with which later words mean something else."""
 MAX_READINGS = 20
 GIT_VALUES = frozenset({"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--super-prefix"})
 
@@ -179,7 +181,7 @@ def changes_what_words_mean(words: tuple[Word, ...]) -> bool:
         return any(text.startswith("-") and "p" in text for text in texts)
     if name == "enable":
         return any(text.startswith("-") and ("f" in text or "n" in text) for text in texts)
-    return (name == "shopt" and "expand_aliases" in texts) or (name == "set" and "posix" in texts)
+    return (name == "shopt" and not WORD_OPTIONS.isdisjoint(texts)) or (name == "set" and "posix" in texts)
 
 
 # --- options -------------------------------------------------------------------------------------------

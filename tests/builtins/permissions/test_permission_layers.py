@@ -440,7 +440,8 @@ def test_rules_that_come_with_an_answer_hold_for_the_session(guarded):
 @pytest.mark.parametrize(
     ("command", "verdict"),
     [
-        ("cat .env", "deny"), ("cat .e*", "deny"), ("cat .en?", "deny"), ("cat ./[.]env", "deny"),
+        ("cat .env", "deny"), ("cat .e*", "deny"), ("cat .en?", "deny"), ("cat ./.[e]nv", "deny"),
+        ("shopt -s dotglob; cat [.]env", "ask"),
         ("cat < .env", "deny"),
         ("cat src/../.env", "deny"), ("cat src/.env", "deny"), ("cd src && cat .env", "deny"),
         ("head -n1 .env", "deny"),
