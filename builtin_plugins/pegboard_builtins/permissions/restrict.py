@@ -124,7 +124,7 @@ def _file_rules(analysis: Analysis, subject: Subject, rules: RuleSet, verdict: V
         for rule in of_tool.paths(name).about(places, subject.bases) if places else ():
             if any(rule.path is not None and rule.path.holds(place, subject.bases) for place in places):
                 yield rule, Match.YES
-        if unknown:
+        if unknown or analysis.problems:
             yield from [(rule, Match.MAYBE) for rule in getattr(of_tool, name) if rule.path is not None][:1]
 
 
