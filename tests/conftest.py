@@ -11,6 +11,18 @@ os.environ["PEGBOARD_MEMORY__ON"] = "false"
 """Else each test that runs the whole program would leave a daemon behind; tests of memory say what they want."""
 
 
+@pytest.fixture(autouse=True)
+def no_daemon(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep hosts with an environment of their own from starting a daemon, outside of the tests of memory."""
+    from pegboard_builtins.memory import client
+
+    def refused(config: object) -> bool:
+        raise client.MemoryFailure("tests start no daemon")
+
+    if request.path.parent.name != "memory":
+        monkeypatch.setattr(client, "start", refused)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run properties as often as promised, not a tenth of that")
 
