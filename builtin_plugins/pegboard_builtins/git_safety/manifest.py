@@ -1,0 +1,89 @@
+"""What a checkpoint holds beside the content that git keeps: all modes, nested repositories, and why it was taken."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Modes(BaseModel):
+    """The modes of a tree's files. Most have the same, which stands here once for plain files and for programs."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    plain: int = 0o644
+    program: int = 0o755
+    others: dict[str, int] = Field(default_factory=dict)
+    """Those that have another mode, by path; bytes that are no UTF-8 are written as surrogates would be: `\\udcff`."""
+
+    @classmethod
+    def of(cls, root: Path, names: Iterable[str]) -> Modes:
+        """Look at the files."""
+        found: dict[str, int] = {}
+        base = os.fspath(root) + "/"
+        lstat, is_file = os.lstat, stat.S_ISREG
+        for name in names:
+            try:
+                mode = lstat(base + name).st_mode
+            except OSError:
+                continue
+            if is_file(mode):
+                found[name] = mode & 0o7777
+        counts = Counter(found.values())
+        plain = _most([mode for mode in counts if not mode & 0o100], counts, 0o644)
+        program = _most([mode for mode in counts if mode & 0o100], counts, 0o755)
+        others = {written(name): mode for name, mode in found.items() if mode not in (plain, program)}
+        return cls(plain=plain, program=program, others=others)
+
+    def mode(self, name: str, *, program: bool) -> int:
+        """Return the mode of a file, of which git knows whether its owner may run it."""
+        return self.others.get(written(name), self.program if program else self.plain)
+
+
+def _most(modes: list[int], counts: Counter[int], default: int) -> int:
+    return max(modes, key=lambda mode: (counts[mode], mode), default=default)
+
+
+def written(name: str) -> str:
+    """Return a file's name as JSON can hold it; two names never become one."""
+    if "\\" not in name and name.isprintable():
+        return name
+    return name.encode("utf-8", "surrogateescape").decode("latin-1").replace("\\", "\\\\") + "\\"
+
+
+def read_name(path: str) -> str:
+    """Undo `written`."""
+    if not path.endswith("\\"):
+        return path
+    return path[:-1].replace("\\\\", "\\").encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+class Part(BaseModel):
+    """One tree of a checkpoint: of the folder itself, or of a repository inside it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    path: str
+    """Where it lies, as `written`; empty for the folder itself."""
+    tree: str
+    modes: Modes
+
+
+class Manifest(BaseModel):
+    """All that a checkpoint knows."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    root: str
+    parts: tuple[Part, ...]
+    kind: str
+    """`before` or `after` a turn, before a `restore` and when it is done (`restored`), or `now`."""
+    session: str = ""
+    turn: int = 0
+    reason: str = ""
+    time: float = 0.0

@@ -1,0 +1,244 @@
+"""Checkpoints of a folder: taken, found, and let go."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pegboard_builtins.git_safety.ignoring import ignored_in
+from pegboard_builtins.git_safety.manifest import Manifest, Modes, Part, written
+from pegboard_builtins.git_safety.plumbing import CheckpointError, Git, top_of
+from pegboard_builtins.git_safety.settings import GitSafetySettings
+
+REFS = "refs/checkpoints"
+IGNORED_KEPT = 1_000_000
+"""Bytes up to which a file that is ignored is kept all the same: `.env` is, `node_modules` is not."""
+
+
+class TooLargeError(CheckpointError):
+    """There is too much to keep; nothing was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One state of a folder."""
+
+    number: int
+    commit: str
+    manifest: Manifest
+
+
+class Checkpoints:
+    """All checkpoints of one folder, in the store that all folders share."""
+
+    def __init__(self, store: Path, folder: Path, settings: GitSafetySettings | None = None) -> None:
+        self.settings = settings or GitSafetySettings()
+        self.git = Git(store, seconds=max(self.settings.seconds, 5.0))
+        self.root = Path(os.path.realpath(top_of(folder)))
+        self.key = _key(str(self.root))
+        self._thread = threading.Lock()
+
+    # --- taking ------------------------------------------------------------------------------------------
+
+    def take(
+        self, kind: str, *, session: str = "", turn: int = 0, reason: str = "", rules_of: Manifest | None = None
+    ) -> Checkpoint:
+        """Keep the folder as it is now. Raises CheckpointError, and then nothing was kept.
+
+        With *rules_of*, also what is ignored now but was not by the rules of that checkpoint.
+        """
+        if self.root in (Path("/"), Path.home()):
+            raise TooLargeError(f"{self.root} is no project: start in the project's own folder to have checkpoints")
+        self.git.make()
+        with self._alone():
+            parts = tuple(self._parts(self.root, "", rules_of))
+            manifest = Manifest(root=str(self.root), parts=parts, kind=kind, session=session, turn=turn, reason=reason,
+                                time=time.time())  # fmt: skip
+            number = (self.numbers() or [0])[-1] + 1
+            commit = self._commit(number, manifest)
+            self._let_go()
+        return Checkpoint(number, commit, manifest)
+
+    def _parts(self, root: Path, path: str, rules_of: Manifest | None) -> Iterator[Part]:
+        """Keep the tree of *root*, then those of the repositories inside it."""
+        index = self.git.store / "indexes" / (self.key if not path else _key(self.key + path))
+        changed = self._changed(root, index)
+        for part in rules_of.parts if rules_of is not None else ():
+            if part.path == written(path):
+                every = self.git.names("ls-files", "-z", "--others", tree=root, index=index)
+                ignored = set(ignored_in(self.git, part, [name for name in every if not name.endswith("/")]))
+                changed = list(dict.fromkeys([*changed, *(name for name in every if name not in ignored)]))
+        nested = sorted(name for name in changed if name.endswith("/"))
+        self._within_limits(root, [name for name in changed if not name.endswith("/")])
+        there = _Present(root)
+        gone, kept = [], []
+        for name in changed:
+            if not name.endswith("/"):
+                (kept if there.has(name) else gone).append(os.fsencode(name) + b"\0")
+        if gone:
+            self.git.run(
+                "update-index", "-z", "--force-remove", "--stdin", tree=root, index=index, given=b"".join(gone)
+            )
+        if kept:
+            self.git.run(
+                "update-index", "-z", "--add", "--replace", "--stdin", tree=root, index=index, given=b"".join(kept)
+            )
+        tree = self.git.run("write-tree", tree=root, index=index).decode().strip()
+        files = self.git.names("ls-files", "-z", tree=root, index=index)
+        yield Part(path=written(path), tree=tree, modes=Modes.of(root, files))
+        for name in nested:
+            yield from self._parts(root / name, path + name, rules_of)
+
+    def _changed(self, root: Path, index: Path) -> list[str]:
+        """Return what is new, changed or gone since the last time; a repository inside ends with "/"."""
+        rules = self._rules(root)
+        found = self.git.names("ls-files", "-z", "--modified", "--others", *rules, tree=root, index=index)
+        ignored = self.git.names(
+            "ls-files", "-z", "--others", "--ignored", "--directory", *rules, tree=root, index=index
+        )
+        return list(dict.fromkeys([*found, *(name for name in ignored if _is_small(root, name))]))
+
+    def _rules(self, root: Path) -> list[str]:
+        """Return the options by which git leaves out what the user's own git leaves out."""
+        rules = ["--exclude-per-directory=.gitignore"]
+        exclude = root / ".git" / "info" / "exclude"
+        config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "git" / "ignore"
+        return rules + [f"--exclude-from={path}" for path in (exclude, config) if path.is_file()]
+
+    def _within_limits(self, root: Path, names: list[str]) -> None:
+        if len(names) > self.settings.max_files:
+            raise TooLargeError(
+                f"{len(names):,} files of {root} are new, more than [git_safety] max_files = "
+                f"{self.settings.max_files:,}. Name what need not be kept in .gitignore, or raise the limit."
+            )
+        sizes = []
+        for name in names:
+            try:
+                sizes.append((os.lstat(root / name).st_size, name))
+            except OSError:
+                continue
+        total, limit = sum(size for size, _ in sizes), self.settings.max_megabytes * 1_000_000
+        if total > limit:
+            largest = ", ".join(f"{name} ({size / 1e6:,.0f} MB)" for size, name in sorted(sizes, reverse=True)[:3])
+            raise TooLargeError(
+                f"{total / 1e6:,.0f} MB of {root} are new, more than [git_safety] max_megabytes = "
+                f"{self.settings.max_megabytes:,}; the largest: {largest}. Name what need not be kept in .gitignore, "
+                f"or raise the limit."
+            )
+
+    def _commit(self, number: int, manifest: Manifest) -> str:
+        """Write trees and manifest under one name, all at once."""
+        body = manifest.model_dump_json().encode()
+        trees = "".join(f"M 040000 {part.tree} trees/{place}\n" for place, part in enumerate(manifest.parts))
+        given = (
+            f"commit {REFS}/{self.key}/{number:08d}\nmark :1\n"
+            f"committer pegboard <pegboard@localhost> {int(manifest.time)} +0000\ndata 10\ncheckpoint\n{trees}"
+            f"M 100644 inline manifest.json\ndata {len(body)}\n"
+        ).encode()
+        done = self.git.run("fast-import", "--quiet", given=given + body + b"\nget-mark :1\n")
+        return done.decode().strip()
+
+    def _let_go(self) -> None:
+        """Forget the oldest; their content goes with the next `prune`."""
+        numbers = self.numbers()
+        for number in numbers[: max(0, len(numbers) - self.settings.keep)]:
+            self.git.run("update-ref", "-d", self._ref(number))
+
+    # --- finding -----------------------------------------------------------------------------------------
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all checkpoints, the oldest first."""
+        if not self.git.exists:
+            return []
+        found = self.git.run("for-each-ref", "--format=%(refname:lstrip=3)", f"{REFS}/{self.key}/").decode().split()
+        return sorted(int(number) for number in found)
+
+    def get(self, number: int) -> Checkpoint:
+        """Return a checkpoint. Raises CheckpointError if there is none of that number."""
+        numbers = self.numbers()
+        if number not in numbers:
+            known = f"there are {numbers[0]} to {numbers[-1]}" if numbers else "there are none of this folder yet"
+            raise CheckpointError(f"there is no checkpoint {number} of {self.root}; {known}")
+        commit = self.git.run("rev-parse", "--verify", self._ref(number)).decode().strip()
+        return Checkpoint(number, commit, self._manifest(commit))
+
+    def all(self) -> Iterator[Checkpoint]:
+        """Go through all, the newest first."""
+        for number in reversed(self.numbers()):
+            yield self.get(number)
+
+    def newest(self) -> Checkpoint | None:
+        """Return the newest; None if there is none."""
+        return next(self.all(), None)
+
+    def forget(self, number: int) -> None:
+        """Take one away."""
+        self.git.run("update-ref", "-d", self._ref(number))
+
+    def prune(self, keep: int) -> int:
+        """Let all but the newest *keep* go, with what only they held; return how many went."""
+        if not self.git.exists:
+            return 0
+        with self._alone():
+            gone = self.numbers()[:-keep] if keep else self.numbers()
+            for number in gone:
+                self.forget(number)
+            # Whatever another folder's session is writing this minute is younger than that.
+            self.git.run("gc", "--quiet", "--prune=1.hour.ago")
+        return len(gone)
+
+    def _manifest(self, commit: str) -> Manifest:
+        return Manifest.model_validate_json(self.git.run("cat-file", "blob", f"{commit}:manifest.json"))
+
+    def _ref(self, number: int) -> str:
+        return f"{REFS}/{self.key}/{number:08d}"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes and threads away from this folder's index."""
+        path = self.git.store / "indexes" / f"{self.key}.only-one"
+        with self._thread, open(path, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
+
+
+class _Present:
+    """Knows which names are files or links of this very tree: not folders, not missing, not behind a link."""
+
+    def __init__(self, root: Path) -> None:
+        self._base = os.fspath(root) + "/"
+        self._folders: dict[str, bool] = {"": True}
+
+    def has(self, name: str) -> bool:
+        try:
+            mode = os.lstat(self._base + name).st_mode
+        except OSError:
+            return False
+        return not stat.S_ISDIR(mode) and self._is_folder(name.rpartition("/")[0])
+
+    def _is_folder(self, name: str) -> bool:
+        if name not in self._folders:
+            mode = os.lstat(self._base + name).st_mode
+            self._folders[name] = stat.S_ISDIR(mode) and self._is_folder(name.rpartition("/")[0])
+        return self._folders[name]
+
+
+def _is_small(root: Path, name: str) -> bool:
+    if name.endswith("/"):
+        return False
+    try:
+        return os.lstat(root / name).st_size <= IGNORED_KEPT
+    except OSError:
+        return False
