@@ -25,6 +25,7 @@ SUBJECTS = {
     "recalling": "finding what was said in a long conversation, and what remembering costs a record",
     "flags": "one read of a flag, and a start with 500 of them",
     "rules": "a call under a thousand permission rules, and reading a command",
+    "tools": "an edit, a search, a checkpoint, and calls that run together",
     "names": "looking for confidential names, in whole texts and in pieces",
 }
 """The subjects in the order of the report; each is the module `bench.NAME` with a function `measure`."""

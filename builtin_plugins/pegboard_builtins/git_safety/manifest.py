@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,18 +22,8 @@ class Modes(BaseModel):
     """Those that have another mode, by path; bytes that are no UTF-8 are written as surrogates would be: `\\udcff`."""
 
     @classmethod
-    def of(cls, root: Path, names: Iterable[str]) -> Modes:
-        """Look at the files."""
-        found: dict[str, int] = {}
-        base = os.fspath(root) + "/"
-        lstat, is_file = os.lstat, stat.S_ISREG
-        for name in names:
-            try:
-                mode = lstat(base + name).st_mode
-            except OSError:
-                continue
-            if is_file(mode):
-                found[name] = mode & 0o7777
+    def of(cls, found: Mapping[str, int]) -> Modes:
+        """Say the modes of files in short."""
         counts = Counter(found.values())
         plain = _most([mode for mode in counts if not mode & 0o100], counts, 0o644)
         program = _most([mode for mode in counts if mode & 0o100], counts, 0o755)
@@ -43,6 +33,21 @@ class Modes(BaseModel):
     def mode(self, name: str, *, program: bool) -> int:
         """Return the mode of a file, of which git knows whether its owner may run it."""
         return self.others.get(written(name), self.program if program else self.plain)
+
+
+def modes_in(root: Path, names: Iterable[str]) -> dict[str, int]:
+    """Look at regular files: the mode of each that is there."""
+    found: dict[str, int] = {}
+    base = os.fspath(root) + "/"
+    lstat, is_file = os.lstat, stat.S_ISREG
+    for name in names:
+        try:
+            mode = lstat(base + name).st_mode
+        except OSError:
+            continue
+        if is_file(mode):
+            found[name] = mode & 0o7777
+    return found
 
 
 def _most(modes: list[int], counts: Counter[int], default: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pegboard.errors import PegboardError
@@ -66,10 +66,10 @@ class Git:
         except FileNotFoundError:
             raise CheckpointError("git is not installed, so there are no checkpoints") from None
         except subprocess.TimeoutExpired:
-            raise CheckpointError(f"git {words[0]} took longer than {self.seconds:g} s") from None
+            raise CheckpointError(f"git {_verb(words)} took longer than {self.seconds:g} s") from None
         if done.returncode not in fine:
             said = done.stderr.decode(errors="replace").strip()[-500:]
-            raise CheckpointError(f"git {words[0]} failed: {said or done.returncode}")
+            raise CheckpointError(f"git {_verb(words)} failed: {said or done.returncode}")
         return done.stdout
 
     def names(self, *words: str, tree: Path | None = None, index: Path | None = None, given: bytes = b"") -> list[str]:
@@ -124,6 +124,10 @@ class Git:
 
 
 _WHO: Mapping[str, str] = {"NAME": "pegboard", "EMAIL": "pegboard@localhost"}
+
+
+def _verb(words: Sequence[str]) -> str:
+    return words[2 * words.count("-c")]
 
 
 def installed() -> bool:

@@ -9,18 +9,24 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pegboard_builtins.git_safety.ignoring import ignored_in
-from pegboard_builtins.git_safety.manifest import Manifest, Modes, Part, written
+from pegboard_builtins.git_safety.manifest import Manifest, Modes, Part, modes_in, written
 from pegboard_builtins.git_safety.plumbing import CheckpointError, Git, top_of
 from pegboard_builtins.git_safety.settings import GitSafetySettings
 
 REFS = "refs/checkpoints"
 IGNORED_KEPT = 1_000_000
 """Bytes up to which a file that is ignored is kept all the same: `.env` is, `node_modules` is not."""
+
+
+MANY = 200
+"""So many files at once are written as one pack."""
 
 
 class TooLargeError(CheckpointError):
@@ -45,6 +51,7 @@ class Checkpoints:
         self.root = Path(os.path.realpath(top_of(folder)))
         self.key = _key(str(self.root))
         self._thread = threading.Lock()
+        self._names: dict[Path, tuple[tuple[int, int] | None, set[str]]] = {}
 
     # --- taking ------------------------------------------------------------------------------------------
 
@@ -62,49 +69,71 @@ class Checkpoints:
             parts = tuple(self._parts(self.root, "", rules_of))
             manifest = Manifest(root=str(self.root), parts=parts, kind=kind, session=session, turn=turn, reason=reason,
                                 time=time.time())  # fmt: skip
-            number = (self.numbers() or [0])[-1] + 1
+            numbers = self.numbers()
+            number = (numbers or [0])[-1] + 1
             commit = self._commit(number, manifest)
-            self._let_go()
+            for old in numbers[: max(0, len(numbers) + 1 - self.settings.keep)]:
+                self.forget(old)  # its content goes with the next `prune`
         return Checkpoint(number, commit, manifest)
 
     def _parts(self, root: Path, path: str, rules_of: Manifest | None) -> Iterator[Part]:
         """Keep the tree of *root*, then those of the repositories inside it."""
         index = self.git.store / "indexes" / (self.key if not path else _key(self.key + path))
-        changed = self._changed(root, index)
-        for part in rules_of.parts if rules_of is not None else ():
-            if part.path == written(path):
-                every = self.git.names("ls-files", "-z", "--others", tree=root, index=index)
-                ignored = set(ignored_in(self.git, part, [name for name in every if not name.endswith("/")]))
-                changed = list(dict.fromkeys([*changed, *(name for name in every if name not in ignored)]))
-        nested = sorted(name for name in changed if name.endswith("/"))
-        self._within_limits(root, [name for name in changed if not name.endswith("/")])
-        there = _Present(root)
-        gone, kept = [], []
-        for name in changed:
-            if not name.endswith("/"):
-                (kept if there.has(name) else gone).append(os.fsencode(name) + b"\0")
-        if gone:
-            self.git.run(
-                "update-index", "-z", "--force-remove", "--stdin", tree=root, index=index, given=b"".join(gone)
-            )
-        if kept:
-            self.git.run(
-                "update-index", "-z", "--add", "--replace", "--stdin", tree=root, index=index, given=b"".join(kept)
-            )
+        known = self._known(root, index)
+        with ThreadPoolExecutor(1) as beside:
+            looked = beside.submit(modes_in, root, known)
+            changed = self._changed(root, index)
+            for part in rules_of.parts if rules_of is not None else ():
+                if part.path == written(path):
+                    changed = list(dict.fromkeys([*changed, *self._not_ignored(root, index, part)]))
+            nested = sorted(name for name in changed if name.endswith("/"))
+            files = [name for name in changed if not name.endswith("/")]
+            self._within_limits(root, files)
+            gone, kept = self._keep(root, index, files)
+            modes = looked.result()
         tree = self.git.run("write-tree", tree=root, index=index).decode().strip()
-        files = self.git.names("ls-files", "-z", tree=root, index=index)
-        yield Part(path=written(path), tree=tree, modes=Modes.of(root, files))
+        for name in gone:
+            modes.pop(name, None)
+        modes.update(modes_in(root, kept))
+        self._names[index] = (_stamp(index), (known - gone) | kept)
+        yield Part(path=written(path), tree=tree, modes=Modes.of(modes))
         for name in nested:
             yield from self._parts(root / name, path + name, rules_of)
+
+    def _known(self, root: Path, index: Path) -> set[str]:
+        """Return the names in the index; they are remembered as long as nobody else has written to it."""
+        stamp, names = self._names.get(index, (None, set()))
+        if stamp is None or stamp != _stamp(index):
+            return set(self.git.names("ls-files", "-z", tree=root, index=index))
+        return names
+
+    def _keep(self, root: Path, index: Path, names: list[str]) -> tuple[set[str], set[str]]:
+        """Bring the index up to date; return which names went, and which are kept as they are now."""
+        there = _Present(root)
+        kept = {name for name in names if there.has(name)}
+        gone = set(names) - kept
+        if gone:
+            self.git.run("update-index", "-z", "--force-remove", "--stdin", tree=root, index=index, given=_listed(gone))
+        if kept:
+            # Many at once go into one pack, not into a file each.
+            packed = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1") if len(kept) > MANY else ()
+            words = ("update-index", "-z", "--add", "--replace", "--stdin")
+            self.git.run(*packed, *words, tree=root, index=index, given=_listed(kept))
+        return gone, kept
+
+    def _not_ignored(self, root: Path, index: Path, part: Part) -> list[str]:
+        every = self.git.names("ls-files", "-z", "--others", tree=root, index=index)
+        ignored = set(ignored_in(self.git, part, [name for name in every if not name.endswith("/")]))
+        return [name for name in every if name not in ignored]
 
     def _changed(self, root: Path, index: Path) -> list[str]:
         """Return what is new, changed or gone since the last time; a repository inside ends with "/"."""
         rules = self._rules(root)
-        found = self.git.names("ls-files", "-z", "--modified", "--others", *rules, tree=root, index=index)
-        ignored = self.git.names(
-            "ls-files", "-z", "--others", "--ignored", "--directory", *rules, tree=root, index=index
-        )
-        return list(dict.fromkeys([*found, *(name for name in ignored if _is_small(root, name))]))
+        look = partial(self.git.names, "ls-files", "-z", "--others", *rules, tree=root, index=index)
+        with ThreadPoolExecutor(1) as beside:  # both go through the whole tree
+            ignored = beside.submit(look, "--ignored", "--directory")
+            found = look("--modified")
+            return list(dict.fromkeys([*found, *(name for name in ignored.result() if _is_small(root, name))]))
 
     def _rules(self, root: Path) -> list[str]:
         """Return the options by which git leaves out what the user's own git leaves out."""
@@ -145,12 +174,6 @@ class Checkpoints:
         ).encode()
         done = self.git.run("fast-import", "--quiet", given=given + body + b"\nget-mark :1\n")
         return done.decode().strip()
-
-    def _let_go(self) -> None:
-        """Forget the oldest; their content goes with the next `prune`."""
-        numbers = self.numbers()
-        for number in numbers[: max(0, len(numbers) - self.settings.keep)]:
-            self.git.run("update-ref", "-d", self._ref(number))
 
     # --- finding -----------------------------------------------------------------------------------------
 
@@ -212,6 +235,18 @@ class Checkpoints:
 
 def _key(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
+
+
+def _stamp(index: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(index)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino  # git writes an index anew and renames it
+
+
+def _listed(names: set[str]) -> bytes:
+    return b"".join(os.fsencode(name) + b"\0" for name in sorted(names))
 
 
 class _Present:
