@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from pegboard.context import Ctx, Registry
 from pegboard.flags import flag
 from pegboard.hookspecs import hookimpl
 from pegboard.records import Event, SessionEnd
 from pegboard_builtins.shell_tool import bash, shells
-from pegboard_builtins.shell_tool.background import SHELLS
+from pegboard_builtins.shell_tool.background import SHELLS, BackgroundShells
 
 BACKGROUND = flag(
     "shell.background", True, live=True, safe=False, kind="ops", help="Commands may run in the background."
@@ -16,8 +19,15 @@ BACKGROUND = flag(
 
 @hookimpl
 def register(registry: Registry) -> None:
-    """Add the three tools."""
+    """Add the three tools, and say to who asks what runs in the background."""
     registry.add_tool(bash.bash, shells.bash_output, shells.kill_shell)
+    registry.add_service("background_tasks", background_tasks)
+
+
+@asynccontextmanager
+async def background_tasks() -> AsyncIterator[BackgroundShells]:
+    """The service `background_tasks`: `tasks(session_id)` returns what Stop hooks are told."""
+    yield SHELLS
 
 
 @hookimpl(matcher="SessionEnd")

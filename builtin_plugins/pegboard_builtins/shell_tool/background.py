@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pegboard.errors import ToolError, did_you_mean
 from pegboard_builtins.shell_tool.process import ShellProcess
 
+DESCRIPTION = 1000
+
 
 @dataclass(eq=False)
 class BackgroundShell:
@@ -16,6 +18,7 @@ class BackgroundShell:
     id: str
     command: str
     process: ShellProcess
+    description: str = ""
     killed: bool = False
     task: asyncio.Task[None] = field(init=False)
 
@@ -54,10 +57,10 @@ class BackgroundShells:
     def __init__(self) -> None:
         self._by_session: dict[str, dict[str, BackgroundShell]] = {}
 
-    def add(self, session_id: str, command: str, process: ShellProcess) -> BackgroundShell:
+    def add(self, session_id: str, command: str, process: ShellProcess, description: str = "") -> BackgroundShell:
         """Take a process that was just started into care."""
         shells = self._by_session.setdefault(session_id, {})
-        shell = BackgroundShell(f"bash_{len(shells) + 1}", command, process)
+        shell = BackgroundShell(f"bash_{len(shells) + 1}", command, process, description)
         shells[shell.id] = shell
         return shell
 
@@ -69,6 +72,20 @@ class BackgroundShells:
             known = ", ".join(shells) or "none"
             raise ToolError(f"There is no background shell {shell_id!r}.{hint} Background shells: {known}.")
         return shells[shell_id]
+
+    def tasks(self, session_id: str) -> list[dict[str, str]]:
+        """Return what still runs, as Stop hooks are told: `background_tasks`."""
+        return [
+            {
+                "id": shell.id,
+                "type": "shell",
+                "status": shell.state,
+                "description": (shell.description or shell.command)[:DESCRIPTION],
+                "command": shell.command,
+            }
+            for shell in self._by_session.get(session_id, {}).values()
+            if shell.state == "running"
+        ]
 
     async def end_session(self, session_id: str) -> None:
         """End all shells of a session, together."""

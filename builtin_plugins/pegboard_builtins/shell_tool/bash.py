@@ -53,7 +53,7 @@ async def bash(
         if not ctx.flags["shell.background"]:
             raise ToolError("commands may not run in the background here (shell.background is off); run it and wait")
         process = _started(command, ctx, folder, report=None)
-        shell = SHELLS.add(ctx.session_id, command, process)
+        shell = SHELLS.add(ctx.session_id, command, process, description or "")
         text = f"Command running in background with ID: {shell.id}. BashOutput shows what it prints, KillShell ends it."
         return ToolResult(content=_joined(text, note), data=_facts("", note, backgroundTaskId=shell.id))
     seconds = min(timeout or DEFAULT_TIMEOUT, MAX_TIMEOUT) / 1000

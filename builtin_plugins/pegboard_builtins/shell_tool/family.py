@@ -12,14 +12,16 @@ ROUNDS = 3
 
 
 class Family:
-    """The session that a process leads, with all its process groups.
+    """The session that a process leads, with all its process groups; and whoever left it, but has its mark.
 
-    A group alone would not do: `timeout` and `set -m` give their children groups of their own. Where there is no
-    /proc only the leader's group can be reached. Who starts a session of his own (setsid) leaves the family.
+    A group alone would not do: `timeout` and `set -m` give their children groups of their own. Nor would a session: a
+    daemon starts one of its own. It is known by *mark*, a variable that the leader was given and its children inherit.
+    Where there is no /proc only the leader's group can be reached.
     """
 
-    def __init__(self, leader: int) -> None:
+    def __init__(self, leader: int, mark: str = "") -> None:
         self.leader = leader
+        self._mark = mark.encode()
         self._gone = False
 
     def signal(self, number: int) -> bool:
@@ -65,7 +67,10 @@ class Family:
         except OSError:
             return None
         numbers = [int(name) for name in names if name.isdigit()]
-        return [number for number in numbers if _session(number) == self.leader] if numbers else None
+        return [number for number in numbers if self._is_member(number)] if numbers else None
+
+    def _is_member(self, number: int) -> bool:
+        return _session(number) == self.leader or bool(self._mark and self._mark in _environment(number))
 
 
 def _session(process: int) -> int:
@@ -73,6 +78,13 @@ def _session(process: int) -> int:
         return os.getsid(process)
     except OSError:
         return 0
+
+
+def _environment(process: int) -> list[bytes]:
+    try:
+        return (PROC / str(process) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []  # another user's, or gone
 
 
 def _group(process: int) -> int:

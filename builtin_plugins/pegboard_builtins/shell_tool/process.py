@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import secrets
 import signal
 import subprocess
 import threading
@@ -21,6 +22,8 @@ DRAIN = 0.1
 GRACE = 1.0
 """Seconds between the polite signal and the last one."""
 CHUNK = 1 << 16
+MARK = "PEGBOARD_COMMAND"
+"""A variable by which all that a command starts can be known, wherever it goes."""
 
 _running: weakref.WeakSet[ShellProcess] = weakref.WeakSet()
 
@@ -46,6 +49,7 @@ class ShellProcess:
         self.exited: asyncio.Future[int] = loop.create_future()
         self._silent: asyncio.Future[None] = loop.create_future()
         self._pipe, theirs = os.pipe()
+        mark = secrets.token_hex(8)
         try:
             self._process = subprocess.Popen(
                 argv,
@@ -53,7 +57,7 @@ class ShellProcess:
                 stdout=theirs,
                 stderr=theirs,
                 cwd=cwd,
-                env=dict(environment),
+                env={**environment, MARK: mark},
                 start_new_session=True,
             )
         except BaseException:
@@ -63,7 +67,7 @@ class ShellProcess:
             os.close(theirs)
         self._loop = loop
         self._ended = False
-        self._family = Family(self._process.pid)
+        self._family = Family(self._process.pid, f"{MARK}={mark}")
         os.set_blocking(self._pipe, False)
         loop.add_reader(self._pipe, self._read)
         _kill_all_at_exit()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from pegboard.context import Ctx, NoServiceError
 from pegboard.decisions import (
     Answer,
     Decision,
@@ -245,10 +246,19 @@ async def _batch(session: HookSession, state: State) -> StepDecision | None:
     return StepDecision(inject=context) if context else None
 
 
+async def _background_tasks(ctx: Ctx) -> list[dict[str, Any]]:
+    """Ask whoever runs things in the background, if anybody does."""
+    try:
+        runner = await ctx.service("background_tasks")
+    except NoServiceError:
+        return []
+    return list(runner.tasks(ctx.session_id))
+
+
 async def _stop(session: HookSession, state: State) -> StepDecision | None:
     if "Stop" not in session.events():
         return None
-    fired = await session.fire(payloads.stop(state, session.ctx, []))
+    fired = await session.fire(payloads.stop(state, session.ctx, await _background_tasks(session.ctx)))
     together = fired.together
     if together.stop:
         return StepDecision.stop(together.stop_reason or "a Stop hook ended the turn")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from pathlib import Path
 
 import pytest
 from shell_tool_desk import ShellDesk
@@ -12,6 +14,7 @@ import pegboard_builtins.shell_tool as plugin
 from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
 from pegboard.records import SessionEnd, TurnEnd
+from pegboard.testing import HostFixture, call
 from pegboard_builtins.shell_tool import shells
 from pegboard_builtins.shell_tool.background import SHELLS
 from pegboard_builtins.shell_tool.bash import bash
@@ -203,3 +206,17 @@ def test_two_looks_at_one_shell_do_not_overlap(desk: ShellDesk) -> None:
     assert one.conflicts(one)
     assert not one.conflicts(two)
     assert one.conflicts(kill_shell.claims_of({"shell_id": "bash_1"}, desk.folder))
+
+
+@pytest.mark.anyio
+async def test_stop_hooks_are_told_what_runs_in_the_background(tmp_path: Path) -> None:
+    hooks = {"Stop": [{"hooks": [{"type": "command", "command": "cat > stop.json"}]}]}
+    settings = {"hooks": hooks, "permissions": {"allow": ["Bash"]}}
+    async with HostFixture(folder=tmp_path, settings=settings) as host:
+        host.builtin("shell_tool", "permissions", "wire_hooks")
+        given = {"command": "sleep 60", "run_in_background": True}
+        host.model.script([call("Bash", **given), call("Bash", **{**given, "command": "true"})], "Started.")
+        await host.prompt("Start it.")
+        told = json.loads((host.project / "stop.json").read_text())["background_tasks"]
+    shell = {"id": "bash_1", "type": "shell", "status": "running", "description": "sleep 60", "command": "sleep 60"}
+    assert shell in told

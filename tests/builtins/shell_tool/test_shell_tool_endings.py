@@ -219,3 +219,56 @@ def test_nothing_outlives_the_host(desk: ShellDesk, given: str, end: str, start:
             check=False,
         )
     assert desk.still_running() == []
+
+
+DAEMON = """
+import os, sys, time
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+for number in range(3): os.close(number)
+open("daemon.pid", "w").write(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="a daemon is found through /proc")
+@pytest.mark.parametrize("ends", ["", "; sleep 60"], ids=["with its command", "with the time"])
+def test_a_daemon_does_not_outlive_its_command(desk: ShellDesk, ends: str) -> None:
+    (desk.folder / "daemon.py").write_text(DAEMON)
+    started = "python3 -S daemon.py; while [ ! -s daemon.pid ]; do sleep 0.01; done; echo up"
+    with within(20):
+        result = desk.call(bash, command=started + ends, timeout=2000)
+    assert result.data["stdout"] == "up"
+    pid = int((desk.folder / "daemon.pid").read_text())
+    for _ in range(100):
+        if not is_alive(pid):
+            break
+        time.sleep(0.05)
+    assert not is_alive(pid)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs; the dead whom nobody waits for do not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "read answer",
+        "read answer < /dev/tty",
+        "python3 -S -c 'input()'",
+        "python3 -S -c 'open(\"/dev/tty\")'",
+        "ssh -o BatchMode=no localhost true < /dev/tty",
+    ],
+)
+def test_what_wants_an_answer_gets_none_and_ends(desk: ShellDesk, command: str) -> None:
+    with within(20):
+        result = desk.call(bash, command=f"echo before; {command}; echo after $?", timeout=10_000)
+    assert not result.data["interrupted"]
+    assert result.data["stdout"].startswith("before\n")
+    assert "after 0" not in result.data["stdout"]
