@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -25,6 +26,8 @@ from pegboard_builtins.file_tools.tree import Pattern, choices, compile_pattern,
 
 DEFAULT_LIMIT = 250
 SECONDS = 60.0
+FEW = 300
+"""Up to so many files are searched in this process."""
 
 Mode = Literal["content", "files_with_matches", "count"]
 
@@ -128,12 +131,38 @@ def _fits(name: str, patterns: list[Pattern]) -> bool:
 async def _search(
     wanted: _Wanted, root: Path, names: list[str], cwd: Path, numbers: bool, limit: int
 ) -> dict[str, Any]:
-    """Let the search program read the files; it is killed if we are cancelled or out of time."""
+    """Let the search program read the files, which is killed if we are cancelled or out of time; or do it here."""
     paths = [str(root / name) for name in names]
     # A file is named by its path where we still have to look at its age.
     listed = paths if wanted.mode == "files_with_matches" else [printable(shown(path, cwd)) for path in paths]
     files = list(zip(paths, listed, strict=True))
     job = {**wanted._asdict(), "numbers": numbers, "limit": limit, "files": files}
+    if len(files) <= FEW and is_quick(wanted.pattern):
+        answer = await _search_here(job)
+    else:
+        answer = await _search_apart(job)
+    if wanted.mode == "files_with_matches" and "files" in answer:
+        newest = await asyncio.to_thread(newest_first, Path("/"), answer["files"])
+        answer["files"] = [printable(shown(name, cwd)) for name in newest]
+    return answer
+
+
+def is_quick(pattern: str) -> bool:
+    """Whether it takes linear time for certain, because nothing in it repeats; and compiles without a warning."""
+    plain = re.sub(r"\\.", "", pattern, flags=re.DOTALL)
+    return not set("*+?{") & set(plain) and not search.may_warn(pattern)
+
+
+async def _search_here(job: dict[str, Any]) -> dict[str, Any]:
+    """Search in a thread: for few files, starting a program takes longer than what it does."""
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(search.answer, job, stop.is_set)
+    finally:
+        stop.set()
+
+
+async def _search_apart(job: dict[str, Any]) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", "-X", "utf8", search.__file__),
         stdin=asyncio.subprocess.PIPE,
@@ -150,9 +179,6 @@ async def _search(
         last = errors.decode(errors="replace").strip().rpartition("\n")[2]
         raise ToolError(f"The search failed: {last or f'its program ended with {process.returncode}'}.")
     answer: dict[str, Any] = json.loads(output)
-    if wanted.mode == "files_with_matches" and "files" in answer:
-        newest = await asyncio.to_thread(newest_first, Path("/"), answer["files"])
-        answer["files"] = [printable(shown(name, cwd)) for name in newest]
     return answer
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pegboard.errors import ToolError
+from pegboard_builtins.file_tools.ladder import alike, place_of
 from pegboard_builtins.file_tools.matching import places, side_by_side, spliced
 from pegboard_builtins.file_tools.patch import structured_patch
 from pegboard_builtins.file_tools.paths import absolute, real_path
@@ -22,6 +23,11 @@ def preview_edit(given: dict[str, Any], cwd: Path) -> str:
         offsets = find(file.plain, old)
         if len(offsets) == 1 or (offsets and given.get("replace_all")):
             return _diff(path, file.plain, spliced(file, offsets, old, new).replace("\r\n", "\n"))
+        if not offsets and not given.get("replace_all") and len(alike(file.plain, old)) == 1:
+            place = place_of(file.plain, old, new)  # what Edit would take for it
+            if place is not None:
+                after = spliced(file, [place.start], place.old, place.new).replace("\r\n", "\n")
+                return _diff(path, file.plain, after)
     return _diff(path, old, new)
 
 

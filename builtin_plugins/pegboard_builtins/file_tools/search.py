@@ -11,7 +11,7 @@ import re
 import sys
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -106,13 +106,20 @@ def compiled(pattern: str, ignore_case: bool, multiline: bool) -> re.Pattern[str
             plain = {"alpha": "A-Za-z", "alnum": "A-Za-z0-9"}[name] if negative else members
             pattern = pattern.replace(f"[:{name}:]", plain)
     flags = (re.IGNORECASE if ignore_case else 0) | (re.MULTILINE | re.DOTALL if multiline else 0)
-    with warnings.catch_warnings():
+    if not may_warn(pattern):
+        return re.compile(pattern, flags)
+    with warnings.catch_warnings():  # of the whole process, so not where other threads run
         warnings.simplefilter("ignore")
         return re.compile(pattern, flags)
 
 
-def answer(job: dict[str, Any]) -> dict[str, Any]:
-    """Do the job: `files` are pairs of path and shown name, `limit` is 0 for all."""
+def may_warn(pattern: str) -> bool:
+    """Whether Python has something to say to a set in *pattern*, which may mean another thing one day."""
+    return any(sign in pattern for sign in ("[[", "--", "&&", "||", "~~"))
+
+
+def answer(job: dict[str, Any], stopped: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+    """Do the job: `files` are pairs of path and shown name, `limit` is 0 for all. *stopped* may end it early."""
     try:
         regex = compiled(job["pattern"], job["ignore_case"], job["multiline"])
     except (re.error, OverflowError, RecursionError) as wrong:
@@ -123,7 +130,7 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     limit = job["limit"] or sys.maxsize
     literal = job["pattern"] if re.fullmatch(r"[\w ]+", job["pattern"]) and not job["ignore_case"] else ""
     for path, name in job["files"]:
-        text = text_of(path)
+        text = None if stopped() else text_of(path)
         if text is None:
             continue
         if literal and literal not in text:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from pegboard.errors import ToolError
 from pegboard_builtins.file_tools.edit import edit
+from pegboard_builtins.file_tools.preview import preview_edit
 from pegboard_builtins.file_tools.read import read
 
 SOURCES = [Path(module.__file__ or "").read_text(encoding="utf-8").split("\n") for module in (random, string, textwrap)]
@@ -243,3 +244,9 @@ def test_a_long_run_of_blanks_does_not_keep_it_busy(desk: Desk) -> None:
     desk.call(read, file_path="a.txt")
     with pytest.raises(ToolError, match="not found"):
         desk.call(edit, file_path="a.txt", old_string="a\n\n\n\nc", new_string="x")
+
+
+def test_whoever_is_asked_sees_what_a_slip_would_change(desk: Desk) -> None:
+    desk.file("a.txt", "  a:\n    b\n")
+    given = {"file_path": "a.txt", "old_string": "a:\n  b", "new_string": "a:\n  c"}
+    assert preview_edit(given, desk.folder).endswith("@@ -1,2 +1,2 @@\n   a:\n-    b\n+    c\n")

@@ -164,6 +164,28 @@ def test_names_that_are_no_utf8_are_found(project: Desk) -> None:
     assert project.call(grep, pattern="needle", output_mode="count").content == "�.txt:1"
 
 
+@pytest.mark.parametrize("mode", ["content", "files_with_matches", "count"])
+@pytest.mark.parametrize("pattern", ["def", r"def \w\w\w\(", "^return 1|[DE]F$", "(", r"\x", "[a--b]", "[[:alpha:]]ef"])
+def test_a_search_here_finds_what_a_search_apart_finds(
+    project: Desk, pattern: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = []
+    for few in (0, 300):
+        monkeypatch.setattr(module, "FEW", few)
+        try:
+            result = project.call(grep, pattern=pattern, output_mode=mode)
+            answers.append((result.content, result.data))
+        except ToolError as wrong:
+            answers.append((str(wrong), None))
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "a*", "a?", "a{2}", "(?i)a", "[[a]"])
+def test_only_what_ends_for_certain_is_searched_here(pattern: str) -> None:
+    assert not module.is_quick(pattern)
+    assert module.is_quick(r"a|b\*[+]".replace("[+]", ""))
+
+
 def test_a_pattern_that_never_ends_is_ended_and_the_loop_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS", 0.5)
     monkeypatch.setattr(ripgrep, "installed", lambda: None)

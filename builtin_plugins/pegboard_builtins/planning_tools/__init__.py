@@ -1,0 +1,22 @@
+"""Tools that touch nothing but the conversation: TodoWrite, and AskUserQuestion."""
+
+from __future__ import annotations
+
+from pegboard.context import Registry
+from pegboard.decisions import Decision
+from pegboard.hookspecs import hookimpl
+from pegboard.messages import ToolCall
+from pegboard_builtins.planning_tools.question import ask_user_question
+from pegboard_builtins.planning_tools.todo import todo_write
+
+
+@hookimpl
+def register(registry: Registry) -> None:
+    """Add the two tools."""
+    registry.add_tool(todo_write, ask_user_question)
+
+
+@hookimpl(matcher="AskUserQuestion")
+def pre_tool(call: ToolCall) -> Decision | None:
+    """A question is always asked: no rule can answer it. Whoever resolves it puts the answers into the input."""
+    return None if call.input.get("answers") else Decision.ask("the model has a question")
