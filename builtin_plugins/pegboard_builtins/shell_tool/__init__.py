@@ -11,6 +11,7 @@ from pegboard.hookspecs import hookimpl
 from pegboard.records import Event, SessionEnd
 from pegboard_builtins.shell_tool import bash, shells
 from pegboard_builtins.shell_tool.background import SHELLS, BackgroundShells
+from pegboard_builtins.shell_tool.settings import ShellSettings
 
 BACKGROUND = flag(
     "shell.background", True, live=True, safe=False, kind="ops", help="Commands may run in the background."
@@ -21,7 +22,15 @@ BACKGROUND = flag(
 def register(registry: Registry) -> None:
     """Add the three tools, and say to who asks what runs in the background."""
     registry.add_tool(bash.bash, shells.bash_output, shells.kill_shell)
+    settings = registry.settings(ShellSettings)
+    registry.add_health_check("sandbox", lambda: _sandbox_health(settings))
     registry.add_service("background_tasks", background_tasks)
+
+
+def _sandbox_health(settings: ShellSettings) -> str | None:
+    from pegboard_builtins.shell_tool.sandbox import health
+
+    return health(settings)
 
 
 @asynccontextmanager

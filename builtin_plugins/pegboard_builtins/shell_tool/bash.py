@@ -20,7 +20,9 @@ from pegboard_builtins.shell_tool.analysis import meaning, only_reads
 from pegboard_builtins.shell_tool.background import SHELLS
 from pegboard_builtins.shell_tool.live import Live
 from pegboard_builtins.shell_tool.process import ShellProcess
+from pegboard_builtins.shell_tool.sandbox import remark, sandboxed
 from pegboard_builtins.shell_tool.script import argv, env_file, environment, reported_folder
+from pegboard_builtins.shell_tool.settings import ShellSettings
 
 DEFAULT_TIMEOUT = 120_000
 MAX_TIMEOUT = 600_000
@@ -70,6 +72,8 @@ async def bash(
     output = process.output.take(final=True).rstrip("\n")
     if not in_time:
         return _timed_out(output, seconds, note)
+    if process.status:
+        note = _joined(note, remark(output, ctx.settings))
     return _result(command, output, process.status or 0, note)
 
 
@@ -120,6 +124,10 @@ def _started(
 ) -> ShellProcess:
     try:
         program = argv(command, sourced=env_file(ctx), report=report)
+        settings: ShellSettings = ctx.settings
+        if settings.sandbox != "off":
+            scratch, sourced = ctx.folder / "tmp", env_file(ctx)
+            program = sandboxed(program, settings, project=ctx.project, scratch=scratch, sourced=sourced, report=report)
         return ShellProcess(program, cwd=folder, environment=environment(ctx, folder), hear=hear)
     except ValueError as wrong:  # a NUL, or half a character
         raise ToolError(f"The command cannot be run: {wrong}.") from None

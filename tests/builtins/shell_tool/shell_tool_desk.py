@@ -14,6 +14,7 @@ from pegboard.context import Ctx, Services
 from pegboard.flags import FlagView
 from pegboard.messages import ToolResult
 from pegboard.tools import Tool
+from pegboard_builtins.shell_tool.settings import ShellSettings
 
 
 class ShellServices:
@@ -30,6 +31,11 @@ class ShellServices:
         self.moves: list[Path] = []
         self.told: list[str] = []
         self.flags = FlagView({"shell.background": True})
+        self.folder = folder.parent / "state" / "session"
+        self.settings = ShellSettings()
+
+    def settings_of(self, plugin: str) -> ShellSettings:
+        return self.settings
 
     def child_environment(self) -> dict[str, str]:
         return {"PEGBOARD_FLAGS_SNAPSHOT": "abc"}

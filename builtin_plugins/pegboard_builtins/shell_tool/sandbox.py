@@ -1,0 +1,89 @@
+"""The sandbox for commands: bubblewrap, with the machine read-only and the project writable.
+
+It bounds what a command does by mistake or because a page told the model to; a bug of the kernel still opens it. With
+the network the command reaches what the user reaches.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pegboard.errors import ToolError
+from pegboard_builtins.shell_tool.settings import ShellSettings
+
+PROGRAM = "bwrap"
+GUARDED = (".git/hooks", ".git/config", ".pegboard", ".claude", ".mcp.json")
+"""What is in the project, but decides what runs outside of the sandbox: it stays as it is."""
+SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
+"""Whoever may write to one of these is outside."""
+MACHINE = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+MISSING = (
+    'the settings ask for a sandbox ([shell_tool] sandbox = "bubblewrap"), and bubblewrap is not installed. '
+    'Install it (apt install bubblewrap), or set sandbox = "off"'
+)
+
+
+def sandboxed(
+    argv: Sequence[str], settings: ShellSettings, *, project: Path, scratch: Path, sourced: Path, report: Path | None
+) -> list[str]:
+    """Return *argv* as it runs in the sandbox. Raises ToolError where there is none.
+
+    The temporary folder is *scratch*, one of the session; *sourced* is a file that it reads first, *report* one that it
+    may write to.
+    """
+    program = shutil.which(PROGRAM)
+    if program is None:
+        raise ToolError(f"The command was not run: {MISSING}.")
+    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+    words = [program, *MACHINE]
+    words += ["--bind", str(scratch), tempfile.gettempdir()]
+    if not settings.network:
+        words += ["--unshare-net"]
+    for socket in SOCKETS:
+        if os.path.exists(socket):
+            words += ["--ro-bind", "/dev/null", os.path.realpath(socket)]
+    for folder in (str(project), *settings.writable):
+        words += ["--bind", *(2 * [os.path.realpath(os.path.expanduser(folder))])]
+    for name in GUARDED:
+        if os.path.lexists(project / name):
+            words += ["--ro-bind", *(2 * [os.path.realpath(project / name)])]
+    if sourced.exists():
+        words += ["--ro-bind", str(sourced), str(sourced)]
+    if report is not None:
+        words += ["--bind", str(report), str(report)]
+    return [*words, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--", *argv]
+
+
+def remark(output: str, settings: ShellSettings) -> str:
+    """Return what to say of a command that failed, if the sandbox may be why."""
+    if settings.sandbox == "off":
+        return ""
+    signs = ["Read-only file system"]
+    if not settings.network:
+        signs += ["Network is unreachable", "Could not resolve", "name resolution", "Name or service not known"]
+    if not any(sign in output for sign in signs):
+        return ""
+    network = "" if settings.network else " and has no network"
+    return f"[The command ran in a sandbox: it may write in the project and in /tmp only{network}.]"
+
+
+def health(settings: ShellSettings) -> str | None:
+    """Say what is wrong with the sandbox that the settings ask for."""
+    if settings.sandbox == "off":
+        return None
+    program = shutil.which(PROGRAM)
+    if program is None:
+        return f"{MISSING}. Until then no command runs"
+    words = [program, *MACHINE, "--unshare-pid", "--unshare-net", "true"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"bubblewrap cannot be run: {error}"
+    if done.returncode:
+        return f"bubblewrap does not work here: {done.stderr.strip() or done.returncode}"
+    return None

@@ -1,0 +1,117 @@
+"""The sandbox: what a command can write and reach in it, and that it is never left out silently."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shell_tool_desk import ShellDesk
+
+from pegboard.errors import ToolError
+from pegboard_builtins.shell_tool import sandbox
+from pegboard_builtins.shell_tool.bash import bash
+from pegboard_builtins.shell_tool.settings import ShellSettings
+
+ON = ShellSettings(sandbox="bubblewrap")
+needs_bubblewrap = pytest.mark.skipif(
+    sandbox.health(ON) is not None, reason="bubblewrap is not installed, or may not be used here"
+)
+
+
+@pytest.fixture
+def boxed(desk: ShellDesk) -> ShellDesk:
+    desk.services.settings = ON
+    return desk
+
+
+def run(desk: ShellDesk, command: str, **more: Any) -> str:
+    return str(desk.call(bash, command=command, **more).content)
+
+
+@needs_bubblewrap
+def test_the_project_can_be_written_and_nothing_else(boxed: ShellDesk, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    assert run(boxed, "echo x > a.txt && cat a.txt") == "x"
+    assert (boxed.folder / "a.txt").read_text() == "x\n"
+    failed = run(boxed, f"echo x > {Path.home()}/pegboard-was-here")
+    assert "Read-only file system" in failed
+    assert "ran in a sandbox" in failed
+    assert not (Path.home() / "pegboard-was-here").exists()
+    run(boxed, f"echo x > {outside}/b.txt")
+    assert not (outside / "b.txt").exists()
+
+
+@needs_bubblewrap
+def test_what_decides_about_the_outside_stays_as_it_is(boxed: ShellDesk) -> None:
+    subprocess.run(["git", "init", "-q", str(boxed.folder)], check=True)
+    (boxed.folder / ".pegboard").mkdir()
+    for name in (".git/hooks/post-commit", ".git/config", ".pegboard/settings.toml"):
+        assert "Read-only file system" in run(boxed, f"echo evil >> {name}")
+    who = "-c user.name=n -c user.email=e"
+    assert run(boxed, f"echo x > a && git add a && git {who} commit -q -m one && git log --format=%s") == "one"
+
+
+@needs_bubblewrap
+def test_there_is_no_network_unless_it_is_allowed(boxed: ShellDesk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        command = f"exec 3<>/dev/tcp/127.0.0.1/{port} && echo reached"
+        assert "reached" not in run(boxed, command)
+        boxed.services.settings = ShellSettings(sandbox="bubblewrap", network=True)
+        assert run(boxed, command) == "reached"
+
+
+@needs_bubblewrap
+def test_the_temporary_folder_is_the_sessions_own_and_lasts(boxed: ShellDesk, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("")
+    place = tempfile.gettempdir()
+    assert "No such file" in run(boxed, f"echo kept > {place}/mine; cat {tmp_path}/x")
+    assert run(boxed, f"cat {place}/mine") == "kept"
+    assert not Path(place, "mine").exists()
+
+
+@needs_bubblewrap
+def test_the_working_folder_lasts_and_folders_may_be_added(boxed: ShellDesk, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    more.mkdir()
+    boxed.services.settings = ShellSettings(sandbox="bubblewrap", writable=(str(more),))
+    assert run(boxed, f"mkdir sub && cd sub && echo x > {more}/y") == "(no output)"
+    assert (more / "y").exists()
+    assert run(boxed, "pwd") == f"{boxed.folder}/sub"
+
+
+@needs_bubblewrap
+def test_what_takes_too_long_is_ended_inside_as_well(boxed: ShellDesk) -> None:
+    result = boxed.call(bash, command="trap '' TERM; echo up; (setsid sleep 60 &) ; sleep 60", timeout=700)
+    assert result.data["interrupted"]
+    assert result.data["stdout"] == "up"
+    assert boxed.still_running() == []
+
+
+def test_without_bubblewrap_nothing_runs_and_it_is_said(boxed: ShellDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, **more: None if name == "bwrap" else f"/bin/{name}")
+    with pytest.raises(ToolError, match="bubblewrap is not installed"):
+        boxed.call(bash, command="echo x > a.txt")
+    assert not (boxed.folder / "a.txt").exists()
+    assert "no command runs" in str(sandbox.health(ON))
+    assert sandbox.health(ShellSettings()) is None
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "bwrap"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'setting up uid map: Permission denied' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+
+def test_doctor_says_why_it_does_not_work(broken: None) -> None:
+    assert "does not work here: setting up uid map" in str(sandbox.health(ON))
