@@ -232,6 +232,53 @@ async def test_a_question_that_nobody_would_scroll_through_names_the_file_that_h
     assert ".txt" in drawn
 
 
+async def answered_in_chat(person: Person, **more: Any) -> str:
+    human = HumanAnswer()
+    human.face = person
+    options = [{"label": "Red", "description": "as it was"}, {"label": "Blue\x1b[2J"}]
+    async with HostFixture(options=Options(interactive=True)) as host:
+        host.load(human, "human")
+        host.builtin("planning_tools")
+        host.model.script(
+            call("AskUserQuestion", questions=[{"question": "Which?", "options": options, **more}]), "Fine."
+        )
+        await host.prompt("Go.")
+        return str(host.messages[-2].content[0].content)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("choice", "said", "result"),
+    [
+        pytest.param("Red", "", "Which?\n  Red", id="one of the answers"),
+        pytest.param("Something else", "green", "Which?\n  green", id="own words"),
+        pytest.param("No answer", "", "decide yourself", id="none"),
+        pytest.param("Something else", " ", "decide yourself", id="no words"),
+    ],
+)
+async def test_a_question_of_the_model_is_answered_by_choosing(choice: str, said: str, result: str) -> None:
+    person = Person(choice, said)
+    assert result in await answered_in_chat(person)
+    assert "Which?" in person.drawn[0]
+    assert person.choices[:2] == ["Red: as it was", readable("Blue\x1b[2J")]
+
+
+class Several(Person):
+    """Takes one after another."""
+
+    async def choose(self, choices: Any) -> int:
+        self.choices = list(choices)
+        return 0 if len(self.choices) > 3 else len(self.choices) - 1
+
+
+@pytest.mark.anyio
+async def test_several_answers_may_be_chosen() -> None:
+    three = [{"label": "A"}, {"label": "B"}, {"label": "C"}]
+    person = Several("")
+    assert "Which?\n  A, B" in await answered_in_chat(person, multiSelect=True, options=three)
+    assert person.choices == ["C", "Something else, in my own words", "That is all"]
+
+
 class Hiding:
     @hookimpl
     def register(self, registry):

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from pegboard._cli.chat import drawing
+from pegboard._cli.chat.questions import answered, questions_in
 from pegboard._cli.chat.shapes import Asking
 from pegboard.context import Ctx
 from pegboard.decisions import Resolution
@@ -36,6 +37,8 @@ class HumanAnswer:
         """Ask the person. Nobody can consent to what may not be shown."""
         async with self._one_at_a_time:
             try:
+                if questions_in(ask):
+                    return await answered(ask, ctx, self.face)
                 drawn = question(ask, ctx)
             except EgressClosedError as closed:
                 ctx.notice(f"the question about {ask.call.name} cannot be shown, so it is refused: {closed}")
