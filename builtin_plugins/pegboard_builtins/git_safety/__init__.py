@@ -81,7 +81,7 @@ async def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     if tool is None or tool.read_only:
         return None
     command = call.input.get("command")
-    if settings.refuse and isinstance(command, str) and ("git" in command):
+    if settings.refuse and call.origin != "user" and isinstance(command, str) and "git" in command:
         refused = await asyncio.to_thread(_refused, command, ctx)
         if refused is not None:
             return refused

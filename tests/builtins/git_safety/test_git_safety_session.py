@@ -106,3 +106,11 @@ async def test_a_call_by_hand_has_a_checkpoint_too(tmp_path: Path) -> None:
         outcome = await host.invoke("Write", file_path="new.txt", content="x")
         assert outcome.kind is OutcomeKind.OK
         assert checkpoints(host).numbers() == [1]
+
+
+@pytest.mark.anyio
+async def test_what_the_user_himself_calls_is_not_refused(tmp_path: Path) -> None:
+    async with fixture(tmp_path) as host:
+        host.file("a.txt", "x")
+        assert (await host.invoke("Bash", command="git clean -f")).kind is OutcomeKind.OK
+        assert not (host.project / "a.txt").exists()
