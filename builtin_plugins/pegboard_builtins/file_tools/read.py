@@ -24,6 +24,7 @@ DEFAULT_LINES = 2000
 LINE_WIDTH = 2000
 PAGE_CHARACTERS = 100_000
 """One answer's size; the host never has to cut it in the middle (see `max_output`)."""
+SMALL = 128 * 1024
 MAX_PICTURE = 3_750_000
 """Bytes: five million characters in base64, which is what model providers take."""
 
@@ -53,11 +54,20 @@ async def read(
     Reads files only, no folders: use Glob, or `ls` in Bash. Read several files at once by several calls.
     """
     path = absolute(file_path, ctx.cwd)
-    result, stamp = await asyncio.to_thread(_read, path, ctx.cwd, offset or 1, limit)
+    wanted = (path, ctx.cwd, offset or 1, limit)
+    result, stamp = _read(*wanted) if _is_small(path) else await asyncio.to_thread(_read, *wanted)
     if result is None:
         result = await pdf.read_pages(path, os.path.getsize(path), pages)
     remember(real_path(path), stamp, ctx)
     return result
+
+
+def _is_small(path: Path) -> bool:
+    """Whether reading it takes less time than starting a thread; many such calls come together."""
+    try:
+        return os.stat(path).st_size <= SMALL
+    except (OSError, ValueError):
+        return True  # which is what the call will say
 
 
 def _read(path: Path, cwd: Path, first: int, limit: int | None) -> tuple[ToolResult | None, str]:
@@ -105,6 +115,9 @@ def page(path: Path, text: str, first: int, limit: int | None) -> ToolResult:
 
 def _that_fit(lines: list[str]) -> list[str]:
     """Cut what is too wide, and leave off lines that make the page too large (never the first)."""
+    widths = list(map(len, lines))
+    if max(widths, default=0) <= LINE_WIDTH and sum(widths) + 8 * len(lines) <= PAGE_CHARACTERS:
+        return lines
     fitting: list[str] = []
     room = PAGE_CHARACTERS
     for line in lines:
