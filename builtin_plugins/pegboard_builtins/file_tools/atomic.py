@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pegboard.errors import ToolError
 
+ABANDONED = 600.0
+"""Seconds after which a file of ours that was never renamed is one that a killed process left behind."""
+OURS = re.compile(r"\.pegboard-[0-9a-f]{16}\.tmp")
+_swept: set[Path] = set()
 _LOCKS = tuple(threading.Lock() for _ in range(64))
 
 
@@ -28,6 +34,7 @@ def replace(path: Path, data: bytes, *, expected: os.stat_result | None) -> None
     Mode and, where it is allowed, owner of the old file are kept. *expected* is the old file's status when it was
     read; raises ToolError if the file is another one by now, and OSError for what the system refuses.
     """
+    _sweep(path.parent)
     beside = path.parent / f".pegboard-{secrets.token_hex(8)}.tmp"
     # A new file gets the mode that the umask leaves; the copy of an old one is nobody else's until it has its mode.
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if expected is None else 0o600)
@@ -44,6 +51,20 @@ def replace(path: Path, data: bytes, *, expected: os.stat_result | None) -> None
         beside.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what a killed process left in a folder, when something is written there for the first time."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    try:
+        left = [entry for entry in os.scandir(folder) if OURS.fullmatch(entry.name)]
+        for entry in left:
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED:
+                os.unlink(entry.path)
+    except OSError:
+        pass  # it can wait for the next process
 
 
 def _dress(handle: int, old: os.stat_result) -> None:
