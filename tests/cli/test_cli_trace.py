@@ -58,10 +58,11 @@ def test_why_shows_hashes_verdict_and_versions(told: Any) -> None:
     assert (why["tool"], why["verdict"], why["winner"], why["outcome"]) == ("touch", "none", "", "denied")
     assert why["input"] == {"path": "~/x"}
     assert why["question"]["by"] == "host"
-    rewriter, guard = why["dispatches"][0]["steps"]
+    steps = {step["plugin"]: step for step in why["dispatches"][0]["steps"]}
+    rewriter, guard = steps["acme"], steps["permissions"]
     assert (rewriter["plugin"], rewriter["distribution"], rewriter["version"]) == ("acme", "acme-pack", "1.2")
     assert rewriter["before"] != rewriter["after"] == guard["before"] == guard["after"]
-    assert why["removable"] == ["permissions"]
+    assert why["removable"] == ["git_safety", "permissions", "planning_tools"]
 
 
 def test_why_takes_a_beginning_and_the_last(told: Any) -> None:
@@ -78,7 +79,7 @@ def test_why_for_a_person_says_who_won_and_who_was_not_needed(told: Any) -> None
     printed = told.fine("why", "toolu_1_2")
     assert "decided:   deny by acme: stay in the project" in printed
     assert "yes, else none" in printed
-    assert "without changing the verdict: permissions." in printed
+    assert "without changing the verdict: git_safety, permissions, planning_tools." in printed
 
 
 def test_an_unknown_call_is_an_error_with_the_nearest(told: Any) -> None:

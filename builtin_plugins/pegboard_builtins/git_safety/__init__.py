@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from pegboard_builtins.git_safety.taking import Checkpoints
 
 SERVICE = "checkpoints"
+AFTER = "after"
 TURN = "turn"
-"""In the state: the turn that has its checkpoint, and the number of that; -1 if it could not be taken."""
+"""In the state: the turn that has its checkpoint, its number (-1 if none could be taken), and AFTER in the end."""
 SECONDS = 120.0
 
 
@@ -55,6 +56,8 @@ class Desk:
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
         self._by_folder: dict[Path, Checkpoints] = {}
+        self.behind: dict[str, asyncio.Task[int]] = {}
+        """What is being taken after a turn, by session."""
 
     def of(self, folder: Path, settings: GitSafetySettings) -> Checkpoints:
         """Return those of *folder*."""
@@ -63,6 +66,12 @@ class Desk:
         if folder not in self._by_folder:
             self._by_folder[folder] = Checkpoints(store_in(self._state_dir), folder, settings)
         return self._by_folder[folder]
+
+    async def settle(self, session_id: str) -> None:
+        """Wait for what is being taken after the last turn."""
+        task = self.behind.pop(session_id, None)
+        if task is not None:
+            await asyncio.wait([task])
 
 
 def _service(state_dir: Path) -> Callable[[], AbstractAsyncContextManager[Desk]]:
@@ -105,16 +114,25 @@ def _refused(command: str, ctx: Ctx) -> Decision | None:
 
 @hookimpl(matcher="TurnEnd|StopFailure|SessionEnd", timeout=SECONDS)
 async def lifecycle(event: Event, ctx: Ctx) -> None:
-    """Keep what a turn left behind, so that a restore can tell the agent's work from what came later."""
-    turn, number = ctx.state.get(TURN, [-1, -1])[:2]
-    if number > 0 and len(ctx.state[TURN]) == 2:
-        ctx.state[TURN] = [turn, number, await _taken(ctx, "after", "end of the turn")]
+    """Keep what a turn left behind, so that a restore can tell the agent's work from what came later.
+
+    Nobody waits for that but the next checkpoint and the end of the session.
+    """
+    state = ctx.state.get(TURN, [-1, -1])
+    desk: Desk = await ctx.service(SERVICE)
+    if state[1] > 0 and len(state) == 2:
+        ctx.state[TURN] = [*state, AFTER]
+        desk.behind[ctx.session_id] = asyncio.create_task(_taken(ctx, AFTER, "end of the turn"))
+    if event.name == "SessionEnd":
+        await desk.settle(ctx.session_id)
 
 
 async def _taken(ctx: Ctx, kind: str, reason: str) -> int:
     """Take a checkpoint and return its number; -1 if that cannot be, which the person is told once."""
     try:
         desk: Desk = await ctx.service(SERVICE)
+        if kind != AFTER:
+            await desk.settle(ctx.session_id)
         checkpoints = desk.of(ctx.project, ctx.settings)
         async with asyncio.timeout(ctx.settings.seconds):
             taken = await asyncio.to_thread(
