@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reference_pages.chat import chat_page
+from reference_pages.checkpoints import checkpoints_page
 from reference_pages.command_line import cli_page
 from reference_pages.flags import flags_page
 from reference_pages.hooks import decisions_page, handed_page, hooks_page
@@ -65,6 +66,7 @@ def pages() -> dict[str, str]:
         "surfaces.md": surfaces_page(),
         "memory.md": memory_page(),
         "permissions.md": permissions_page(),
+        "checkpoints.md": checkpoints_page(),
     }
 
 
