@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-from pegboard.shell import MAX_DEPTH, Redirect, Simple, Word, read
+from pegboard.shell import MAX_DEPTH, Redirect, Script, Simple, Word, read
+from pegboard_builtins.permissions.filling import filled
 from pegboard_builtins.permissions.wrappers import (
     WRAPPERS,
     changes_what_words_mean,
@@ -100,11 +101,20 @@ def _texts_of(commands: tuple[Command, ...]) -> Iterator[str]:
 @lru_cache(maxsize=128)
 def analyse(source: str) -> Analysis:
     """Read a command as far as it can be read without running it."""
-    return _analyse(source, 0)
+    script = read(source)
+    analysis = _analysed(source, script, 0)
+    guesses = filled(source, script)
+    if not guesses:
+        return analysis
+    forms = dict.fromkeys((*analysis.forms, *(form for text in guesses for form in _analyse(text, 1).forms)))
+    return replace(analysis, forms=tuple(forms))
 
 
 def _analyse(source: str, depth: int) -> Analysis:
-    script = read(source, depth=depth)
+    return _analysed(source, read(source, depth=depth), depth)
+
+
+def _analysed(source: str, script: Script, depth: int) -> Analysis:
     problems = list(script.problems)
     commands = tuple(_read(simple, problems, depth) for simple in script.commands)
     forms = dict.fromkeys((Form(source.strip()), *(form for command in commands for form in command.forms)))

@@ -121,21 +121,21 @@ DRESSED_RM = [
     "echo $(rm -rf build",
     "echo `rm -rf build",
     "echo (rm -rf build",
+    "X=rm; $X -rf build",
+    "{rm,-rf,build}",
+    "$(echo rm) -rf build",
+    "`echo rm` build",
+    "echo 'rm -rf build' | bash",
+    "bash <(echo rm -rf build)",
 ]
 
 MAYBE_RM = [
     "$X -rf build",
-    "X=rm; $X -rf build",
     "r$Y -rf build",
-    "{rm,-rf,build}",
     "/bin/r? -rf build",
-    "$(echo rm) -rf build",
-    "`echo rm` build",
     "eval $X",
     'bash -c "$X"',
-    "echo 'rm -rf build' | bash",
     "curl http://x | sh -s -- a",
-    "bash <(echo rm -rf build)",
     "xargs -I% sh -c '%'",
     "echo )",
     "$'r\\cm' x",
@@ -419,7 +419,7 @@ WRAPS = [
 ]  # fmt: skip
 LISTS = [
     "true && {}", "{} || ls", "ls; {}", "{} | cat", "cat | {}", "{} &", "ls\n{}", "( {} )", "{{ {}; }}", "! {}",
-    "echo $({})", 'echo "x $({}) y"', "echo `{}`", "if {}; then ls; fi", "for i in 1 2; do {}; done", "cat <({})",
+    "echo $( {})", 'echo "x $( {}) y"', "echo `{}`", "if {}; then ls; fi", "for i in 1 2; do {}; done", "cat <({})",
     "echo ${{A:-$({})}}", "{} > log 2>&1", "cat <<E$D\n$({})\nE$D\n",
 ]  # fmt: skip
 QUOTES = [str, lambda w: f"'{w}'", lambda w: f'"{w}"', lambda w: f"\\{w}", lambda w: f"{w[0]}''{w[1:]}"]
