@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,22 @@ async def test_names_are_masked_before_the_log(opened: Opened) -> None:
         await host.prompt("what about zorblax?")
         events = await kept(opened, 2)
     assert [event.text for event in events] == ["what about [internal]?", "[internal] it is."]
+
+
+async def test_undercover_leaves_no_name_in_the_log_and_the_index_of_memory(opened: Opened, tmp_path: Path) -> None:
+    names = tmp_path / "names"
+    names.write_text("Qorvantix\nVelmora Drift\n")
+    names.chmod(0o600)
+    async with session_with(opened, "Velmora Drift is late.") as host:
+        host.settings["undercover"] = {"names": f"file:{names}"}
+        host.builtin("undercover")
+        await host.prompt("What about Qorvantix and the velmora-drift?")
+        events = await kept(opened, 2)
+    assert [event.text for event in events] == ["What about [internal] and the [internal]?", "[internal] is late."]
+    files = [path for path in (tmp_path / "memory").rglob("*") if path.is_file()]
+    assert any(b"[internal]" in path.read_bytes() for path in files)
+    for path in files:
+        assert not re.search(rb"qorvantix|velmora", path.read_bytes(), re.IGNORECASE), path
 
 
 async def test_names_that_were_listed_since_are_masked_when_they_are_recalled(opened: Opened) -> None:
