@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
-from copy import copy, deepcopy
-from dataclasses import field, replace
+from copy import deepcopy
+from dataclasses import MISSING, field, fields, replace
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -26,7 +27,6 @@ TYPES: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str:
 VARIABLE_PREFIX = "PEGBOARD_FLAG_"
 """`tools.parallel_limit` is `PEGBOARD_FLAG_TOOLS_PARALLEL_LIMIT` in the environment."""
 
-JOINED = str.maketrans(".-", "__")
 NAME = r"[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*"
 
 
@@ -123,6 +123,11 @@ class FlagError(SettingsError):
 # --- declaring -----------------------------------------------------------------------------------------
 
 
+@cache
+def _names() -> re.Pattern[str]:
+    return re.compile(NAME)
+
+
 @dataclass(frozen=True)
 class Flag:
     """A flag and its default; the type of the default is the type of the flag. Raises FlagError.
@@ -158,7 +163,7 @@ class Flag:
     line: int | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(NAME, self.name):
+        if not _names().fullmatch(self.name):
             raise self._wrong("the name must be letters and digits, in words joined by one of . _ -")
         if type(self.default) not in TYPES:
             raise self._wrong(f"a default is {', '.join(TYPES.values())}; not {type(self.default).__name__}")
@@ -209,8 +214,8 @@ class Flag:
         """Return the flag with *plugin* as its owner, if it names none itself."""
         if self.owner:
             return self
-        copied = copy(self)  # not `replace`: what was checked need not be checked again
-        object.__setattr__(copied, "owner", plugin)
+        copied = object.__new__(Flag)  # not `replace`: what was checked need not be checked again
+        copied.__dict__.update(self.__dict__, owner=plugin)
         return copied
 
     def check(self, value: Any) -> FlagValue:
@@ -257,7 +262,18 @@ class Flag:
 
 def flag(name: str, default: FlagValue, *, help: str = "", **facts: Any) -> Flag:
     """Declare a flag, in a plugin's module or for `Registry.add_flag`. Raises FlagError for facts that do not fit."""
-    return Flag(name=name, default=default, help=help, **facts)
+    if not facts.keys() <= _DEFAULTS.keys():
+        return Flag(name=name, default=default, help=help, **facts)  # which says what is wrong with them
+    # A start may declare hundreds, and a frozen dataclass sets its fields one by one: three times as long.
+    made = object.__new__(Flag)
+    made.__dict__.update(_DEFAULTS, name=name, default=default, help=help, variants={}, metadata={})
+    made.__dict__.update(facts)
+    made.__post_init__()
+    return made
+
+
+_DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(Flag) if one.default is not MISSING}
+_DEFAULTS |= dict.fromkeys(("variants", "metadata"))
 
 
 def ramp(name: str, default: Ramp | str = Ramp.SHADOW, *, help: str = "", **facts: Any) -> Flag:
@@ -269,7 +285,7 @@ def ramp(name: str, default: Ramp | str = Ramp.SHADOW, *, help: str = "", **fact
 
 def variable_of(name: str) -> str:
     """Return a flag's name in the environment."""
-    return VARIABLE_PREFIX + name.upper().translate(JOINED)
+    return VARIABLE_PREFIX + name.upper().replace(".", "_").replace("-", "_")
 
 
 # --- votes ---------------------------------------------------------------------------------------------
@@ -414,9 +430,20 @@ def resolve(flags: Mapping[str, Flag], votes: Iterable[FlagVote]) -> Resolution:
 
 def at_default(flag: Flag) -> FlagDetails:
     """Return a flag that nobody voted on."""
-    reason = "DISABLED" if flag.disabled else "STATIC"
-    variant = "" if not flag.variants else flag.variant
-    return FlagDetails(flag.name, flag.default, variant, FlagLayer.DEFAULT, "", reason, flag.file, flag.line)
+    made = object.__new__(FlagDetails)  # for each flag at each start: see `flag`
+    made.__dict__.update(
+        name=flag.name,
+        value=flag.default,
+        variant=flag.variant if flag.variants else "",
+        layer=FlagLayer.DEFAULT,
+        rule="",
+        reason="DISABLED" if flag.disabled else "STATIC",
+        file=flag.file,
+        line=flag.line,
+        age=None,
+        stale=False,
+    )
+    return made
 
 
 def decided(flag: Flag, votes: Iterable[FlagVote]) -> FlagDetails:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pegboard.hook import Command, ShellSyntaxError, shell_commands
-from pegboard_builtins.permissions.shell import split
+from pegboard.shell import read
 
 
 def lines(text: str) -> list[str]:
@@ -178,7 +178,7 @@ def test_it_finds_all_that_the_permission_rules_find(count: Callable[[int], int]
             ours = [command.name for command in shell_commands(text) if command.words]
         except ShellSyntaxError:
             return
-        theirs = split(text)
+        theirs = read(text)
         if theirs.problems or "a=1" in text:
             return
         names = [command.words[0].text.rpartition("/")[2] for command in theirs.commands if command.words]

@@ -329,15 +329,14 @@ class Board:
         declared = {one.name: owner for owner, other in self.contributions.items() for one in other.flags}
         variables = {one.variable: one.name for other in self.contributions.values() for one in other.flags}
         for one in contribution.flags:
+            twin = variables.setdefault(one.variable, one.name)
+            if one.name not in declared and twin == one.name:
+                declared[one.name] = plugin
+                continue
             where = f" ({one.file}:{one.line})" if one.file else ""
             if one.name in declared:
                 raise PluginError(plugin, f"declares the flag {one.name!r}{where}, as {declared[one.name]!r} does")
-            twin = variables.setdefault(one.variable, one.name)
-            if twin != one.name:
-                raise PluginError(
-                    plugin, f"the flags {one.name!r}{where} and {twin!r} are one variable, {one.variable}"
-                )
-            declared[one.name] = plugin
+            raise PluginError(plugin, f"the flags {one.name!r}{where} and {twin!r} are one variable, {one.variable}")
 
     def _settle_gates(self) -> None:
         """Take out the plugins that hang from a flag which nobody declares: nobody could ever switch them on."""
