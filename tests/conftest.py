@@ -12,7 +12,7 @@ os.environ["PEGBOARD_MEMORY__ON"] = "false"
 
 
 @pytest.fixture(autouse=True)
-def no_daemon(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_test_starts_a_daemon(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep hosts with an environment of their own from starting a daemon, outside of the tests of memory."""
     from pegboard_builtins.memory import client
 

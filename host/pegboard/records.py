@@ -617,6 +617,19 @@ class Notification(Event):
     title: str = ""
 
 
+class PermissionDenied(Event):
+    """A call was refused by a judgement, and nobody was asked (auto mode); fired by who judged.
+
+    An answer's `retry` tells the model that it may try again; the call stays refused.
+    """
+
+    name: Literal["PermissionDenied"] = "PermissionDenied"
+    tool_name: str
+    tool_input: dict[str, Any]
+    tool_use_id: str
+    reason: str
+
+
 class InstructionsLoaded(Event):
     """A memory file was loaded."""
 

@@ -11,6 +11,7 @@ from pegboard.decisions import Resolution
 from pegboard.errors import PegboardError
 from pegboard.hookspecs import Ask
 from pegboard.messages import ToolCall
+from pegboard.records import PermissionDenied
 from pegboard.requests import Purpose
 from pegboard_builtins.auto_mode.asking import (
     SYSTEM,
@@ -56,9 +57,20 @@ async def judged(ask: Ask, ctx: Ctx) -> Resolution | None:
         problem = await _judge(ask, ctx, settings)
         if problem:
             ctx.state[OUTAGES] = int(ctx.state.get(OUTAGES) or 0) + 1
+            await _tell(ask, ctx, f"it could not be judged: {problem}")
             return _refused(ctx, f"auto mode could not judge this call ({problem}), so it is refused")
         known = _known[ctx.session_id][ask.call.id]
-    return _answer(known.judgement, ctx)
+    answer = _answer(known.judgement, ctx)
+    if not answer.allow and await _tell(ask, ctx, known.judgement.reason):
+        return answer.model_copy(update={"reason": f"{answer.reason} A hook says that you may try it again."})
+    return answer
+
+
+async def _tell(ask: Ask, ctx: Ctx, reason: str) -> bool:
+    """Tell whoever listens of a refusal; return whether somebody wants the model to try again."""
+    call = ask.call
+    event = PermissionDenied(tool_name=call.name, tool_input=call.input, tool_use_id=call.id, reason=reason)
+    return any(answer.retry for _, answer in await ctx.fire(event))
 
 
 def _hands_over(ctx: Ctx, settings: AutoModeSettings) -> bool:

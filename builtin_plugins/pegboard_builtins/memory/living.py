@@ -224,7 +224,12 @@ class SessionMemory:
 
     async def prompt_block(self, prompt: str) -> str:
         """Choose what one prompt is told beside; empty if nothing fits."""
-        recall = await self._within(lambda opened: self._for_prompt(opened, prompt), PROMPT_PATIENCE)
+        try:
+            asked = await self.clean(prompt)  # it goes to the daemon, and what is kept was masked in the same way
+        except EgressClosedError as closed:
+            self._tell(f"nothing is recalled: {closed}")
+            return ""
+        recall = await self._within(lambda opened: self._for_prompt(opened, asked), PROMPT_PATIENCE)
         return self._block(recall.items) if recall is not None else ""
 
     def _block(self, items: Sequence[Recalled]) -> str:

@@ -50,9 +50,9 @@ async def memory(
     heard = session.heard()
     notebook = Notebook(opened.memory, opened.place(ctx.session_id), opened.facts, heard.labels_of)
     try:
-        text, subject, new = [await session.clean(one) for one in (text, subject, new)]
+        text, subject, new, query = [await session.clean(one) for one in (text, subject, new, query)]
     except EgressClosedError as closed:
-        raise ToolError(f"this may not be remembered: {closed}") from None
+        raise ToolError(f"this may not be remembered or looked for: {closed}") from None
     given = {
         "search": lambda: notebook.search(query, limit),
         "note": lambda: notebook.note(text, subject),

@@ -320,12 +320,14 @@ def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:
     prompt, _ = first(fired.heard, "initialUserMessage")
     title, _ = first(fired.heard, "sessionTitle")
     display, _ = last(fired.heard, "displayContent")
+    retry, _ = first(fired.heard, "retry")
     name = f"SessionStart:{event.source}" if isinstance(event, SessionStart) else ""
     answer = Answer(
         context=_joined(_contexts(session, fired, name)),
         block=together.blocked,
         reason=together.reason,
         display=display,
+        retry=bool(retry),
         prompt=prompt or "",
         title=title or "",
     )

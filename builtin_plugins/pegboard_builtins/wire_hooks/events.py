@@ -160,7 +160,7 @@ _ALL = (
         matches="tool_name",
         types=FIVE,
         tool=True,
-        missing="auto mode, whose classifier refuses calls",
+        fires="the judge of auto mode has refused a call, or could not be asked",
     ),
     EventRow(
         "PostToolUse",

@@ -18,6 +18,7 @@ from pegboard.records import (
     InstructionsLoaded,
     MessageDisplay,
     Notification,
+    PermissionDenied,
     PostCompact,
     SessionEnd,
     SessionStart,
@@ -184,6 +185,14 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
                 load_reason=event.load_reason,
                 trigger_file_path=event.trigger_file_path or None,
                 parent_file_path=event.parent_file_path or None,
+            )
+        case PermissionDenied():
+            return inputs.PermissionDeniedInput(
+                **common(ctx),
+                tool_name=event.tool_name,
+                tool_input=event.tool_input,
+                tool_use_id=event.tool_use_id,
+                reason=event.reason,
             )
         case MessageDisplay():
             return inputs.MessageDisplayInput(

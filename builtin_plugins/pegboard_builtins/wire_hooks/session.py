@@ -29,6 +29,7 @@ LIFECYCLE = frozenset(
         "Notification",
         "InstructionsLoaded",
         "MessageDisplay",
+        "PermissionDenied",
         "ConfigChange",
         "CwdChanged",
         "FileChanged",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pegboard import Decision, Resolution, hookimpl, tool
+from pegboard import Answer, Decision, Resolution, hookimpl, tool
 from pegboard.messages import ToolCall, ToolUseBlock, Usage, input_hash
 from pegboard.requests import ModelAnswer
 from pegboard.testing import HostFixture, Options, call
@@ -323,3 +323,34 @@ def test_no_answer_of_a_judge_is_read_as_an_allow_unless_it_is_one(answer):
 def test_a_quotation_is_consent_only_where_it_stands_in_the_users_words(quoted, words):
     if is_consent(quoted, words):
         assert any("".join(quoted.casefold().split()) in "".join(text.casefold().split()) for text in words)
+
+
+# --- who is told ---------------------------------------------------------------------------------------
+
+
+class Told:
+    def __init__(self, retry=False):
+        self.events, self.retry = [], retry
+
+    @hookimpl(matcher="PermissionDenied")
+    def lifecycle(self, event):
+        self.events.append(event)
+        return Answer(retry=self.retry)
+
+
+@pytest.mark.parametrize("retry", [True, False])
+async def test_a_refusal_is_told_to_hooks_and_one_may_let_the_model_try_again(retry):
+    told = Told(retry)
+    asks, *_ = await played(
+        [call("act", what="publish")], says(("deny", "")), "Well.", prompt="Look around.", plugins=(told,)
+    )
+    [event] = told.events
+    assert (event.tool_name, event.tool_input, event.reason) == ("act", {"what": "publish"}, "because")
+    assert ran == []
+    assert ("you may try it again" in asks[0].answer) is retry
+
+
+async def test_nobody_is_told_of_a_call_that_was_allowed():
+    told = Told()
+    await played([call("act", what="migrate")], says(YES), "Done.", plugins=(told,))
+    assert (ran, told.events) == (["migrate"], [])

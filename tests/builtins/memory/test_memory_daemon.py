@@ -155,6 +155,7 @@ def test_one_bad_project_in_a_group_does_not_hurt_the_others(client):
 def test_a_disk_that_takes_nothing_is_named_and_what_was_kept_stays(client):
     client.put([event(1)])
     pid = client.status()["pid"]
+    assert pid > 1, "a daemon answers, not we ourselves"
     import resource
 
     segment = next((client.config.root / "projects" / P / "log").glob("*.ndjson"))
@@ -181,6 +182,7 @@ def test_a_daemon_that_drains_leaves_no_socket_no_lock_and_no_process(client):
 def test_a_signal_ends_it_as_cleanly(client, how):
     client.put([event(1)])
     told = client.status()
+    assert told["pid"] > 1, "a daemon answers, not we ourselves"
     os.kill(told["pid"], how)
     assert gone(told["pid"])
     assert not Path(told["socket"]).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -101,6 +102,8 @@ def test_the_search_finds_what_leaks_without_a_list(tmp_path, server, ledger):
     assert any("dump.json" in one for one in found), found
     assert any("sent to a socket" in one for one in found), found
     (tmp_path / "dump.json").unlink()
+    for memory in (tmp_path / "state" / "memory", tmp_path / "xdg" / "pegboard" / "memory"):
+        shutil.rmtree(memory, ignore_errors=True)
 
 
 PLANTED = {

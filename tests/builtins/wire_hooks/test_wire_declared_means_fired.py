@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -173,7 +174,26 @@ async def test_a_call_that_is_deferred_asks_for_attention(project, host_of):
     assert project.seen[1][1]["notification_type"] == "agent_needs_input"
 
 
+async def test_a_refusal_of_auto_mode_is_told_with_what_was_refused(project, host_of):
+    answer = {"hookSpecificOutput": {"hookEventName": "PermissionDenied", "retry": True}}
+    project.declare({"PermissionDenied": [project.hook("PermissionDenied", stdout=answer)]})
+    verdict = {"call": 1, "verdict": "deny", "category": "routine", "reason": "nobody asked for it", "consent": ""}
+    judge = {"purpose": "classifier", "call": [{"name": "verdicts", "input": {"verdicts": [verdict]}}]}
+    async with host_of(allow=()) as host:
+        host.settings["flags"] = {"values": {"auto_mode": True}}
+        host.options = replace(host.options, mode="auto")
+        host.builtin("auto_mode", "flags")
+        host.model.script(call("Bash", command="touch x"), judge, "Done.")
+        await host.prompt("Go.")
+        result = str(host.messages[2].content)
+    assert project.ran == ["PermissionDenied"]
+    payload = project.seen[0][1]
+    assert (payload["tool_name"], payload["tool_input"]["command"]) == ("Bash", "touch x")
+    assert (payload["permission_mode"], payload["reason"]) == ("auto", "nobody asked for it")
+    assert "you may try it again" in result
+
+
 def test_every_event_either_is_fired_on_some_path_or_says_what_is_missing():
-    shown = {event for path in PATHS.values() for event in path.counts} | {"Notification"}
+    shown = {event for path in PATHS.values() for event in path.counts} | {"Notification", "PermissionDenied"}
     assert shown == {event for event, row in EVENTS.items() if row.fires}
     assert all(bool(row.fires) != bool(row.missing) for row in EVENTS.values())
