@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,15 +12,18 @@ os.environ["PEGBOARD_MEMORY__ON"] = "false"
 
 
 @pytest.fixture(autouse=True)
-def _no_test_starts_a_daemon(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_test_starts_a_daemon(request: pytest.FixtureRequest) -> Iterator[None]:
     """Keep hosts with an environment of their own from starting a daemon, outside of the tests of memory."""
     from pegboard_builtins.memory import client
 
     def refused(config: object) -> bool:
         raise client.MemoryFailure("tests start no daemon")
 
-    if request.path.parent.name != "memory":
-        monkeypatch.setattr(client, "start", refused)
+    # Not the fixture `monkeypatch`: it would then be undone after everything that a test's own fixtures look at.
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name != "memory":
+            patch.setattr(client, "start", refused)
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
