@@ -33,6 +33,7 @@ REFERENCE = DOCS / "reference"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 WRITTEN = [page for page in PAGES if page.parent != REFERENCE]
 
+MEMORY_ENDS = "\npegboard memory stop\n"
 SPLIT = "\x1e"
 """Printed between two Python blocks of a script, so that the output of each is known."""
 
@@ -132,7 +133,7 @@ class Desk:
             "no_proxy": "127.0.0.1,localhost",
             "PYTHONDONTWRITEBYTECODE": "1",
             # a page that does not end its daemon gets none
-            "PEGBOARD_MEMORY__ON": str("\npegboard memory stop\n" in self.page.read_text(encoding="utf-8")).lower(),
+            "PEGBOARD_MEMORY__ON": str(self.page.exists() and MEMORY_ENDS in self.page.read_text("utf-8")).lower(),
             "COLUMNS": "200",
         }
 

@@ -85,7 +85,13 @@ def call_with(hooks: Sequence[tuple[str, Plan]]) -> Explanation | None:
         quick = {"session": {"fsync": "off"}}
         async with (
             Host(
-                folder, state_dir=folder, config_dir=folder, entry_points=[], plugins=found, command_line=quick
+                folder,
+                environment={},
+                state_dir=folder,
+                config_dir=folder,
+                entry_points=[],
+                plugins=found,
+                command_line=quick,
             ) as host,
             host.session() as session,
         ):
@@ -216,7 +222,7 @@ async def test_a_quarantined_plugin_is_missing_from_later_dispatches(tmp_path: P
     hooks = [("a", Plan(rewrites=False, verdict=None, changes=False, breaks=True)), ("b", silent)]
     found = [("model", Model()), *((name, plugin(plan)) for name, plan in hooks)]
     async with (
-        Host(tmp_path, state_dir=tmp_path, config_dir=tmp_path, entry_points=[], plugins=found) as host,
+        Host(tmp_path, environment={}, state_dir=tmp_path, config_dir=tmp_path, entry_points=[], plugins=found) as host,
         host.session(Options(model="fake:x")) as session,
     ):
         await session.run("go")

@@ -73,7 +73,7 @@ class Talk:
 async def records(tmp_path: Path) -> list[Record]:
     found = [("talk", Talk())]
     async with (
-        Host(tmp_path, state_dir=tmp_path, config_dir=tmp_path, entry_points=[], plugins=found) as host,
+        Host(tmp_path, environment={}, state_dir=tmp_path, config_dir=tmp_path, entry_points=[], plugins=found) as host,
         host.session(Options(model="fake:x")) as session,
     ):
         await session.run("go\non")

@@ -17,6 +17,7 @@ from pegboard_builtins.memory import disk
 
 SECONDS = 5.0
 ID_FILE = Path(".pegboard/project-id")
+ATTRIBUTE = "user.pegboard.project"
 _URL = re.compile(r"[a-z+]+://(?:[^@/]*@)?(?P<host>[^/:]+)(?::\d+)?/(?P<path>.+)", re.IGNORECASE)
 _SCP = re.compile(r"(?:[^@/]+@)?(?P<host>[^/:]+):(?P<path>[^/].*)")
 
@@ -43,8 +44,9 @@ def identify(folder: Path, memory: Path, *, worktrees: bool = True) -> Identity:
     """Return the project of a folder. The same function for everything that writes or reads.
 
     In a Git repository it is the first commit with the address of the remote, so that clones and worktrees share it;
-    what was found once for a repository stays, though its remote may change. Anywhere else it is a random id in
-    `.pegboard/project-id`, signed with this machine's key: a copy from elsewhere does not count.
+    what was found once for a repository stays, though its remote may change. Anywhere else it is a random id that the
+    folder bears (an extended attribute, which moves with it; a file where there are none), signed with this machine's
+    key: a copy from elsewhere does not count.
     """
     folder = folder.resolve()
     repository = _repository(folder)
@@ -142,6 +144,9 @@ def _folder_identity(root: Path, main: Path, worktree: str, memory: Path) -> Ide
 
 def _signed_id(folder: Path, memory: Path) -> str:
     """Return the id in a folder's file, if we made it and no repository brought it."""
+    identity, _, signature = _borne(folder).partition(" ")
+    if identity and hmac.compare_digest(signature, _signature(identity, memory)):
+        return identity
     path = folder / ID_FILE
     try:
         if path.is_symlink():
@@ -154,9 +159,25 @@ def _signed_id(folder: Path, memory: Path) -> str:
     return "" if _git(folder, "ls-files", "--", str(ID_FILE)) else identity
 
 
+def _borne(folder: Path) -> str:
+    """Return what a folder bears as its attribute; empty where it bears none."""
+    try:
+        return os.getxattr(folder, ATTRIBUTE).decode("ascii", "replace")
+    except (OSError, AttributeError):  # not every system has them
+        return ""
+
+
 def _new_id(folder: Path, memory: Path) -> str:
-    """Make an id and leave it in the folder; where that may not be written, the path has to do."""
+    """Make an id and let the folder bear it; where nothing may be written, the path has to do."""
     identity = secrets.token_hex(10)
+    try:
+        os.setxattr(folder, ATTRIBUTE, f"{identity} {_signature(identity, memory)}".encode())
+        return identity
+    except (OSError, AttributeError):
+        return _new_file(folder, memory, identity)
+
+
+def _new_file(folder: Path, memory: Path, identity: str) -> str:
     path = folder / ID_FILE
     try:
         path.parent.mkdir(exist_ok=True)

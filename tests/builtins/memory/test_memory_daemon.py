@@ -69,12 +69,14 @@ def test_only_its_user_can_come_near_the_socket(client):
 
 
 def test_the_socket_is_in_the_run_time_folder_where_there_is_one(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    path = place.socket_path(tmp_path / "memory")
-    assert path.parent == tmp_path / "pegboard"
-    assert path.parent.stat().st_mode & 0o777 == 0o700
-    path.parent.chmod(0o755)  # somebody else could look in: it is not used
-    assert place.socket_path(tmp_path / "memory").parent == tmp_path / "memory"
+    with tempfile.TemporaryDirectory(prefix="pb-", dir="/tmp") as short:  # a socket's path has 100 bytes
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        memory = Path(short) / "memory"
+        path = place.socket_path(memory)
+        assert path.parent == Path(short) / "pegboard"
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        path.parent.chmod(0o755)  # somebody else could look in: it is not used
+        assert place.socket_path(memory).parent == memory
     deep = tmp_path.joinpath(*["x" * 40] * 3)
     assert len(os.fsencode(place.socket_path(deep))) <= 100
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 
@@ -48,7 +49,23 @@ def test_a_copied_id_of_another_machine_does_not_count(tmp_path, memory):
     assert identify(folder, memory).project == ours
 
 
-def test_a_repository_that_brings_an_id_does_not_get_that_memory(tmp_path, memory, repository):
+def no_attributes(*given):
+    raise OSError("this file system has none")
+
+
+def test_a_folder_bears_its_identity_without_a_file_and_takes_it_along(tmp_path, memory):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    before = identify(folder, memory).project
+    assert not hasattr(os, "getxattr") or list(folder.iterdir()) == []
+    folder.rename(tmp_path / "moved")
+    assert identify(tmp_path / "moved", memory).project == before
+    folder.mkdir()
+    assert identify(folder, memory).project != before
+
+
+def test_a_repository_that_brings_an_id_does_not_get_that_memory(tmp_path, memory, repository, monkeypatch):
+    monkeypatch.setattr(os, "setxattr", no_attributes, raising=False)
     victim = tmp_path / "victim"
     victim.mkdir()
     wanted = identify(victim, memory).project

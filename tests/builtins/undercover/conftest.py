@@ -15,9 +15,9 @@ from undercover_room import all_leaks_in
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    """Keep a ledger of what all processes of this run write, and give them a home and a tmp folder of their own."""
+    """Keep a ledger of what all processes of a file's tests write; they have a home and a tmp folder of their own."""
     root = tmp_path_factory.mktemp("canary")
     (root / "site").mkdir()
     shutil.copy(HERE / "undercover_ledger.py", root / "site" / "sitecustomize.py")
@@ -36,6 +36,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         patch.setenv("PYTHONPATH", str(root / "site"))
         undercover_ledger.begin(str(found.path))
         yield found
+        undercover_ledger.end()
 
 
 @pytest.fixture(autouse=True)

@@ -22,14 +22,24 @@ DEEDS = f"{os.sep}shell_tool{os.sep}"
 STARTING = {"subprocess.Popen", "os.exec", "os.posix_spawn"}
 
 _fd = -1
+_listens = False
 
 
 def begin(ledger: str) -> None:
     """Keep the ledger from now on, in this process and in those that it starts. An audit hook cannot be taken away."""
-    global _fd
+    global _fd, _listens
     _fd = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    sys.addaudithook(_heard)
-    _watch_sockets()
+    if not _listens:
+        _listens = True
+        sys.addaudithook(_heard)
+        _watch_sockets()
+
+
+def end() -> None:
+    """Keep it no longer in this process."""
+    global _fd
+    os.close(_fd)
+    _fd = -1
 
 
 def _heard(event: str, given: tuple[Any, ...]) -> None:
@@ -104,7 +114,8 @@ def _watch_sockets() -> None:
 
 
 def _note(kind: str, **facts: Any) -> None:
-    os.write(_fd, json.dumps({"kind": kind, **facts}).encode("utf-8", "surrogateescape") + b"\n")
+    if _fd >= 0:
+        os.write(_fd, json.dumps({"kind": kind, **facts}).encode("utf-8", "surrogateescape") + b"\n")
 
 
 # --- reading it ----------------------------------------------------------------------------------------
