@@ -100,7 +100,7 @@ async def _demo(folder: Path) -> None:
             project,
             state_dir=folder / "state",
             config_dir=folder / "config",
-            environment={},
+            environment={"PEGBOARD_NO_PLUGINS": "memory"},  # its daemon would outlive the folder
             no_plugins="",  # packs that happen to be installed have no part in this
             command_line=HOOKS,
         ) as host:
