@@ -94,6 +94,8 @@ def _carried_over(old: str, new: str, there: str) -> str:
 
 def _line_carried_over(old: str, new: str, there: str) -> str:
     """The same for one line; its blanks at the end are those of the file unless they were to change."""
+    if not there.strip(BLANKS):  # blanks of an empty line belong to no text that takes its place
+        return new if new.strip(BLANKS) else there
     before, after, its = (line.rstrip(BLANKS) for line in (old, new, there))
     end = there[len(its) :] if old[len(before) :] == new[len(after) :] else new[len(after) :]
     if before == after:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from file_tools_desk import Desk
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pegboard.errors import ToolError
@@ -165,6 +165,7 @@ def test_an_edit_never_hits_another_place_and_loses_no_byte(count: Callable[[int
 
     @settings(max_examples=count(2000), deadline=None, suppress_health_check=list(HealthCheck))
     @given(seed=st.integers(0, 2**32))
+    @example(54361)  # a line of blanks became a line of text, and gave it its blanks
     def generated(seed: int) -> None:
         one_edit(random.Random(seed))
 
