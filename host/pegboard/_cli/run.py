@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli import running
-from pegboard._cli.words import MODES, Output, Wanted
+from pegboard._cli.session_options import (
+    AllowOption,
+    ContinueOption,
+    DenyOption,
+    FlagOption,
+    MaxCostOption,
+    ModelOption,
+    ModeOption,
+    PluginDirOption,
+    ResumeOption,
+    check_options,
+)
+from pegboard._cli.words import Output, Wanted
 
 
 def run(
     prompt: Annotated[str | None, typer.Argument(help="What to do; read from standard input if absent or '-'.")] = None,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="PREFIX:NAME, e.g. anthropic:NAME or scripted:FILE.")
-    ] = "",
-    resume: Annotated[str, typer.Option(help="Go on with this session; the beginning of its id is enough.")] = "",
-    continue_: Annotated[bool, typer.Option("--continue", "-c", help="Go on with the newest session here.")] = False,
+    model: ModelOption = "",
+    resume: ResumeOption = "",
+    continue_: ContinueOption = False,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Model requests at most.")] = None,
     max_time: Annotated[float | None, typer.Option(min=0.001, help="Seconds at most.")] = None,
-    max_cost: Annotated[float | None, typer.Option(min=0.0, help="US dollars at most.")] = None,
-    mode: Annotated[str, typer.Option(help=f"Permission mode: {', '.join(MODES)}.")] = "",
-    allow: Annotated[list[str] | None, typer.Option(help="A permission rule that allows; may be repeated.")] = None,
-    deny: Annotated[list[str] | None, typer.Option(help="A permission rule that denies; may be repeated.")] = None,
-    flag: Annotated[
-        list[str] | None, typer.Option("--flag", help="NAME=VALUE: a feature flag for this session; may be repeated.")
-    ] = None,
+    max_cost: MaxCostOption = None,
+    mode: ModeOption = "",
+    allow: AllowOption = None,
+    deny: DenyOption = None,
+    flag: FlagOption = None,
     settings: Annotated[
         str, typer.Option("--settings", metavar="JSON|FILE", help="Settings for this run, TOML or the contract's JSON.")
     ] = "",
-    plugin_dir: Annotated[
-        list[Path] | None,
-        typer.Option("--plugin-dir", help="A folder in the contract's plugin format; repeatable.", exists=True),
-    ] = None,
+    plugin_dir: PluginDirOption = None,
     trust_project_hooks: Annotated[
         bool, typer.Option("--trust-project-hooks", help="Let this project's hooks run without consent, in this run.")
     ] = False,
@@ -49,11 +53,7 @@ def run(
     On a terminal everything is shown as it happens; in a pipe standard output gets the last answer alone.
     Exit codes: 0 done, 1 error, 2 wrong usage, 3 internal error, 4 a limit, 5 blocked, 130 interrupted.
     """
-    if mode and mode not in MODES:
-        raise typer.BadParameter(f"{mode!r} is none of {', '.join(MODES)}", param_hint="--mode")
-    for said in flag or ():
-        if said.startswith("="):
-            raise typer.BadParameter(f"{said!r} is no NAME=VALUE", param_hint="--flag")
+    check_options(mode, flag)
     wanted = Wanted(
         prompt=prompt,
         model=model,

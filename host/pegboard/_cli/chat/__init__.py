@@ -6,13 +6,24 @@ import asyncio
 import gc
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pegboard._cli import app as command_line
-from pegboard._cli.words import MODES, Wanted
+from pegboard._cli.session_options import (
+    AllowOption,
+    ContinueOption,
+    DenyOption,
+    FlagOption,
+    MaxCostOption,
+    ModelOption,
+    ModeOption,
+    PluginDirOption,
+    ResumeOption,
+    check_options,
+)
+from pegboard._cli.words import Wanted
 
 if TYPE_CHECKING:
     from pegboard._cli.chat.shapes import Face
@@ -24,28 +35,21 @@ NO_TERMINAL = "chat is for a terminal; in a pipe or a script use: pegboard run P
 
 def chat(
     prompt: Annotated[str | None, typer.Argument(help="What to begin with.")] = None,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="PREFIX:NAME, e.g. anthropic:NAME or scripted:FILE.")
-    ] = "",
-    resume: Annotated[str, typer.Option(help="Go on with this session; the beginning of its id is enough.")] = "",
-    continue_: Annotated[bool, typer.Option("--continue", "-c", help="Go on with the newest session here.")] = False,
+    model: ModelOption = "",
+    resume: ResumeOption = "",
+    continue_: ContinueOption = False,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Model requests of a turn at most.")] = None,
     max_time: Annotated[float | None, typer.Option(min=0.001, help="Seconds of a turn at most.")] = None,
-    max_cost: Annotated[float | None, typer.Option(min=0.0, help="US dollars at most.")] = None,
-    mode: Annotated[str, typer.Option(help=f"Permission mode: {', '.join(MODES)}.")] = "",
-    allow: Annotated[list[str] | None, typer.Option(help="A permission rule that allows; may be repeated.")] = None,
-    deny: Annotated[list[str] | None, typer.Option(help="A permission rule that denies; may be repeated.")] = None,
-    flag: Annotated[
-        list[str] | None, typer.Option("--flag", help="NAME=VALUE: a feature flag for this session; may be repeated.")
-    ] = None,
+    max_cost: MaxCostOption = None,
+    mode: ModeOption = "",
+    allow: AllowOption = None,
+    deny: DenyOption = None,
+    flag: FlagOption = None,
     settings: Annotated[
         str,
         typer.Option("--settings", metavar="JSON|FILE", help="Settings for this chat, as for `run`."),
     ] = "",
-    plugin_dir: Annotated[
-        list[Path] | None,
-        typer.Option("--plugin-dir", help="A folder in the contract's plugin format; repeatable.", exists=True),
-    ] = None,
+    plugin_dir: PluginDirOption = None,
     trust_project_hooks: Annotated[
         bool, typer.Option("--trust-project-hooks", help="Let this project's hooks run without consent, in this chat.")
     ] = False,
@@ -62,8 +66,7 @@ def chat(
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         print(f"error: {NO_TERMINAL}", file=sys.stderr)
         raise typer.Exit(2)
-    if mode and mode not in MODES:
-        raise typer.BadParameter(f"{mode!r} is none of {', '.join(MODES)}", param_hint="--mode")
+    check_options(mode, flag)
     wanted = Wanted(
         prompt=prompt,
         model=model,

@@ -1,0 +1,35 @@
+"""The options that `run` and `chat` share, and what typer cannot check of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pegboard._cli.words import MODES
+
+ModelOption = Annotated[str, typer.Option("--model", "-m", help="PREFIX:NAME, e.g. anthropic:NAME or scripted:FILE.")]
+ResumeOption = Annotated[str, typer.Option(help="Go on with this session; the beginning of its id is enough.")]
+ContinueOption = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the newest session here.")]
+MaxCostOption = Annotated[float | None, typer.Option(min=0.0, help="US dollars at most.")]
+ModeOption = Annotated[str, typer.Option(help=f"Permission mode: {', '.join(MODES)}.")]
+AllowOption = Annotated[list[str] | None, typer.Option(help="A permission rule that allows; may be repeated.")]
+DenyOption = Annotated[list[str] | None, typer.Option(help="A permission rule that denies; may be repeated.")]
+FlagOption = Annotated[
+    list[str] | None, typer.Option("--flag", help="NAME=VALUE: a feature flag for this session; may be repeated.")
+]
+PluginDirOption = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin-dir", help="A folder in the contract's plugin format; repeatable.", exists=True),
+]
+
+
+def check_options(mode: str, flag: Sequence[str] | None) -> None:
+    """Raise typer.BadParameter for a mode that there is not, and for a flag without a name."""
+    if mode and mode not in MODES:
+        raise typer.BadParameter(f"{mode!r} is none of {', '.join(MODES)}", param_hint="--mode")
+    for said in flag or ():
+        if said.startswith("="):
+            raise typer.BadParameter(f"{said!r} is no NAME=VALUE", param_hint="--flag")
