@@ -131,7 +131,8 @@ def _remembered(common: Path, memory: Path) -> str:
 
 def _remember(common: Path, memory: Path, identity: str) -> None:
     disk.private_folder(memory / "repositories")
-    disk.write_whole(_slot(common, memory), f"{_stamp(common)} {identity}\n".encode())
+    with contextlib.suppress(FileNotFoundError):  # another process writes the same just now, under the same name
+        disk.write_whole(_slot(common, memory), f"{_stamp(common)} {identity}\n".encode())
 
 
 # --- a folder's own id ---------------------------------------------------------------------------------
@@ -168,20 +169,32 @@ def _borne(folder: Path) -> str:
 
 
 def _new_id(folder: Path, memory: Path) -> str:
-    """Make an id and let the folder bear it; where nothing may be written, the path has to do."""
+    """Make an id and let the folder bear it; where nothing may be written, the path has to do.
+
+    Of several that meet a folder at once, the first one's counts for all.
+    """
     identity = secrets.token_hex(10)
+    signed = f"{identity} {_signature(identity, memory)}".encode()
     try:
-        os.setxattr(folder, ATTRIBUTE, f"{identity} {_signature(identity, memory)}".encode())
+        try:
+            os.setxattr(folder, ATTRIBUTE, signed, os.XATTR_CREATE)
+        except FileExistsError:
+            first = _signed_id(folder, memory)
+            if first:
+                return first
+            os.setxattr(folder, ATTRIBUTE, signed)  # it came from elsewhere, and does not count
         return identity
     except (OSError, AttributeError):
-        return _new_file(folder, memory, identity)
+        return _new_file(folder, memory, signed)
 
 
-def _new_file(folder: Path, memory: Path, identity: str) -> str:
+def _new_file(folder: Path, memory: Path, signed: bytes) -> str:
     path = folder / ID_FILE
     try:
         path.parent.mkdir(exist_ok=True)
-        disk.write_whole(path, f"{identity} {_signature(identity, memory)}\n".encode())
+        _make_once(path, signed + b"\n")
+        if not _signed_id(folder, memory):
+            disk.write_whole(path, signed + b"\n")
     except OSError:
         return _hashed("path", str(folder))
     exclude = folder / ".git/info/exclude"
@@ -191,7 +204,16 @@ def _new_file(folder: Path, memory: Path, identity: str) -> str:
             exclude.write_text(
                 f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}/{ID_FILE}\n", encoding="utf-8"
             )
-    return identity
+    return _signed_id(folder, memory) or signed.decode().partition(" ")[0]
+
+
+def _make_once(path: Path, data: bytes) -> None:
+    """Make a file unless it is there; of several processes that make one at once, one wins."""
+    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    disk.write_whole(made, data)
+    with contextlib.suppress(FileExistsError):
+        os.link(made, path)
+    made.unlink()
 
 
 def _signature(identity: str, memory: Path) -> str:
@@ -199,14 +221,10 @@ def _signature(identity: str, memory: Path) -> str:
 
 
 def machine_key(memory: Path) -> bytes:
-    """Return this machine's key; of several processes that make one at once, one wins."""
+    """Return this machine's key."""
     path = disk.private_folder(memory) / "key"
     if not path.exists():
-        made = path.with_name(f".key.{os.getpid()}")
-        disk.write_whole(made, secrets.token_bytes(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(made, path)
-        made.unlink()
+        _make_once(path, secrets.token_bytes(32))
     return path.read_bytes()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -15,6 +16,10 @@ from pegboard_builtins.memory.projects import identify, normalised, note_root, r
 def git(folder, *words):
     argv = ["git", "-c", "user.name=n", "-c", "user.email=e@example.com", *words]
     subprocess.run(argv, cwd=folder, check=True, capture_output=True)
+
+
+def no_attributes(*given):
+    raise OSError("this file system has none")
 
 
 @pytest.fixture
@@ -36,8 +41,27 @@ def test_a_plain_folder_keeps_its_identity_when_it_moves(tmp_path, memory):
     folder.mkdir()
     before = identify(folder, memory)
     assert before == identify(folder, memory)
+    assert not hasattr(os, "getxattr") or list(folder.iterdir()) == []
     folder.rename(tmp_path / "moved")
     assert identify(tmp_path / "moved", memory).project == before.project
+    folder.mkdir()
+    assert identify(folder, memory).project != before.project
+
+
+@pytest.mark.parametrize("attributes", [True, False])
+def test_many_that_meet_a_folder_or_a_repository_at_once_find_one_project(
+    tmp_path, memory, repository, monkeypatch, attributes
+):
+    if not attributes:
+        monkeypatch.setattr(os, "setxattr", no_attributes, raising=False)
+    for number in range(10):
+        folder = tmp_path / f"plain{number}"
+        folder.mkdir()
+        for place in (folder, repository):
+            with ThreadPoolExecutor(8) as pool:
+                found = list(pool.map(lambda _, place=place: identify(place, memory).project, range(8)))
+            assert set(found) == {identify(place, memory).project}
+        shutil.rmtree(memory / "repositories")
 
 
 def test_a_copied_id_of_another_machine_does_not_count(tmp_path, memory):
@@ -47,21 +71,6 @@ def test_a_copied_id_of_another_machine_does_not_count(tmp_path, memory):
     ours = identify(folder, memory).project
     assert ours != theirs
     assert identify(folder, memory).project == ours
-
-
-def no_attributes(*given):
-    raise OSError("this file system has none")
-
-
-def test_a_folder_bears_its_identity_without_a_file_and_takes_it_along(tmp_path, memory):
-    folder = tmp_path / "plain"
-    folder.mkdir()
-    before = identify(folder, memory).project
-    assert not hasattr(os, "getxattr") or list(folder.iterdir()) == []
-    folder.rename(tmp_path / "moved")
-    assert identify(tmp_path / "moved", memory).project == before
-    folder.mkdir()
-    assert identify(folder, memory).project != before
 
 
 def test_a_repository_that_brings_an_id_does_not_get_that_memory(tmp_path, memory, repository, monkeypatch):
