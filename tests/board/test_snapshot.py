@@ -8,17 +8,22 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pegboard import flags as flag_words
+from pegboard._board.asleep import _tool
+from pegboard._board.manifest import _of_tool
 from pegboard._board.snapshot import Snapshot
 from pegboard.context import NoServiceError
 from pegboard.host import Host, Options
+from pegboard.tools import Claims, Tool
 from pegboard_builtins import scripted_model
 
 PACK = '''
@@ -71,6 +76,22 @@ def prompt_submit(prompt):
 async def post_tool(outcome):
     return ResultPatch(context="counted")
 '''
+
+EVERYTHING = Tool(
+    "count",
+    lambda path: path,
+    "Counts.",
+    read_only=True,
+    repeatable=True,
+    claims=lambda given, cwd: Claims(),
+    timeout=3.0,
+    flag="acme.loud",
+    egress=("shop",),
+    max_output=5,
+    normalise=lambda given, cwd: {**given, "seen": "normalise"},
+    preview=lambda given, cwd: f"+{given['path']}",
+)
+"""A tool that says everything there is to say of one."""
 
 MARK = "\nimport sys as _sys; _sys.modules['__main__'].__dict__.setdefault('imports_of_packs', []).append(__name__)\n"
 
@@ -613,3 +634,25 @@ async def test_a_guard_that_cannot_be_imported_any_more_refuses(place):
     (result,) = [line for line in lines if line["type"] == "user" and line["kind"] == "result"]
     assert "cannot be imported: RuntimeError: it broke" in json.dumps(result)
     assert host.board.record("acme").status == "load_error"
+
+
+def test_a_tool_that_is_asleep_has_all_that_the_tool_itself_has() -> None:
+    said = {one.name for one in fields(Tool) if getattr(EVERYTHING, one.name)}
+    assert said == {one.name for one in fields(Tool)} - {"owner"}, "EVERYTHING does not say all of it"
+
+    class Board:
+        contributions: ClassVar = {"acme": SimpleNamespace(tools=[EVERYTHING])}
+
+        def wake(self, name: str) -> None: ...
+
+        def alias_of(self, plugin: str, tool: str) -> str:
+            return tool
+
+    facts = json.loads(json.dumps(_of_tool(EVERYTHING)))
+    asleep = _tool("acme", facts, Board())  # type: ignore[arg-type]  # what of a board a tool needs
+    for one in fields(Tool):
+        real, there = getattr(EVERYTHING, one.name), getattr(asleep, one.name)
+        assert callable(there) if callable(real) else there == real, one.name
+    assert asleep.preview is not None
+    assert asleep.preview({"path": "a"}, Path()) == "+a"
+    assert asleep.normalised({"path": "a"}, Path()) == {"path": "a", "seen": "normalise"}

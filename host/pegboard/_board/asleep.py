@@ -148,6 +148,10 @@ def _tool(plugin: str, facts: Mapping[str, Any], board: Waker) -> AsleepTool:
     def normalise(given: dict[str, Any], cwd: Any) -> Any:
         return wake().normalised(given, cwd)
 
+    def preview(given: dict[str, Any], cwd: Any) -> str:
+        shown = wake().preview
+        return shown(given, cwd) if shown is not None else ""
+
     egress = facts.get("egress")
     return AsleepTool(
         name=name,
@@ -161,6 +165,7 @@ def _tool(plugin: str, facts: Mapping[str, Any], board: Waker) -> AsleepTool:
         egress=None if egress is None else tuple(egress),
         max_output=facts.get("max_output"),
         normalise=normalise if facts["normalise"] else None,
+        preview=preview if facts["preview"] else None,
         facts=facts,
         wake=wake,
     )

@@ -142,6 +142,7 @@ def _of_tool(one: Tool) -> dict[str, Any]:
         "wants_ctx": one.wants_ctx,
         "claims": one.claims is not None,
         "normalise": one.normalise is not None,
+        "preview": one.preview is not None,
     }
     for name in ("read_only", "repeatable", "timeout", "flag", "max_output"):
         if getattr(one, name):
