@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from pegboard import flags as flag_words
 from pegboard._board.asleep import _tool
-from pegboard._board.manifest import _of_tool
+from pegboard._board.manifest import _of_tool, _of_word, commands_in, surfaces_in
 from pegboard._board.snapshot import Snapshot
-from pegboard.context import NoServiceError
+from pegboard.context import Command, NoServiceError
+from pegboard.egress import Surface
 from pegboard.host import Host, Options
 from pegboard.tools import Claims, Tool
 from pegboard_builtins import scripted_model
@@ -656,3 +657,10 @@ def test_a_tool_that_is_asleep_has_all_that_the_tool_itself_has() -> None:
     assert asleep.preview is not None
     assert asleep.preview({"path": "a"}, Path()) == "+a"
     assert asleep.normalised({"path": "a"}, Path()) == {"path": "a", "seen": "normalise"}
+
+
+def test_a_verb_and_a_way_out_survive_being_written_down_with_all_that_they_say() -> None:
+    verb = Command("acme", "acme:app", "Counts.", "acme:said")
+    surface = Surface("shop", "What the shop is told.", inside=True, reserved=True)
+    written = json.loads(json.dumps({"commands": [_of_word(verb)], "surfaces": [_of_word(surface)]}))
+    assert (commands_in(written), surfaces_in(written)) == ([verb], [surface])

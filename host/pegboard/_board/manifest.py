@@ -76,18 +76,23 @@ def facts_of(contribution: Contribution, hooks: Hooks) -> dict[str, Any]:
         "hooks": {hook: _of_hook(options, contribution, is_async) for hook, (options, is_async) in hooks.items()},
         "tools": [_of_tool(one) for one in contribution.tools],
         "models": [one.model_dump() for one in contribution.models],
-        "commands": [[one.name, one.target, one.help, one.chat] for one in contribution.commands],
+        "commands": [_of_word(one) for one in contribution.commands],
         "flags": [_of_flag(one) for one in contribution.flags],
         "gate": [contribution.gate_flag, contribution.gate_ramp],
         "services": list(contribution.services),
         "views": [one.name for one in contribution.views],
         "sections": [one.model_dump(mode="json") for one in contribution.sections],
         "checks": [one.name for one in contribution.checks],
-        "surfaces": [[one.name, one.help, one.inside] for one in contribution.surfaces],
+        "surfaces": [_of_word(one) for one in contribution.surfaces],
         "consents": len(contribution.consents),
         "tables": {name: _of_table(contribution, name) for name in contribution.tables},
     }
     return {key: value for key, value in manifest.items() if value}
+
+
+def _of_word(one: Command | Surface) -> list[Any]:
+    """Return all that a word says, in the order of its fields: a field that is new needs no line here."""
+    return [getattr(one, each.name) for each in fields(one)]
 
 
 def _of_hook(options: ImplOptions, contribution: Contribution, is_async: bool) -> dict[str, Any]:
