@@ -6,6 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No verdict may hang from how busy the machine is.
+settings.register_profile("pegboard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pegboard")
 
 os.environ["PEGBOARD_MEMORY__ON"] = "false"
 """Else each test that runs the whole program would leave a daemon behind; tests of memory say what they want."""

@@ -123,6 +123,13 @@ class FlagError(SettingsError):
 # --- declaring -----------------------------------------------------------------------------------------
 
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, Any]:
+    return _NOTHING
+
+
 @cache
 def _names() -> re.Pattern[str]:
     return re.compile(NAME)
@@ -155,10 +162,10 @@ class Flag:
     remote: bool = False
     disabled: bool = False
     undecided: bool = False
-    variants: Mapping[str, FlagValue] = field(default_factory=dict)
+    variants: Mapping[str, FlagValue] = field(default_factory=_nothing)
     default_variant: str = ""
     targeting: Any = None
-    metadata: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    metadata: Mapping[str, bool | int | float | str] = field(default_factory=_nothing)
     file: str = ""
     line: int | None = None
 
@@ -266,14 +273,16 @@ def flag(name: str, default: FlagValue, *, help: str = "", **facts: Any) -> Flag
         return Flag(name=name, default=default, help=help, **facts)  # which says what is wrong with them
     # A start may declare hundreds, and a frozen dataclass sets its fields one by one: three times as long.
     made = object.__new__(Flag)
-    made.__dict__.update(_DEFAULTS, name=name, default=default, help=help, variants={}, metadata={})
-    made.__dict__.update(facts)
+    known = made.__dict__
+    known.update(_DEFAULTS)
+    known.update(facts)
+    known["name"], known["default"], known["help"] = name, default, help
     made.__post_init__()
     return made
 
 
 _DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(Flag) if one.default is not MISSING}
-_DEFAULTS |= dict.fromkeys(("variants", "metadata"))
+_DEFAULTS |= dict.fromkeys(("variants", "metadata"), _NOTHING)
 
 
 def ramp(name: str, default: Ramp | str = Ramp.SHADOW, *, help: str = "", **facts: Any) -> Flag:
@@ -431,19 +440,19 @@ def resolve(flags: Mapping[str, Flag], votes: Iterable[FlagVote]) -> Resolution:
 def at_default(flag: Flag) -> FlagDetails:
     """Return a flag that nobody voted on."""
     made = object.__new__(FlagDetails)  # for each flag at each start: see `flag`
-    made.__dict__.update(
-        name=flag.name,
-        value=flag.default,
-        variant=flag.variant if flag.variants else "",
-        layer=FlagLayer.DEFAULT,
-        rule="",
-        reason="DISABLED" if flag.disabled else "STATIC",
-        file=flag.file,
-        line=flag.line,
-        age=None,
-        stale=False,
-    )
+    facts = made.__dict__
+    facts.update(_AT_DEFAULT)
+    facts["name"], facts["value"] = flag.name, flag.default
+    if flag.variants:
+        facts["variant"] = flag.variant
+    if flag.disabled:
+        facts["reason"] = "DISABLED"
+    if flag.file:
+        facts["file"], facts["line"] = flag.file, flag.line
     return made
+
+
+_AT_DEFAULT: dict[str, Any] = {one.name: one.default for one in fields(FlagDetails) if one.default is not MISSING}
 
 
 def decided(flag: Flag, votes: Iterable[FlagVote]) -> FlagDetails:
@@ -492,7 +501,8 @@ class FlagSnapshot:
     def id(self) -> str:
         """Twelve letters of the hash; empty where there are no flags."""
         if not self._id and self.details:
-            content = [[name, one.value, *one.as_fact()[:3]] for name, one in sorted(self.details.items())]
+            votes = [[name, *fact[:3]] for name, fact in sorted(self.facts.items())]
+            content = [sorted(self.values.items()), votes]
             self._id = hashlib.sha256(to_json(content)).hexdigest()[:12]
         return self._id
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pegboard.context import Ctx, Registry
 from pegboard.decisions import Decision
 from pegboard.errors import PegboardError
+from pegboard.flags import flag
 from pegboard.hookspecs import hookimpl
 from pegboard.messages import ToolCall
 from pegboard.records import Event
@@ -19,6 +20,12 @@ from pegboard_builtins.git_safety.settings import GitSafetySettings
 if TYPE_CHECKING:
     from pegboard_builtins.git_safety.taking import Checkpoints
 
+CHECKPOINTS = flag(
+    "git_safety.checkpoints",
+    True,
+    kind="ops",
+    help="A checkpoint is taken before a turn changes files; in a large tree that costs time and disk.",
+)
 SERVICE = "checkpoints"
 AFTER = "after"
 TURN = "turn"
@@ -94,7 +101,9 @@ async def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
         refused = await asyncio.to_thread(_refused, command, ctx)
         if refused is not None:
             return refused
-    if settings.checkpoints and ctx.state.get(TURN, [-1])[0] != ctx.turn and tool.claims_of(call.input, ctx.cwd).writes:
+    if not settings.checkpoints or ctx.state.get(TURN, [-1])[0] == ctx.turn:
+        return None
+    if tool.claims_of(call.input, ctx.cwd).writes and ctx.flags["git_safety.checkpoints"]:
         ctx.state[TURN] = [ctx.turn, await _taken(ctx, "before", f"{call.name}: first change of the turn")]
     return None
 

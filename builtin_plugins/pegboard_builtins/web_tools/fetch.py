@@ -29,7 +29,7 @@ def _claims(given: dict[str, Any], cwd: Path) -> Claims:
     return Claims.read("web")
 
 
-@tool(name="WebFetch", claims=_claims, egress=("network",), timeout=600.0)
+@tool(name="WebFetch", claims=_claims, egress=("network",), timeout=600.0, flag="web.fetch")
 async def web_fetch(
     url: Annotated[str, Field(description="The page: http or https.")],
     ctx: Ctx,

@@ -24,6 +24,7 @@ from pegboard.decisions import (
     StepDecision,
 )
 from pegboard.errors import SettingsError
+from pegboard.flags import flag
 from pegboard.hookspecs import Ask, State, hookimpl
 from pegboard.messages import Batch, Outcome, ToolCall
 from pegboard.records import Event
@@ -34,6 +35,12 @@ from pegboard_builtins.wire_hooks.settings import TABLE, HookSettings
 if TYPE_CHECKING:
     from pegboard_builtins.wire_hooks.session import HookSession
 
+MODELS = flag(
+    "hooks.ask_models",
+    True,
+    kind="ops",
+    help="Hooks of the types prompt and agent ask a model; each event that they match costs a request or more.",
+)
 LAST_RESORT = 24 * 3600.0
 """Seconds: every handler has its own deadline, which is kept with the handler; this one is never reached."""
 

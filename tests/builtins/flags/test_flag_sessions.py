@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -732,6 +733,33 @@ async def test_the_kill_switch_of_background_commands_refuses_them():
         assert outcome.result.is_error
         assert "shell.background is off" in str(outcome.result.content)
         assert "hi" in str((await host.invoke("Bash", command="echo hi")).result.content)
+
+
+async def test_the_kill_switch_of_pages_takes_the_tool_away():
+    async with HostFixture(settings={"flags": {"values": {"web.fetch": False}}}) as host:
+        host.builtin("flags", "web_tools")
+        assert "WebFetch" not in (await host.open()).tools()
+    async with HostFixture() as host:
+        host.builtin("flags", "web_tools")
+        assert "WebFetch" in (await host.open()).tools()
+
+
+@pytest.mark.parametrize("on", [True, False])
+async def test_a_checkpoint_is_taken_only_where_its_flag_is_on(on):
+    async with HostFixture(settings={"flags": {"values": {"git_safety.checkpoints": on}}}) as host:
+        subprocess.run(["git", "init", "-q", host.project], check=True)
+        host.builtin("flags", "git_safety", "file_tools")
+        await host.invoke("Write", file_path=str(host.project / "a.txt"), content="a")
+        assert (host.state_dir / "git_safety").exists() is on
+
+
+@pytest.mark.parametrize("kind", ["prompt", "agent"])
+async def test_hooks_ask_no_model_where_their_flag_is_off(kind):
+    async with HostFixture(settings={"flags": {"values": {"hooks.ask_models": False}}}) as host:
+        host.settings["hooks"] = {"PreToolUse": [{"hooks": [{"type": kind, "prompt": "Is it fine?"}]}]}
+        host.builtin("flags", "wire_hooks", "file_tools")
+        await host.invoke("Glob", pattern="*")
+        assert any("hooks.ask_models is off" in text for text in host.notices)
 
 
 async def test_fallback_models_count_only_where_their_flag_is_on():

@@ -14,9 +14,11 @@ from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.runners.asking import (
     as_verdict,
     asking,
+    may_ask_models,
     model_name,
     no_session,
     silent,
+    switched_off,
     with_arguments,
 )
 
@@ -49,6 +51,8 @@ class AgentRunner:
         """Ask and let it look, for `job.seconds` and 50 requests at most. Without a verdict nothing is decided."""
         if job.ctx is None:
             return no_session()
+        if not may_ask_models(job.ctx):
+            return switched_off()
         began = time.perf_counter()
         with asking(handler) as may:
             if not may:

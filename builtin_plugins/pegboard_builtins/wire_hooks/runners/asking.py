@@ -122,6 +122,16 @@ def no_session() -> RawResult:
     return RawResult(exit=None, error=NO_SESSION)
 
 
+def may_ask_models(ctx: Ctx) -> bool:
+    """Return whether handlers may ask a model in this session."""
+    return bool(ctx.flags["hooks.ask_models"])
+
+
+def switched_off() -> RawResult:
+    """Return the result of a handler that may ask no model."""
+    return RawResult(exit=None, error="no model is asked: the flag hooks.ask_models is off")
+
+
 def silent(job: Job) -> RawResult:
     """Return the result of a handler that stays silent because a hook is asking already."""
     return RawResult(note=f"not asked: this {job.event} is the doing of a hook that asks")

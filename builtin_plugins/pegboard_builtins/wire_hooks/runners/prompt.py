@@ -11,9 +11,11 @@ from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.runners.asking import (
     asking,
+    may_ask_models,
     model_name,
     no_session,
     silent,
+    switched_off,
     verdict_in,
     with_arguments,
 )
@@ -34,6 +36,8 @@ class PromptRunner:
         """Ask once, for `job.seconds` at most. An answer that is no verdict decides nothing, and is reported."""
         if job.ctx is None:
             return no_session()
+        if not may_ask_models(job.ctx):
+            return switched_off()
         began = time.perf_counter()
         with asking(handler) as may:
             if not may:
