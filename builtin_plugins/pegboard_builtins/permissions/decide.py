@@ -8,7 +8,7 @@ from pegboard.decisions import Decision, Verdict
 from pegboard_builtins.permissions.commands import Command
 from pegboard_builtins.permissions.paths import is_inside
 from pegboard_builtins.permissions.permit import permission
-from pegboard_builtins.permissions.plain import critical, folders_of, is_plainly_reading, is_protected
+from pegboard_builtins.permissions.plain import critical, is_plainly_reading, is_protected
 from pegboard_builtins.permissions.restrict import restriction
 from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject, answer
@@ -42,7 +42,7 @@ def _decide(subject: Subject, rules: RuleSet, mode: str) -> Decision | None:
     if restricting is not None:
         return restricting
     if subject.analysis is not None:
-        reason = critical(subject.analysis, subject.cwd, subject.project)
+        reason = critical(subject.analysis, subject.folders or [subject.cwd], subject.project)
         if reason is not None:
             return answer(Verdict.ASK, f"{reason!r} cannot be undone; it is asked about in every mode", "critical")
     if mode == "bypassPermissions":
@@ -79,18 +79,14 @@ def _without_rules(subject: Subject, rules: RuleSet) -> Decision | None:
 
 def plainly_reads_in(command: Command, subject: Subject, rules: RuleSet) -> bool:
     """Whether one command of the subject's needs no rule."""
-    bases = folders_of(subject.analysis, subject.cwd) if subject.analysis is not None else None
-    return bases is not None and is_plainly_reading(command, bases, rules.readable)
+    return subject.folders is not None and is_plainly_reading(command, subject.folders, rules.readable)
 
 
 def plainly_reads(subject: Subject, rules: RuleSet) -> bool:
     analysis = subject.analysis
     if analysis is None or analysis.problems or analysis.substitutes or analysis.functions or not analysis.commands:
         return False
-    bases = folders_of(analysis, subject.cwd)
-    return bases is not None and all(
-        is_plainly_reading(command, bases, rules.readable) for command in analysis.commands
-    )
+    return all(plainly_reads_in(command, subject, rules) for command in analysis.commands)
 
 
 def _in_workspace(subject: Subject, rules: RuleSet) -> bool:

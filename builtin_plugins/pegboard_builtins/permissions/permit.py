@@ -73,7 +73,7 @@ def _all_covered(
         return False
     if analysis.substitutes and any(command.simple.nested and command.uncertain for command in analysis.commands):
         return False
-    bases = folders_of(analysis, subject.cwd)
+    bases = subject.folders if analysis is subject.analysis else folders_of(analysis, subject.cwd)
     for command in analysis.commands:
         if not redirects_stay_inside(command.redirects, bases or (), rules.workspace):
             return False

@@ -72,15 +72,15 @@ def is_plainly_reading(command: Command, bases: Sequence[Path], readable: Sequen
     words = command.words
     if not words or command.assigned or not quiet_redirects(command.redirects):
         return False
-    name = words[0].text
-    tests = name in ("[", "test") and not any(word.text in ("-v", "-R") for word in words)
-    if not tests and any(_has_surprises(word, name) for word in words):
-        return False
-    arguments = words[1:]
+    name, arguments = words[0].text, words[1:]
+    # What costs least comes first: most commands are on no list at all.
     if name == "git":
         if not _git_reads(arguments) or not all(_is_of_one_repository(base, bases[0]) for base in bases[1:]):
             return False
     elif name not in READERS or any(READERS[name].fullmatch(word.text) for word in arguments):
+        return False
+    tests = name in ("[", "test") and not any(word.text in ("-v", "-R") for word in words)
+    if not tests and any(_has_surprises(word, name) for word in words):
         return False
     if tests or name in SAY_ONLY:
         return True
@@ -125,7 +125,7 @@ def redirects_stay_inside(redirects: Sequence[Redirect], bases: Sequence[Path], 
         if target.certain is not None or "~" in target.raw:
             return False
         for base in bases:
-            real = os.path.realpath(base / target.text)
+            real = os.path.realpath(os.path.join(base, target.text))
             if not is_inside(real, workspace) or (redirect.op != "<" and is_protected(real, workspace)):
                 return False
     return True
@@ -177,7 +177,7 @@ def _stays_inside(text: str, base: Path, readable: Sequence[str]) -> bool:
         if "=" not in text:
             return text.startswith("--") or "/" not in text
         text = text.partition("=")[2]
-    return not text or is_inside(os.path.realpath(base / text), readable)
+    return not text or is_inside(os.path.realpath(os.path.join(base, text)), readable)
 
 
 # --- what is asked about in every mode -----------------------------------------------------------------
@@ -185,9 +185,8 @@ def _stays_inside(text: str, base: Path, readable: Sequence[str]) -> bool:
 _WHOLE_DISKS = re.compile(r"of=/dev/(?:sd|hd|vd|nvme|disk|mmcblk).*")
 
 
-def critical(analysis: Analysis, cwd: Path, project: Path) -> str | None:
-    """Return what is irreparable about a command, such as `rm -rf /`; None if nothing is."""
-    bases = folders_of(analysis, cwd) or [cwd]
+def critical(analysis: Analysis, bases: Sequence[Path], project: Path) -> str | None:
+    """Return what is irreparable about a command in any of these folders, such as `rm -rf /`; None if nothing is."""
     for command in analysis.commands:
         for words in command.runs:
             name = words[0].text.rpartition("/")[2]

@@ -14,7 +14,6 @@ from pegboard_builtins.permissions.commands import Analysis
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, input_matches
 from pegboard_builtins.permissions.hiding import may_hide
 from pegboard_builtins.permissions.paths import Place, place_of
-from pegboard_builtins.permissions.plain import folders_of
 from pegboard_builtins.permissions.rule import Rule
 from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject, answer
@@ -119,8 +118,8 @@ def _file_rules(analysis: Analysis, subject: Subject, rules: RuleSet, verdict: V
         of_tool = rules.of(tool)  # what is about Edit is about Write too
         if not getattr(of_tool, name):
             continue
-        folders = folders_of(analysis, subject.cwd)
-        places, unknown = _places_of(_named_files(analysis, programs, writes=writes), folders, subject.cwd)
+        files = _named_files(analysis, programs, writes=writes)
+        places, unknown = _places_of(files, subject.folders, subject.cwd)
         for rule in of_tool.paths(name).about(places, subject.bases) if places else ():
             if any(rule.path is not None and rule.path.holds(place, subject.bases) for place in places):
                 yield rule, Match.YES

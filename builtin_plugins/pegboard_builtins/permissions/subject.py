@@ -12,6 +12,7 @@ from typing import Any
 from pegboard.decisions import Decision, Verdict
 from pegboard_builtins.permissions.commands import Analysis, analyse
 from pegboard_builtins.permissions.paths import Place, both_shapes, place_of
+from pegboard_builtins.permissions.plain import folders_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Subject:
     def analysis(self) -> Analysis | None:
         """The command of a Bash call, read."""
         return analyse(str(self.given.get("command", ""))) if self.tool == "Bash" else None
+
+    @cached_property
+    def folders(self) -> list[Path] | None:
+        """Every folder in which a part of a Bash call's command may run; None if that cannot be told."""
+        return [self.cwd] if self.analysis is None else folders_of(self.analysis, self.cwd)
 
     @cached_property
     def places(self) -> tuple[Place, ...]:

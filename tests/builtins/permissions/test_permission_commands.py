@@ -405,9 +405,9 @@ def test_other_removals_are_not_called_irreparable(command):
 def test_a_long_command_is_read_in_reasonable_time():
     for piece in ("$((", "{a,", "$a", "`", "sudo -Z ", "((", '"$(', "<<E\n", "${a:-"):
         source = piece * (60_000 // len(piece))
-        began = time.perf_counter()
+        began = time.process_time()
         verdict(source, deny=["Bash(rm *)"])
-        assert time.perf_counter() - began < 20, piece
+        assert time.process_time() - began < 20, piece
 
 
 # --- properties ----------------------------------------------------------------------------------------
