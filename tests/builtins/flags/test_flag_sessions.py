@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import threading
 from pathlib import Path
 
+import anyio
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -747,7 +747,7 @@ async def test_the_kill_switch_of_pages_takes_the_tool_away():
 @pytest.mark.parametrize("on", [True, False])
 async def test_a_checkpoint_is_taken_only_where_its_flag_is_on(on):
     async with HostFixture(settings={"flags": {"values": {"git_safety.checkpoints": on}}}) as host:
-        subprocess.run(["git", "init", "-q", host.project], check=True)
+        await anyio.run_process(["git", "init", "-q", str(host.project)])
         host.builtin("flags", "git_safety", "file_tools")
         await host.invoke("Write", file_path=str(host.project / "a.txt"), content="a")
         assert (host.state_dir / "git_safety").exists() is on
