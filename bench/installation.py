@@ -7,6 +7,8 @@ here). Packs are what pip leaves behind: a folder with a module, and a `.dist-in
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import importlib.util
 import os
 import subprocess
@@ -22,6 +24,8 @@ import tomli
 
 import pegboard
 from bench.measure import BenchError, wall
+from pegboard._board.acceptance import AcceptedPacks
+from pegboard._board.fingerprint import fingerprint
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 SCRIPT = """\
@@ -130,7 +134,8 @@ def install(folder: Path, *, packs: int = 0) -> Installation:
     script.chmod(0o755)
     names = tuple(f"acme_pack_{number:02d}" for number in range(packs))
     for name in names:
-        _write_pack(site, name, folder / "marks")
+        info = _write_pack(site, name, folder / "marks")
+        AcceptedPacks(folder / "state").accept(name, str(fingerprint(str(info))), {"version": "1.0"})
     return Installation(folder, python, script, site, folder / "marks", names)
 
 
@@ -171,13 +176,13 @@ def _write_own_metadata(site: Path) -> None:
     _write_dist_info(site, "pegboard", pegboard.__version__, "\n".join(lines), requires)
 
 
-def _write_pack(site: Path, name: str, marks: Path) -> None:
+def _write_pack(site: Path, name: str, marks: Path) -> Path:
     (site / name).mkdir()
     (site / name / "__init__.py").write_text(PACK.format(marks=str(marks), name=name))
-    _write_dist_info(site, name, "1.0", f"[pegboard]\n{name} = {name}\n", ["Requires-Dist: pegboard"])
+    return _write_dist_info(site, name, "1.0", f"[pegboard]\n{name} = {name}\n", ["Requires-Dist: pegboard"])
 
 
-def _write_dist_info(site: Path, name: str, version: str, entry_points: str, requires: Sequence[str]) -> None:
+def _write_dist_info(site: Path, name: str, version: str, entry_points: str, requires: Sequence[str]) -> Path:
     folder = site / f"{name}-{version}.dist-info"
     folder.mkdir()
     facts = ["Metadata-Version: 2.4", f"Name: {name}", f"Version: {version}", *requires]
@@ -185,7 +190,15 @@ def _write_dist_info(site: Path, name: str, version: str, entry_points: str, req
     (folder / "entry_points.txt").write_text(entry_points)
     (folder / "top_level.txt").write_text(f"{name}\n")
     (folder / "INSTALLER").write_text("pip\n")
-    (folder / "RECORD").write_text(f"{name}/__init__.py,,\n{folder.name}/METADATA,,\n")
+    files = (site / name / "__init__.py", folder / "METADATA", folder / "entry_points.txt")
+    rows = (f"{path.relative_to(site)},{_hash(path)},{path.stat().st_size}\n" for path in files if path.exists())
+    (folder / "RECORD").write_text("".join([*rows, f"{folder.name}/RECORD,,\n"]))
+    return folder
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256(path.read_bytes()).digest()
+    return f"sha256={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
 def _tail(text: str) -> str:

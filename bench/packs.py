@@ -183,7 +183,7 @@ def _settle(one: Installation) -> None:
     (one.folder / "project" / "script.toml").write_text(SCRIPT)
     past = time.time() - 3600
     for name in one.packs:
-        for path in (one.site / name).iterdir():
+        for path in (*(one.site / name).iterdir(), *(one.site / f"{name}-1.0.dist-info").iterdir()):
             if path.is_file():
                 _age(path, past)
     _age(one.site, past)

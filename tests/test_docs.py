@@ -27,6 +27,10 @@ from pathlib import Path
 import pytest
 import tomli
 
+from pegboard._board.acceptance import AcceptedPacks
+from pegboard._board.fingerprint import fingerprint
+from pegboard.declares import ALL
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
@@ -178,6 +182,9 @@ class Desk:
         )
         (info / "entry_points.txt").write_text(points, encoding="utf-8")
         self.path.append(str(folder))
+        if "plugins trust" not in self.page.read_text(encoding="utf-8"):  # a page that is not about that
+            state = Path(self.environment["PEGBOARD_STATE_DIR"])
+            AcceptedPacks(state).accept(project["name"], str(fingerprint(str(info))), {"permissions": sorted(ALL)})
 
 
 def _pytest_finds_us() -> bool:

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pegboard
 
@@ -84,6 +86,11 @@ def everything_below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if "__pycache__" not in path.parts}
 
 
+def plugins(run: Callable[..., str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run("-c", PROGRAM, "plugins", "list", "--json"))
+    return found
+
+
 def test_the_first_pack_is_built_installed_used_and_uninstalled(tmp_path):
     pack, project = tmp_path / "acme-words", tmp_path / "project"
     (pack / "backend").mkdir(parents=True)
@@ -127,6 +134,13 @@ def test_the_first_pack_is_built_installed_used_and_uninstalled(tmp_path):
     before = everything_below(packages)
     assert "word_count" not in run("-c", PROGRAM, "tools", "list")
     run("-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(pack))
+    assert "word_count" not in run("-c", PROGRAM, "tools", "list")
+    asked = run("-c", PROGRAM, "plugins", "trust", "acme_words", code=1)  # nobody answers, and that is no consent
+    assert "tools    word_count (reads)" in asked
+    assert "you asked for it" in asked
+    (listed,) = (one for one in plugins(run) if one["name"] == "acme_words")
+    assert (listed["status"], listed["mend"]) == ("untrusted", "pegboard plugins trust acme-words")
+    assert "is trusted" in run("-c", PROGRAM, "plugins", "trust", "acme_words", "--yes")
     assert "word_count" in run("-c", PROGRAM, "tools", "list")
     assert "acme_words" in run("-c", PROGRAM, "plugins", "list")
 

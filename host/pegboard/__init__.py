@@ -17,6 +17,7 @@ _FACE = {
         "StepDecision",
         "Verdict",
     ),
+    "declares": ("Declares",),
     "errors": ("PegboardError", "ToolError"),
     "flags": ("Flag", "FlagView", "flag"),
     "messages": (
@@ -97,6 +98,9 @@ if TYPE_CHECKING:
     )
     from pegboard.decisions import (
         Verdict as Verdict,
+    )
+    from pegboard.declares import (
+        Declares as Declares,
     )
     from pegboard.errors import (
         PegboardError as PegboardError,

@@ -19,6 +19,7 @@ from pegboard._agent.session import Session
 from pegboard._agent.shapes import Options, RunResult
 from pegboard._agent.showing import Shown
 from pegboard._agent.store import SessionInfo, Store, open_journal
+from pegboard._board.acceptance import AcceptedPacks
 from pegboard._board.discovery import (
     EntryPointLike,
     PluginRecord,
@@ -60,8 +61,8 @@ class Host:
     *cwd* is the project folder; *command_line* has settings tables by name, *given* whole files of that layer;
     *no_plugins* is the option's text
     ("" for the option without names, None if it was not given). *plugins* are further plugins as (name, object);
-    *entry_points* replaces what is installed. *strict* makes wrong settings an error at once; without it they are
-    in `problems`, so that `doctor` and the like work in any state.
+    *entry_points* replaces what is installed, and needs no trust. *strict* makes wrong settings an error at once;
+    without it they are in `problems`, so that `doctor` and the like work in any state.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Host:
         self._no_plugins = no_plugins
         self._entry_points = entry_points
         self.snapshot = Snapshot.of(self.state_dir, os.environ.get(SWITCH, "")) if entry_points is None else None
+        self.packs = AcceptedPacks(self.state_dir, self.snapshot)
         self._extra = tuple(plugins)
         self._given_settings = settings
         self._strict = strict
@@ -115,8 +117,8 @@ class Host:
         self.board.load([*self._find(), *self._further()])
         owned = [record.name for record in self.board.records]
         try:
-            if not any(record.status is Status.DISABLED for record in self.board.records):
-                self.view.check_tables(owned)  # else the owner may be switched off, and nobody asks what its table is
+            if not any(record.status in (Status.DISABLED, Status.UNTRUSTED) for record in self.board.records):
+                self.view.check_tables(owned)  # else the owner may take no part, and nobody asks what its table is
             self.view.session  # noqa: B018  (typed now, so that a wrong value is found here)
             self.view.model  # noqa: B018
         except SettingsError as error:
@@ -134,7 +136,10 @@ class Host:
         if self._opened:
             return self.board.records
         self.view = self._given_settings or self._load_settings()
-        return [*self._find(), *self._further()]
+        records = [*self._find(), *self._further()]
+        if self.snapshot is not None:
+            self.snapshot.save()
+        return records
 
     def _load_settings(self) -> SettingsView:
         return load_settings(
@@ -160,11 +165,11 @@ class Host:
         selection = Selection.of(
             option=self._no_plugins, variable=self.environment.get("PEGBOARD_NO_PLUGINS"), disabled=disabled
         )
-        return find_plugins(self._points(), selection)
+        if self._entry_points is not None:  # whoever gives packs in code has chosen them
+            return find_plugins(self._entry_points, selection)
+        return find_plugins(self._points(), selection, self.packs.doubt)
 
     def _points(self) -> Iterable[EntryPointLike]:
-        if self._entry_points is not None:
-            return self._entry_points
         known = self.snapshot.points() if self.snapshot is not None else None
         return installed_entry_points() if known is None else known
 
@@ -406,6 +411,15 @@ class Host:
             f"{key} = {said.value!r} ({said.source}) is held back: this folder is not trusted"
             for key, said in self.view.held_back
         ]
+
+    def untrusted(self) -> str:
+        """Return, in one line, which packs take no part because nobody has accepted them; empty if none."""
+        waiting = sorted({record.distribution for record in self.board.records if record.status is Status.UNTRUSTED})
+        if not waiting:
+            return ""
+        some = ", ".join(waiting[:5]) + (f" and {len(waiting) - 5} more" if len(waiting) > 5 else "")
+        names = waiting[0] if len(waiting) == 1 else ""
+        return f"not trusted, so it takes no part: {some}. `pegboard plugins trust {names}".rstrip() + "` shows it."
 
     def health(self) -> list[tuple[str, str, Sequence[Ailment]]]:
         """Ask every health check; return (plugin, check, what was found)."""

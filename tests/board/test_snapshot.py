@@ -18,10 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pegboard import flags as flag_words
+from pegboard._board.acceptance import AcceptedPacks
 from pegboard._board.asleep import _tool
+from pegboard._board.fingerprint import fingerprint
 from pegboard._board.manifest import _of_tool, _of_word, commands_in, surfaces_in
 from pegboard._board.snapshot import Snapshot
 from pegboard.context import Command, NoServiceError
+from pegboard.declares import ALL
 from pegboard.egress import Surface
 from pegboard.host import Host, Options
 from pegboard.tools import Claims, Tool
@@ -120,8 +123,15 @@ class Place:
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-pack\nVersion: {version}\n")
         (info / "entry_points.txt").write_text(f"[pegboard]\n{name} = {name}_pack\n")
+        self.accept(name)
         self.age()
         return module
+
+    def accept(self, name: str = "acme") -> None:
+        """Trust a pack as it is now."""
+        (info,) = self.site.glob(f"{name}_pack-*.dist-info")
+        facts = {"permissions": sorted(ALL)}
+        AcceptedPacks(self.state).accept(f"{name}-pack", str(fingerprint(str(info))), facts)
 
     def age(self, seconds: int = 3600) -> None:
         """Let everything that was written be some time ago, each time another: what is new is not relied on."""
@@ -326,7 +336,7 @@ EXTRA = st.lists(
 def test_any_packs_come_to_the_same_with_a_cold_a_warm_and_no_snapshot(place, monkeypatch, packs):
     for name, (hooks, extra) in packs.items():
         place.install(a_pack(name, hooks, extra), name)
-    shutil.rmtree(place.state, ignore_errors=True)
+    shutil.rmtree(place.state / "snapshot", ignore_errors=True)
     monkeypatch.delenv("PEGBOARD_SNAPSHOT", raising=False)
     found = []
     for _ in range(2):
@@ -482,6 +492,8 @@ def test_an_entry_point_that_is_edited_in_place_shows_at_once(place):
     place.host()
     points = next(place.site.glob("*.dist-info")) / "entry_points.txt"
     points.write_text("[pegboard]\nother = acme_pack\n")
+    assert place.host().board.record("other").status == "untrusted"
+    place.accept()
     host = place.host()
     assert host.board.record("acme") is None
     assert host.board.record("other").status == "active"
@@ -496,7 +508,7 @@ def test_an_entry_point_that_is_edited_in_place_shows_at_once(place):
 def test_a_file_that_is_torn_or_something_else_counts_as_absent(place, kind, cut, other):
     if not list(place.site.glob("*.dist-info")):
         place.install(PACK)
-    shutil.rmtree(place.state, ignore_errors=True)
+    shutil.rmtree(place.state / "snapshot", ignore_errors=True)
     whole = brought(place.host())
     (file,) = (place.state / "snapshot").glob(f"{kind}-*.json")
     text = file.read_bytes()
@@ -569,7 +581,7 @@ def test_a_manifest_that_a_wheel_carries_spares_the_first_import(place, monkeypa
     carried = place.site / "acme_pack.pegboard.json"
     carried.write_text(capsys.readouterr().out)
     for _ in range(2):
-        shutil.rmtree(place.state)
+        shutil.rmtree(place.state / "snapshot")
         assert brought(place.host()) == whole
         assert place.imported == []
     assert brought(place.host()) == whole  # this time from the snapshot
@@ -583,13 +595,14 @@ def test_a_manifest_that_was_made_of_something_else_is_not_believed(place, key):
     said = host.board.to_carry("acme")
     said[key] = {"acme_pack.py": "0" * 64} if key == "source" else "another"
     (place.site / "acme_pack.pegboard.json").write_text(json.dumps(said))
-    shutil.rmtree(place.state)
+    shutil.rmtree(place.state / "snapshot")
     assert brought(place.host()) == brought(host)
     assert place.imported == ["acme_pack"]
 
 
 def test_a_state_folder_that_cannot_be_written_is_no_error(place):
     place.install(SMALL)
+    shutil.rmtree(place.state)
     place.state.write_text("in the way")
     snapshot = Snapshot(place.state / "snapshot")
     assert "acme" in [point.name for point in snapshot.points()]

@@ -12,6 +12,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from pegboard._board.acceptance import AcceptedPacks
+from pegboard._board.fingerprint import fingerprint
+from pegboard.declares import ALL
+
 PACK = '''
 """A pack with a rewriter that also decides, a tool that reads and one that changes."""
 
@@ -110,8 +114,8 @@ class Terminal:
         assert not isinstance(result.exception, SystemExit), result.output
         return result.exception
 
-    def install(self, distribution: str, entry_points: dict[str, str], **modules: str) -> None:
-        """Install a distribution the way pip would, as far as metadata goes."""
+    def install(self, distribution: str, entry_points: dict[str, str], *, trusted: bool = True, **modules: str) -> Path:
+        """Install a distribution the way pip would, as far as metadata goes, and accept it."""
         info = self.site / f"{distribution.replace('-', '_')}-1.2.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
@@ -119,6 +123,9 @@ class Terminal:
         (info / "entry_points.txt").write_text(f"[pegboard]\n{points}")
         for name, text in modules.items():
             (self.site / f"{name}.py").write_text(text)
+        if trusted:
+            AcceptedPacks(self.state).accept(distribution, str(fingerprint(str(info))), {"permissions": sorted(ALL)})
+        return info
 
     def settings(self, text: str, *, where: str = "project") -> Path:
         """Write a settings file."""

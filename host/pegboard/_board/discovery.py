@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -47,6 +48,12 @@ class PluginRecord:
     hooks: dict[str, ImplOptions] = field(default_factory=dict, repr=False)
     """What it implements, once it was loaded."""
     import_ms: float = 0.0
+    folder: str = ""
+    """Where its distribution's metadata lies; empty for one that was given in code."""
+    print_: str = ""
+    """The fingerprint of its distribution, where somebody has asked for it."""
+    accepted: frozenset[str] | None = None
+    """The permissions that were shown when its distribution was accepted; None where nobody had to accept it."""
 
     def fail(self, status: Status, reason: str, mend: str = "") -> None:
         """Take the plugin out, and say why and what mends it."""
@@ -105,19 +112,29 @@ def installed_entry_points() -> list[EntryPointLike]:
     return list(entry_points(GROUP))
 
 
-def find_plugins(points: Iterable[EntryPointLike], selection: Selection) -> list[PluginRecord]:
-    """Return a record per entry point, sorted; those that share a name are load errors that name both owners."""
+def find_plugins(
+    points: Iterable[EntryPointLike],
+    selection: Selection,
+    doubt: Callable[[PluginRecord], str] = lambda record: "",
+) -> list[PluginRecord]:
+    """Return a record per entry point, sorted; those that share a name are load errors that name both owners.
+
+    *doubt* says why a plugin of another distribution is not trusted. One that takes no part is nobody's rival.
+    """
     records = sorted(map(_record, points), key=lambda record: (record.tier, record.distribution, record.name))
     owners: dict[str, list[PluginRecord]] = {}
-    for record in records:
-        owners.setdefault(record.name, []).append(record)
     for record in records:
         why = selection.refuses(record)
         if why:
             record.fail(Status.DISABLED, why, "take its name out there")
             continue
-        rivals = [other for other in owners[record.name] if not selection.refuses(other)]
-        if len(rivals) > 1:
+        why = doubt(record) if record.tier is not Tier.HOST else ""
+        if why:
+            record.fail(Status.UNTRUSTED, why, f"pegboard plugins trust {record.distribution or record.name}")
+            continue
+        owners.setdefault(record.name, []).append(record)
+    for rivals in owners.values():
+        for record in rivals if len(rivals) > 1 else ():
             error = DuplicatePluginError(record.name, tuple(_owner(rival) for rival in rivals))
             record.fail(Status.LOAD_ERROR, error.reason, f"pip uninstall {rivals[-1].distribution}")
     return records
@@ -125,8 +142,14 @@ def find_plugins(points: Iterable[EntryPointLike], selection: Selection) -> list
 
 def _record(entry_point: EntryPointLike) -> PluginRecord:
     distribution, version = _name_and_version(entry_point.dist)
-    tier = Tier.HOST if distribution == OWN_DISTRIBUTION else Tier.USER
-    return PluginRecord(entry_point.name, entry_point.value, distribution, version, tier)
+    folder = str(getattr(entry_point.dist, "folder", None) or getattr(entry_point.dist, "_path", None) or "")
+    tier = Tier.HOST if distribution == OWN_DISTRIBUTION and _is_own(folder) else Tier.USER
+    return PluginRecord(entry_point.name, entry_point.value, distribution, version, tier, folder=folder)
+
+
+def _is_own(folder: str) -> bool:
+    """Whether a metadata folder bears our name, too: what METADATA says, anybody can write into it."""
+    return not folder or os.path.basename(folder).lower().startswith((f"{OWN_DISTRIBUTION}-", f"{OWN_DISTRIBUTION}."))
 
 
 def _name_and_version(distribution: Any) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from typing import Any
 from pegboard import __version__
 from pegboard._board.installed import POINTS, Metadata, distributions, folders_of, metadata_in, points_of
 
-FORMAT = 3
+FORMAT = 4
 GROUPS = ("pegboard", "pydantic")
 """The groups of entry points that are kept: our own, and the one whose emptiness spares pydantic a search."""
 SWITCH = "PEGBOARD_SNAPSHOT"
@@ -80,6 +80,7 @@ class Snapshot:
         self._stamps: dict[str, Stamp] = {}
         self._began = time.time_ns()
         self._changed = False
+        self._more = False
         self.reason = ""
         """Why the entry points had to be read anew; empty where the file was good."""
         self.reread: dict[str, str] = {}
@@ -122,7 +123,6 @@ class Snapshot:
 
     def _look(self, folders: dict[str, int]) -> dict[str, Any]:
         """Read the folders, and keep what they have if it can be told later whether they have changed."""
-        began = time.time_ns()
         dists: list[tuple[str, str, str]] = []
         groups: dict[str, list[tuple[str, str, int]]] = {}
         watched: dict[str, Stamp] = {}
@@ -146,12 +146,34 @@ class Snapshot:
             "watched": watched,
             "dists": dists,
             "groups": groups,
+            "prints": {},
             "environment": crc32("\n".join(names).encode()),
         }
-        newest = max([*full.values(), *(changed for changed, _ in watched.values())], default=0)
-        if newest < began - SLACK_NS:
+        if self._lasts(found):
             self._write("found", found)
         return found
+
+    def _lasts(self, found: dict[str, Any]) -> bool:
+        """Whether it can be told later that something of it has changed."""
+        newest = max([*found["full"].values(), *(changed for changed, _ in found["watched"].values())], default=0)
+        return bool(newest < self._began - SLACK_NS)
+
+    # --- fingerprints ----------------------------------------------------------------------------------
+
+    def print_of(self, folder: str) -> str:
+        """Return the fingerprint of the distribution whose metadata folder this is (see fingerprint.py)."""
+        found = self._read_found()
+        kept = found["prints"].get(folder) if found is not None else None
+        if kept is not None and self._holds(kept[1]):
+            return str(kept[0])
+        from pegboard._board.fingerprint import fingerprint
+
+        made = fingerprint(folder)
+        stamps = {file: stamp_of(file) for file in made.files}
+        if found is not None and max(changed for changed, _ in stamps.values()) < self._began - SLACK_NS:
+            found["prints"][folder] = [str(made), stamps]
+            self._more = True
+        return str(made)
 
     # --- manifests -------------------------------------------------------------------------------------
 
@@ -222,6 +244,9 @@ class Snapshot:
         if self._changed and self._plugins is not None:
             self._write("plugins", self._plugins)
             self._changed = False
+        if self._more and self._found is not None and self._lasts(self._found):
+            self._write("found", self._found)
+            self._more = False
 
     def _kept(self) -> dict[str, Any]:
         if self._plugins is None:
@@ -310,6 +335,8 @@ def _why_not(stored: dict[str, Any], key: list[Any], folders: dict[str, int]) ->
             if stamp_of(file) != tuple(then):
                 return f"{file} has changed"
         int(stored["environment"])
+        for kept in stored["prints"].values():
+            str(kept[0]), [tuple(stamp) for stamp in kept[1].values()]
         for group in GROUPS:
             _points_in(stored, group)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):

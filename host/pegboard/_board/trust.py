@@ -62,24 +62,24 @@ class TrustStore:
         self.consents = state_dir / "consent.json"
 
     def _load(self) -> dict[str, dict[str, str]]:
-        return _read(self.path)
+        return read_known(self.path)
 
     # --- parts of a folder -----------------------------------------------------------------------------
 
     def consented(self, folder: Path, wanted: Wanted) -> bool:
         """Whether exactly this text was consented to in this folder."""
-        return digest_of(wanted) in _read(self.consents).get(str(folder.resolve()), {})
+        return digest_of(wanted) in read_known(self.consents).get(str(folder.resolve()), {})
 
     def former(self, folder: Path, wanted: Wanted) -> str | None:
         """Return the text of the same key that was consented to last; None if there was none."""
-        then = _read(self.consents).get(str(folder.resolve()), {})
+        then = read_known(self.consents).get(str(folder.resolve()), {})
         texts = [kept["text"] for kept in then.values() if kept.get("key") == wanted.key]
         return texts[-1] if texts else None
 
     def consent(self, folder: Path, all_wanted: Iterable[Wanted]) -> None:
         """Consent to these parts of a folder as they are now; what was consented to before counts no more."""
         now = {digest_of(one): {"key": one.key, "text": one.text} for one in all_wanted}
-        _save(self.consents, {**_read(self.consents), str(folder.resolve()): now})
+        save_known(self.consents, {**read_known(self.consents), str(folder.resolve()): now})
 
     # --- whole folders ---------------------------------------------------------------------------------
 
@@ -96,17 +96,17 @@ class TrustStore:
     def trust(self, folder: Path) -> list[str]:
         """Consent to the folder's files as they are now; return their names."""
         now = fingerprints(folder)
-        _save(self.path, {**self._load(), str(folder.resolve()): now})
+        save_known(self.path, {**self._load(), str(folder.resolve()): now})
         return list(now)
 
     def revoke(self, folder: Path) -> bool:
         """Take the consent back; False if there was none."""
         had = False
         for path in (self.path, self.consents):
-            known = _read(path)
+            known = read_known(path)
             if known.pop(str(folder.resolve()), None) is not None:
                 had = True
-                _save(path, known)
+                save_known(path, known)
         return had
 
 
@@ -115,7 +115,8 @@ def digest_of(wanted: Wanted) -> str:
     return hashlib.sha256(f"{wanted.key}\n{wanted.text}".encode(errors="surrogateescape")).hexdigest()
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_known(path: Path) -> dict[str, Any]:
+    """Return a file of consents; nothing where there is none that can be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -123,7 +124,8 @@ def _read(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _save(path: Path, known: dict[str, Any]) -> None:
+def save_known(path: Path, known: dict[str, Any]) -> None:
+    """Replace a file of consents as a whole, for the user's eyes alone."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

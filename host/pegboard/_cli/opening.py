@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pegboard._cli import app as command_line
+from pegboard.output import visible
 
 if TYPE_CHECKING:
     from pegboard._agent.store import Store
@@ -27,6 +29,13 @@ def closed_host(cwd: Path | None = None) -> Host:
 def open_host(cwd: Path | None = None) -> Host:
     """Return a host with its plugins loaded, in whatever state they and the settings are."""
     return closed_host(cwd).open()
+
+
+def name_untrusted(host: Host) -> None:
+    """Say on stderr which packs nobody has accepted: without them a list looks as if they were not there."""
+    waiting = host.untrusted()
+    if waiting:
+        print(f"! {visible(waiting)}", file=sys.stderr)
 
 
 def host_of_built_ins(cwd: Path | None = None) -> Host:

@@ -80,6 +80,9 @@ async def host_for(
         for record in host.board.records:
             if record.status in ("load_error", "incompatible"):
                 warn(f"the plugin {record.name!r} takes no part: {record.reason}. {record.mend}")
+        waiting = host.untrusted()
+        if waiting:
+            warn(waiting)
         yield host
 
 

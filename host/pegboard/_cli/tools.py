@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard._cli import app as command_line
-from pegboard._cli.opening import JsonOption, open_host
+from pegboard._cli.opening import JsonOption, name_untrusted, open_host
 from pegboard.errors import UnknownToolError
 from pegboard.output import print_json, print_table, visible
 
@@ -24,7 +24,9 @@ NOTHING = "There are no tools: the plugins that bring some are off or broken, se
 @app.command("list")
 def list_tools(as_json: JsonOption = False) -> None:
     """List all tools. This imports the plugins that are not known yet."""
-    tools = open_host().board.tools.values()
+    host = open_host()
+    name_untrusted(host)
+    tools = host.board.tools.values()
     if as_json:
         print_json(
             [
@@ -85,6 +87,7 @@ async def _call(name: str, given: dict[str, Any], cwd: Any, *, as_json: bool) ->
     # Strict, unlike all other verbs here: with settings that are wrong a rule that forbids this could be missing.
     async with Host(cwd, no_plugins=command_line.no_plugins) as host:
         if name not in host.board.tools:
+            name_untrusted(host)
             raise UnknownToolError(name, host.board.tools)
         async with host.session() as session:
             done = await session.call_user_tool(name, given)
