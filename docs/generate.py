@@ -10,6 +10,7 @@ from pathlib import Path
 from reference_pages.chat import chat_page
 from reference_pages.checkpoints import checkpoints_page
 from reference_pages.command_line import cli_page
+from reference_pages.commands import commands_page
 from reference_pages.flags import flags_page
 from reference_pages.hooks import decisions_page, handed_page, hooks_page
 from reference_pages.memory import memory_page
@@ -67,6 +68,7 @@ def pages() -> dict[str, str]:
         "memory.md": memory_page(),
         "permissions.md": permissions_page(),
         "checkpoints.md": checkpoints_page(),
+        "commands.md": commands_page(),
     }
 
 

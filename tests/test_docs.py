@@ -317,7 +317,7 @@ def command_words(text: str) -> Iterator[list[str]]:
             yield QUOTED.sub("", found).split()
 
 
-FAMILIES = ("cli.md", "flags.md", "surfaces.md", "memory.md", "permissions.md", "checkpoints.md")
+FAMILIES = ("cli.md", "flags.md", "surfaces.md", "memory.md", "permissions.md", "checkpoints.md", "commands.md")
 
 
 def verbs() -> dict[str, set[str]]:

@@ -19,7 +19,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     5: ("_board",),
     4: ("hookspecs", "context"),
     3: ("records", "requests", "tools", "settings_writing"),
-    2: ("messages", "declares", "settings", "flags", "shipped", "output", "egress"),
+    2: ("messages", "declares", "settings", "flags", "shipped", "output", "egress", "plugin_folders", "frontmatter"),
     1: ("errors", "decisions", "hook", "shell", "_folders", "_dataclass"),
 }
 """A file imports from lower floors; inside one room (a folder) files may import each other, without a circle."""
@@ -29,6 +29,7 @@ STEPS = {
     ("_cli", "_authoring"),
     ("_authoring", "testing"),
     ("hookspecs", "context"),
+    ("settings", "plugin_folders"),
     ("tools", "requests"),
     ("testing", "messages_server"),
     ("testing", "hook_programs"),

@@ -345,6 +345,18 @@ class Wanted:
     text: str
 
 
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt that a person can send by its name: `/NAME args`. Who offers it expands it in `prompt_submit`."""
+
+    name: str
+    help: str = ""
+    args: str = ""
+
+
+PromptSource = Callable[[Ctx], Iterable[Prompt]]
+"""Takes a session's Ctx, returns the prompts that can be typed in it."""
+
 ConsentSource = Callable[[Path], Iterable[Wanted]]
 """Takes a folder, returns what of it wants consent, in a stable order."""
 
@@ -585,6 +597,20 @@ class Registry(Protocol):
 
     def add_health_check(self, name: str, ask: Callable[[], Health]) -> None:
         """Add a question to `pegboard doctor`."""
+        ...
+
+    def add_prompts(self, source: PromptSource) -> None:
+        """Offer prompts by name: *source* is asked for them when a person types `/`.
+
+        It says only which there are; whoever adds them turns `/NAME args` into the prompt in `prompt_submit`.
+        """
+        ...
+
+    def add_folder(self, folder: Path | str) -> None:
+        """Bring a folder in the contract's plugin format along: its commands, skills, agents, hooks and servers.
+
+        A relative one lies beside the file that calls this.
+        """
         ...
 
     def add_consent(self, source: ConsentSource) -> None:

@@ -96,7 +96,8 @@ class PromptDecision(_Answer):
 
     `block` refuses the prompt (the user reads `reason`, the model never sees either); `updated_prompt` replaces
     it; `context` goes beside it; `title` names the session. `stop` keeps the prompt and ends the turn before the model
-    is asked, with `reason` for the user.
+    is asked, with `reason` for the user. `origins` says where words of `updated_prompt` are from that the user has not
+    typed (labels of messages.Origin): such a prompt grants no consent. `model` is asked for this turn alone.
     """
 
     block: bool = False
@@ -106,6 +107,8 @@ class PromptDecision(_Answer):
     title: str = ""
     hide_prompt: bool = False
     stop: bool = False
+    origins: tuple[str, ...] = ()
+    model: str = ""
 
     @classmethod
     def refuse(cls, reason: str, *, hide_prompt: bool = False) -> Self:

@@ -168,6 +168,7 @@ class ImplOptions:
     blocking: bool = False
     when: Callable[[Ctx], bool | str] | str | None = None
     ramp: str | None = None
+    where: tuple[str, ...] = ()
 
 
 OPTIONS = "pegboard_options"
@@ -193,6 +194,7 @@ def hookimpl(
     blocking: bool = ...,
     when: Callable[[Ctx], bool | str] | str | None = ...,
     ramp: str | None = ...,
+    where: str | Sequence[str] = ...,
     specname: str | None = ...,
 ) -> Callable[[Impl], Impl]: ...
 def hookimpl(
@@ -208,6 +210,7 @@ def hookimpl(
     blocking: bool = False,
     when: Callable[[Ctx], bool | str] | str | None = None,
     ramp: str | None = None,
+    where: str | Sequence[str] = (),
     specname: str | None = None,
 ) -> Any:
     """Mark a function as the implementation of a hook; wraps pluggy's marker.
@@ -218,13 +221,16 @@ def hookimpl(
     before, after: names of plugins, or "*" for all that do not say so themselves.
     flag: it takes part only where this flag is on.
     matcher: names of tools (`Bash`, `Edit|Write`), or a regular expression; for `lifecycle`, names of events; for
-        `event`, types of records.
+        `event`, types of records; for `prompt_submit`, a regular expression that the prompt must have in it.
     blocking: run it in a thread that can be left behind: the safe form for code that may hang.
     when: asked when a session opens and at the start of each turn, for plugins that have nothing to do in most
         sessions: False leaves the implementation out until the next turn, a text is its matcher until then. If it
         fails, the implementation takes part. A name instead of a function is that of a switch in the plugin's own
         settings (`when="on"`), for which the plugin need not be imported where nobody has set anything.
     ramp: a flag that says how far its answers count: off, shadow (only in the journal), warn or enforce.
+    where: it takes part only in turns where one of these paths exists. A relative one lies in the project, one that
+        begins with `~/` in the user's home, with `@/` in the folder of the user's settings; `folders:skills` is there
+        where a plugin folder with skills takes part. Asking for it imports nothing.
     specname: the hook's name where the function has another.
     """
     options = ImplOptions(
@@ -238,6 +244,7 @@ def hookimpl(
         blocking=blocking,
         when=when,
         ramp=ramp,
+        where=_names(where),
     )
 
     def mark(target: Impl) -> Impl:

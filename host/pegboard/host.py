@@ -28,6 +28,7 @@ from pegboard._board.discovery import (
     find_plugins,
     installed_entry_points,
 )
+from pegboard._board.local import brought, file_plugins, folder_plugins, settle_names, wanted_here
 from pegboard._board.order import Tier
 from pegboard._board.plan import Plan
 from pegboard._board.planning import SessionGates, compile_plan
@@ -36,11 +37,13 @@ from pegboard._board.snapshot import SWITCH, Snapshot
 from pegboard._board.threads import Threads
 from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
+from pegboard._board.whereabouts import is_somewhere
 from pegboard._folders import config_folder, state_folder
-from pegboard.context import Ailment, Ctx, Gate, NoServiceError, Result, Wanted
+from pegboard.context import Ailment, Ctx, Gate, NoServiceError, Prompt, Result, Wanted
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, FlagVote, LiveCheck, Ramp, Resolution, resolve
+from pegboard.plugin_folders import PluginFolder
 from pegboard.records import Record
 from pegboard.requests import Layer, ModelInfo, Section, Stability
 from pegboard.settings import LayerFile, SettingsView, load_settings
@@ -105,6 +108,7 @@ class Host:
         self._opened = False
         self._gated: dict[tuple[str, str, tuple[str, ...]], Any] = {}
         self._tool_cache: tuple[int, dict[str, Tool]] | None = None
+        self._folders: list[tuple[PluginRecord, PluginFolder | None]] = []
 
     # --- opening ---------------------------------------------------------------------------------------
 
@@ -115,6 +119,7 @@ class Host:
         self.view = self._given_settings or self._load_settings()
         self.board = Board(self.view, self.trust.consented, HostFace(self), self.snapshot)
         self.board.load([*self._find(), *self._further()])
+        self._take_folders()
         owned = [record.name for record in self.board.records]
         try:
             if not any(record.status in (Status.DISABLED, Status.UNTRUSTED) for record in self.board.records):
@@ -166,8 +171,44 @@ class Host:
             option=self._no_plugins, variable=self.environment.get("PEGBOARD_NO_PLUGINS"), disabled=disabled
         )
         if self._entry_points is not None:  # whoever gives packs in code has chosen them
-            return find_plugins(self._entry_points, selection)
-        return find_plugins(self._points(), selection, self.packs.doubt)
+            records = find_plugins(self._entry_points, selection)
+        else:
+            records = find_plugins(self._points(), selection, self.packs.doubt)
+        return [*records, *self._find_local(selection, records)]
+
+    def _find_local(self, selection: Selection, installed: Sequence[PluginRecord]) -> list[PluginRecord]:
+        """Return a record per plugin that nobody installed: single files and plugin folders."""
+
+        def consented(wanted: Wanted) -> bool:
+            return self.trust.consented(self.cwd, wanted)
+
+        files = file_plugins(self.cwd, self.config_dir, consented)
+        self._folders = folder_plugins(self.view, self.cwd, consented)
+        records = [*files, *(record for record, _ in self._folders)]
+        for record in records:
+            why = selection.refuses(record)
+            if why:
+                record.fail(Status.DISABLED, why, "take its name out there")
+        settle_names([*installed, *records])
+        return records
+
+    def _take_folders(self) -> None:
+        """Let the folders take part that may, and those that packs bring."""
+        brings = [(name, root) for name, one in self.board.contributions.items() for root in one.folders]
+        for name, root in brings:
+            owner = self.board.record(name)
+            assert owner is not None
+            record, folder = brought(owner, root)
+            if self.board.record(record.name) not in (None, owner) and record.status is Status.FOUND:
+                record.fail(Status.LOAD_ERROR, f"another plugin is called {record.name!r}, too", f"disable {name}")
+            elif record.status is Status.FOUND:
+                record.status = Status.ACTIVE
+            if record.name != owner.name or record.status is not Status.ACTIVE:
+                self.board.records.append(record)
+            self._folders.append((record, folder))
+        self.view.plugin_folders = tuple(
+            folder for record, folder in self._folders if folder is not None and record.status is Status.ACTIVE
+        )
 
     def _points(self) -> Iterable[EntryPointLike]:
         known = self.snapshot.points() if self.snapshot is not None else None
@@ -300,8 +341,11 @@ class Host:
         if self._tool_cache is None or self._tool_cache[0] != self.board.generation:
             self._tool_cache = (self.board.generation, self.board.tools)
         tools = self._tool_cache[1]
-        off = self.switched_off(flags)
+        off = {*self.switched_off(flags), *(name for name, tool in tools.items() if not self._has_place(tool))}
         return {name: tool for name, tool in tools.items() if name not in off} if off else tools
+
+    def _has_place(self, tool: Tool) -> bool:
+        return not tool.where or is_somewhere(tool.where, self.cwd, self.config_dir, self.view)
 
     def switched_off(self, flags: FlagView) -> dict[str, str]:
         """Return the tools that a flag keeps out of a session, each with that flag."""
@@ -364,6 +408,15 @@ class Host:
             self._gated[key] = own.model_copy(update=defaults)
         return self._gated[key]
 
+    def prompts(self, session: Session) -> dict[str, Prompt]:
+        """Return the prompts that can be sent by name in a session, sorted; the first plugin in order has a name."""
+        found: dict[str, Prompt] = {}
+        for plugin, contribution in sorted(self.board.contributions.items()):
+            for source in contribution.prompts:
+                for one in source(session.ctx(plugin)):
+                    found.setdefault(one.name, one)
+        return dict(sorted(found.items()))
+
     async def service(self, name: str) -> Any:
         """Return a service; the first who asks opens it, and the host closes it."""
         async with self._opening:
@@ -387,7 +440,8 @@ class Host:
     def wanted(self) -> list[Wanted]:
         """Return what of this folder runs only with consent, as the plugins say it, in their order."""
         contributions = [contribution for _, contribution in sorted(self.board.contributions.items())]
-        return [one for contribution in contributions for ask in contribution.consents for one in ask(self.cwd)]
+        here = wanted_here(self.cwd, self.view)
+        return here + [one for contribution in contributions for ask in contribution.consents for one in ask(self.cwd)]
 
     def secret(self, plugin: str, name: str) -> str | None:
         """Return a secret: from the environment, or the keyring where that extra is installed."""

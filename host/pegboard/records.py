@@ -630,6 +630,31 @@ class PermissionDenied(Event):
     reason: str
 
 
+class UserPromptExpansion(Event):
+    """A command that a person typed becomes a prompt; fired by who expands it. `prompt` is what was typed.
+
+    `command_source` says where it is written: projectSettings, userSettings or plugin. A block refuses the prompt.
+    """
+
+    name: Literal["UserPromptExpansion"] = "UserPromptExpansion"
+    expansion_type: Literal["slash_command", "mcp_prompt"] = "slash_command"
+    command_name: str
+    command_args: str = ""
+    command_source: str = ""
+    prompt: str
+
+
+class RulesGranted(Event):
+    """A person has sent a command that brings permission rules along: they allow such calls for this prompt.
+
+    Rules that deny or ask still win. `by` says what brings them.
+    """
+
+    name: Literal["RulesGranted"] = "RulesGranted"
+    rules: tuple[str, ...]
+    by: str
+
+
 class InstructionsLoaded(Event):
     """A memory file was loaded."""
 

@@ -8,13 +8,16 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pegboard._dataclass import dataclass
 from pegboard.errors import SettingsError, did_you_mean
+
+if TYPE_CHECKING:
+    from pegboard.plugin_folders import PluginFolder
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -91,6 +94,10 @@ class PluginsTable(_Table):
 
     disabled: tuple[str, ...] = Field(default=(), description="Names of plugins that take no part.")
     aliases: dict[str, str] = Field(default={}, description='Other names for tools: "plugin.Tool" = "Name".')
+    folders: tuple[str, ...] = Field(default=(), description="Folders in the contract's plugin format.")
+    options: dict[str, dict[str, str]] = Field(
+        default={}, description="Values for the `userConfig` of plugin folders, by the name of the plugin."
+    )
 
 
 class ModelTable(_Table):
@@ -159,6 +166,8 @@ class SettingsView:
         self._models: dict[str, type[BaseModel]] = dict(HOST_TABLES)
         self._tightening: dict[str, frozenset[str]] = {}
         self._reserved: dict[str, Callable[[], None]] = {}
+        self.plugin_folders: tuple[PluginFolder, ...] = ()
+        """The plugin folders that take part, as the host found them."""
 
     # what was said
 

@@ -96,6 +96,7 @@ class Tool:
     runs: paths made absolute, defaults written out. It must not touch the disk and must leave its own output alone.
     `preview` takes the input and the working folder and returns what the call would change, as a unified diff, for
     whoever is asked about it; it may read the disk, and must not raise.
+    `where` names paths: the tool is offered in sessions where one of them exists (as for `@hookimpl`).
     """
 
     name: str
@@ -110,6 +111,7 @@ class Tool:
     max_output: int | None = None
     normalise: Normalise | None = None
     preview: Preview | None = None
+    where: tuple[str, ...] = ()
     owner: str = field(default="", compare=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -240,6 +242,7 @@ def tool(
     max_output: int | None = None,
     normalise: Normalise | None = None,
     preview: Preview | None = None,
+    where: Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -256,6 +259,7 @@ def tool(
     max_output: int | None = None,
     normalise: Normalise | None = None,
     preview: Preview | None = None,
+    where: Iterable[str] = (),
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function; its facts are those of `Tool`.
 
@@ -282,6 +286,7 @@ def tool(
             max_output=max_output,
             normalise=normalise,
             preview=preview,
+            where=tuple(where),
         )
 
     return make(function) if function is not None else make

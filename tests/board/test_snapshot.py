@@ -94,6 +94,7 @@ EVERYTHING = Tool(
     max_output=5,
     normalise=lambda given, cwd: {**given, "seen": "normalise"},
     preview=lambda given, cwd: f"+{given['path']}",
+    where=("pyproject.toml",),
 )
 """A tool that says everything there is to say of one."""
 

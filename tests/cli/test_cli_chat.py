@@ -192,6 +192,17 @@ def test_commands_complete_and_an_unknown_one_names_the_nearest(room: Room) -> N
     room.wait("ended with 0")
 
 
+def test_commands_in_files_complete_and_are_sent(room: Room) -> None:
+    (room.config / "commands").mkdir(parents=True)
+    (room.config / "commands" / "greet.md").write_text("---\ndescription: Say hello\n---\nGreet $1, \x1b[31mplease.")
+    room.start('[[turn]]\nexpect = { contains = "Greet Ada," }\ntext = "Hello, Ada."\n')
+    room.keys("/gre")
+    room.wait("/greet .*Say hello")
+    room.press("Tab")
+    room.type(" Ada")
+    room.wait("Hello, Ada.")
+
+
 def test_ctrl_c_twice_leaves_and_nothing_is_left_behind(room: Room) -> None:
     room.start(asks("touch started; sleep 1000") + says("x"), "--allow", "Bash")
     room.type("go")

@@ -69,6 +69,18 @@ def test_the_prompt_may_come_from_standard_input(run: Start) -> None:
     assert run(script, stdin="from the pipe\n").stdout == "Read.\n"
 
 
+def test_a_command_in_a_file_is_sent_by_its_name(run: Start, tmp_path: Path) -> None:
+    commands = tmp_path / "config" / "commands"
+    commands.mkdir(parents=True)
+    (commands / "greet.md").write_text("Greet $1.")
+    script = '[[turn]]\nexpect = { contains = "Greet Ada." }\ntext = "Hello, Ada."\n'
+    done = run(script, "/greet Ada")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hello, Ada.\n", "")
+    slip = run(script, "/gret Ada")
+    assert slip.returncode == 5
+    assert "Did you mean 'greet'" in slip.stderr
+
+
 def test_no_prompt_at_all_is_wrong_usage(run: Start) -> None:
     done = run(HELLO)
     assert done.returncode == 2

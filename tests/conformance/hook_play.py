@@ -30,7 +30,16 @@ CASES: dict[str, dict[str, Any]] = {
 }
 SUPPLEMENTS: dict[str, dict[str, Any]] = json.loads((HERE / "supplements.json").read_text(encoding="utf-8"))
 PYTHON = f"{sys.executable} -I -S"
-PLUGINS = ("wire_hooks", "shell_tool", "file_tools", "permissions", "compaction", "project_memory", "retry")
+PLUGINS = (
+    "wire_hooks",
+    "shell_tool",
+    "file_tools",
+    "permissions",
+    "compaction",
+    "project_memory",
+    "retry",
+    "commands",
+)
 LONG = {
     "@@BIG10K@@": "x" * 10_050,
     "@@BIG150K@@": "y" * 150_000,
@@ -471,6 +480,8 @@ async def _step(
     setup = (wanted.setup,) if wanted.setup else ()
     options = Options(model=model, mode=wanted.mode, interactive=wanted.interactive, setup=setup)
     async with host:
+        if any(name.startswith(".claude/commands/") for name in stage.case.get("files") or ()):
+            host.trust.consent(host.cwd, host.wanted())
         if wanted.resume:
             session = host.resume(session_id, options, show=lambda shown: None)
         else:

@@ -11,8 +11,8 @@ from pegboard.errors import SettingsError
 from pegboard.flags import Ramp
 from pegboard.hookspecs import Ask, hookimpl
 from pegboard.messages import ToolCall
-from pegboard.records import AskRecord, Event, Record
-from pegboard_builtins.permissions.answers import OpenQuestions, grant, remember, stored_answer
+from pegboard.records import AskRecord, Event, Record, RulesGranted
+from pegboard_builtins.permissions.answers import OpenQuestions, grant, granted_rules, lend, remember, stored_answer
 from pegboard_builtins.permissions.settings import TABLE, TIGHTENING, PermissionSettings
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     from pegboard_builtins.permissions.rules import rules_for, with_granted
     from pegboard_builtins.permissions.subject import Subject
 
-    rules = with_granted(rules_for(ctx.all_settings, ctx.project), ctx.state, ctx.project)
+    granted = granted_rules(ctx.state, ctx.prompt_id)
+    rules = with_granted(rules_for(ctx.all_settings, ctx.project), granted, ctx.project)
     tool = ctx.tools.get(call.name)
     read_only = tool is not None and tool.read_only
     subject = Subject(call.name, call.input, read_only, ctx.cwd, ctx.project, ctx.journal.path)
@@ -126,9 +127,14 @@ def _keep(ctx: Ctx, record: AskRecord) -> None:
         ctx.notice(f"from now on allowed in this folder: {rules} ({file})")
 
 
-@hookimpl(matcher="SessionStart")
+@hookimpl(matcher="SessionStart|RulesGranted")
 def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
-    """Tell at the start of a session which rules do not count: a rule that does nothing must not be silent."""
+    """Tell at the start of a session which rules do not count: a rule that does nothing must not be silent.
+
+    Keep the rules that a command brings along, for its prompt.
+    """
+    if isinstance(event, RulesGranted):
+        lend(ctx.state, ctx.prompt_id, event.rules)
     if event.name == "SessionStart":
         from pegboard_builtins.permissions.rules import rules_for
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from pegboard.decisions import Resolution
@@ -13,6 +13,8 @@ from pegboard.records import AskRecord
 
 STATE_KEY = "answers"
 GRANTED = "granted_rules"
+LENT = "lent_rules"
+"""Rules that hold for one prompt: its id, and the rules."""
 KEPT = frozenset({"session", "always"})
 """How long an answer is to hold, where it is kept: an "always" without rules holds for the session."""
 OPEN_QUESTIONS = 1_000
@@ -44,6 +46,17 @@ def grant(state: MutableMapping[str, Any], record: AskRecord) -> None:
     new = [rule for rule in record.rules if record.allowed and rule not in old]
     if new:
         state[GRANTED] = [*old, *new]
+
+
+def lend(state: MutableMapping[str, Any], prompt_id: str, rules: Sequence[str]) -> None:
+    """Keep rules for as long as one prompt is worked on."""
+    state[LENT] = {"prompt": prompt_id, "rules": list(rules)}
+
+
+def granted_rules(state: Mapping[str, Any], prompt_id: str) -> list[str]:
+    """Return the rules that were granted for the session, and for this prompt."""
+    lent = state.get(LENT) or {}
+    return [*(state.get(GRANTED) or ()), *(lent["rules"] if lent.get("prompt") == prompt_id else ())]
 
 
 def stored_answer(state: MutableMapping[str, Any], ask: Ask) -> Resolution | None:

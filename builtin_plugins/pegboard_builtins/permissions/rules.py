@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from pegboard.settings import FROM_THE_FOLDER, LayerFile, SettingsLayer, SettingsView, Source
-from pegboard_builtins.permissions.answers import GRANTED
 from pegboard_builtins.permissions.claude_files import ClaudeFile, claude_paths, read_claude_file
 from pegboard_builtins.permissions.grammar import Pattern, RuleError, parse, unknown_tool
 from pegboard_builtins.permissions.index import CommandIndex, PathIndex
@@ -84,9 +83,8 @@ def rules_for(view: SettingsView, project: Path) -> RuleSet:
     return rules
 
 
-def with_granted(rules: RuleSet, state: Mapping[str, Any], project: Path) -> RuleSet:
-    """Return the rules with those that were granted for this session, which can only allow."""
-    granted = state.get(GRANTED)
+def with_granted(rules: RuleSet, granted: Sequence[str], project: Path) -> RuleSet:
+    """Return the rules with those that were granted for this session or this prompt, which can only allow."""
     if not granted:
         return rules
     source = Source(SettingsLayer.SESSION, "granted for this session")

@@ -121,7 +121,7 @@ _ALL = (
         decides=True,
         text=True,
         stops=True,
-        missing="slash commands that expand to a prompt",
+        fires="a command that a person typed is about to become a prompt",
     ),
     EventRow(
         "MessageDisplay",

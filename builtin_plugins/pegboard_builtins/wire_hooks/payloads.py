@@ -24,6 +24,7 @@ from pegboard.records import (
     SessionStart,
     Setup,
     StopFailure,
+    UserPromptExpansion,
 )
 from pegboard.requests import CompactionJob, CompactionTrigger
 from pegboard_builtins.wire_hooks import inputs
@@ -185,6 +186,15 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
                 load_reason=event.load_reason,
                 trigger_file_path=event.trigger_file_path or None,
                 parent_file_path=event.parent_file_path or None,
+            )
+        case UserPromptExpansion():
+            return inputs.UserPromptExpansionInput(
+                **common(ctx),
+                expansion_type=event.expansion_type,
+                command_name=event.command_name,
+                command_args=event.command_args,
+                command_source=event.command_source or None,
+                prompt=event.prompt,
             )
         case PermissionDenied():
             return inputs.PermissionDeniedInput(

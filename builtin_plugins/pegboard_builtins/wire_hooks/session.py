@@ -25,6 +25,7 @@ LIFECYCLE = frozenset(
         "SessionStart",
         "Setup",
         "SessionEnd",
+        "UserPromptExpansion",
         "StopFailure",
         "Notification",
         "InstructionsLoaded",

@@ -26,7 +26,7 @@ from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
 from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult, check_model, window_of
 from pegboard._agent.showing import Screen, Shown
-from pegboard._agent.side import SessionJournal, kind_of_failure, reminder, saved_text
+from pegboard._agent.side import Observers, SessionJournal, kind_of_failure, reminder, saved_text
 from pegboard._agent.side_work import SideWork
 from pegboard._board.dispatch import Dispatcher
 from pegboard.context import Ctx, Wanted
@@ -176,10 +176,11 @@ class Session:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.prompt_id = ""
         self.first_prompt = ""
-        self._observed: deque[Record] = deque()
-        self._observing: asyncio.Task[None] | None = None
+        self._usual_model = ""
+        self._observers: Observers | None = None
         if "event" in self.dispatcher.hooked:
-            journal.observe(self.dispatcher.observes, self._observe)
+            self._observers = Observers(self.dispatcher.event)
+            journal.observe(self.dispatcher.observes, self._observers.tell)
 
     def _make_prompting(self) -> Prompting:
         model = self._host.view.model
@@ -254,8 +255,8 @@ class Session:
                 left = ", ".join(sorted(set(self.dispatcher.abandoned)))
                 self.notice("", f"left behind, because they did not end when they were told to: {left}", "warning")
             self.write(SessionEnded(reason=reason))
-            if self._observing is not None:
-                await asyncio.wait([self._observing], timeout=1.0)
+            if self._observers is not None:
+                await self._observers.wait(1.0)
         finally:
             self._host.watchdog.leave()
             self._egress.close()
@@ -305,7 +306,10 @@ class Session:
         self._titled(outcome.title)
         self._turn += 1
         self._begin_turn()
-        self._add_user(TextBlock(text=whole(outcome.prompt), origins=(Origin.USER,)), "prompt")
+        if outcome.model:
+            self._lend_model(outcome.model)
+        origins = (Origin.USER, *map(Origin, outcome.origins))
+        self._add_user(TextBlock(text=whole(outcome.prompt), origins=origins), "prompt")
         for plugin, text in outcome.contexts:
             self._say(text, "context", plugin)
         if outcome.stop:
@@ -407,6 +411,9 @@ class Session:
 
     def _finish_turn(self, end: TurnEnd, started: float) -> None:
         self._replay.turn_is_open, self._replay.end_reason = False, end.reason
+        if self._usual_model:
+            self.use_model(self._usual_model)
+            self._usual_model = ""
         self.write(
             TurnEnded(
                 turn=self._turn,
@@ -456,6 +463,16 @@ class Session:
         self._prompting.use_model(name)
         self._window = window_of(self._host, name)
         self.write(ModelChanged(model=name))
+
+    def _lend_model(self, name: str) -> None:
+        """Ask another model for this turn alone."""
+        usual = self.model_name
+        try:
+            self.use_model(name)
+        except ModelError as error:
+            self.notice("", f"{usual} is asked: {error}", "warning")
+        else:
+            self._usual_model = usual
 
     def use_mode(self, mode: str) -> None:
         """Set the permission mode, which counts from the next call on."""
@@ -944,17 +961,3 @@ class Session:
     def usage(self) -> Usage:
         """All tokens and dollars of the session."""
         return self._usage.usage()
-
-    # --- observers -------------------------------------------------------------------------------------
-
-    def _observe(self, record: Record) -> None:
-        self._observed.append(record)
-        if self._observing is None or self._observing.done():
-            try:
-                self._observing = asyncio.get_running_loop().create_task(self._tell_observers())
-            except RuntimeError:  # written outside the loop: told with the next record
-                return
-
-    async def _tell_observers(self) -> None:
-        while self._observed:
-            await self.dispatcher.event(self._observed.popleft())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 from pegboard._agent.fold import Conversation
@@ -69,6 +71,33 @@ def saved_text(folder: Path, name: str, text: str) -> Path:
     with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
     return path
+
+
+class Observers:
+    """Tells observers of records, in order and a little later: who writes one does not wait for them."""
+
+    def __init__(self, tell: Callable[[Record], Awaitable[None]]) -> None:
+        self._tell = tell
+        self._records: deque[Record] = deque()
+        self._telling: asyncio.Task[None] | None = None
+
+    def tell(self, record: Record) -> None:
+        """Take a record that was written."""
+        self._records.append(record)
+        if self._telling is None or self._telling.done():
+            try:
+                self._telling = asyncio.get_running_loop().create_task(self._tell_all())
+            except RuntimeError:  # written outside the loop: told with the next record
+                return
+
+    async def _tell_all(self) -> None:
+        while self._records:
+            await self._tell(self._records.popleft())
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until all was told, but no longer than this."""
+        if self._telling is not None:
+            await asyncio.wait([self._telling], timeout=seconds)
 
 
 @dataclass(frozen=True)

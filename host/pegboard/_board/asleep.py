@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -107,6 +108,8 @@ def fill(contribution: Contribution, manifest: Mapping[str, Any], board: Waker) 
     ]
     contribution.surfaces = surfaces_in(manifest)
     contribution.consents = [_consent(real, number) for number in range(manifest.get("consents", 0))]
+    contribution.prompts = [_prompts(real, number) for number in range(manifest.get("prompts", 0))]
+    contribution.folders = [Path(folder) for folder in manifest.get("folders", ())]
     contribution.asleep_tables = manifest.get("tables", {})
 
 
@@ -124,6 +127,10 @@ def _check(real: Callable[[], Contribution], number: int) -> Any:
 
 def _consent(real: Callable[[], Contribution], number: int) -> Any:
     return lambda folder: real().consents[number](folder)
+
+
+def _prompts(real: Callable[[], Contribution], number: int) -> Any:
+    return lambda ctx: real().prompts[number](ctx)
 
 
 def _tool(plugin: str, facts: Mapping[str, Any], board: Waker) -> AsleepTool:
@@ -163,6 +170,7 @@ def _tool(plugin: str, facts: Mapping[str, Any], board: Waker) -> AsleepTool:
         timeout=facts.get("timeout"),
         flag=facts.get("flag"),
         egress=None if egress is None else tuple(egress),
+        where=tuple(facts.get("where", ())),
         max_output=facts.get("max_output"),
         normalise=normalise if facts["normalise"] else None,
         preview=preview if facts["preview"] else None,

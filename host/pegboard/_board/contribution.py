@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from pegboard.context import (
     Health,
     HealthCheck,
     HostView,
+    PromptSource,
     ServiceFactory,
     View,
     Wanted,
@@ -52,6 +54,8 @@ class Contribution:
     filters: list[tuple[str, FilterFunction]] = field(default_factory=list)
     surfaces: list[Surface] = field(default_factory=list)
     consents: list[ConsentSource] = field(default_factory=list)
+    prompts: list[PromptSource] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
     has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False
     tables: dict[str, type[BaseModel]] = field(default_factory=dict)
     tightening: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -135,6 +139,15 @@ class Contribution:
     def add_consent(self, source: ConsentSource) -> None:
         """See context.Registry."""
         self.consents.append(source)
+
+    def add_prompts(self, source: PromptSource) -> None:
+        """See context.Registry."""
+        self.prompts.append(source)
+
+    def add_folder(self, folder: Path | str) -> None:
+        """See context.Registry."""
+        beside = Path(sys._getframe(1).f_code.co_filename).parent
+        self.folders.append((beside / Path(folder)).resolve())
 
     def consented(self, folder: Path, wanted: Wanted) -> bool:
         """See context.Registry."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from pegboard._board.installed import entry_points
@@ -54,6 +55,8 @@ class PluginRecord:
     """The fingerprint of its distribution, where somebody has asked for it."""
     accepted: frozenset[str] | None = None
     """The permissions that were shown when its distribution was accepted; None where nobody had to accept it."""
+    path: Path | None = None
+    """Where it lies, if nobody installed it: a file or a folder."""
 
     def fail(self, status: Status, reason: str, mend: str = "") -> None:
         """Take the plugin out, and say why and what mends it."""

@@ -123,18 +123,19 @@ class Dispatcher:
         if not self._bound["prompt_submit"]:
             return outcome
         sheet = Sheet(self, "prompt_submit", "")
-        for impl, ctx in self._rewriters["prompt_submit"]:
+        for impl, ctx in self._matching(sheet, self._rewriters["prompt_submit"], prompt):
             answer = await self._one(sheet, impl, ctx, (outcome.prompt,))
             self._take_prompt(sheet, impl, answer, outcome)
             if isinstance(answer, PromptDecision) and answer.updated_prompt is not None and not outcome.blocked:
-                outcome.prompt = answer.updated_prompt
+                outcome.rewrite(answer)
                 sheet.row(impl, effect="rewrote")
-        deciders = self._deciders["prompt_submit"]
+        deciders = self._matching(sheet, self._deciders["prompt_submit"], outcome.prompt)
         for (impl, _), answer in zip(deciders, await self._together(sheet, deciders, (outcome.prompt,)), strict=True):
             self._take_prompt(sheet, impl, answer, outcome)
             if isinstance(answer, PromptDecision) and answer.updated_prompt is not None:
                 sheet.row(impl, effect="dropped: not marked rewrites=True")
-        sheet.close("block" if outcome.blocked else "pass", outcome.by)
+        if sheet.ns:
+            sheet.close("block" if outcome.blocked else "pass", outcome.by)
         return outcome
 
     def _take_prompt(self, sheet: Sheet, impl: Impl, answer: Any, outcome: PromptOutcome) -> None:

@@ -85,6 +85,8 @@ def facts_of(contribution: Contribution, hooks: Hooks) -> dict[str, Any]:
         "checks": [one.name for one in contribution.checks],
         "surfaces": [_of_word(one) for one in contribution.surfaces],
         "consents": len(contribution.consents),
+        "prompts": len(contribution.prompts),
+        "folders": [str(folder) for folder in contribution.folders],
         "tables": {name: _of_table(contribution, name) for name in contribution.tables},
     }
     return {key: value for key, value in manifest.items() if value}
@@ -101,7 +103,7 @@ def _of_hook(options: ImplOptions, contribution: Contribution, is_async: bool) -
         for one in fields(options)
         if getattr(options, one.name) != getattr(NO_OPTIONS, one.name)
     }
-    for name in ("before", "after"):
+    for name in ("before", "after", "where"):
         if name in said:
             said[name] = list(said[name])
     if callable(said.get("timeout")):
@@ -119,7 +121,7 @@ def _of_hook(options: ImplOptions, contribution: Contribution, is_async: bool) -
 def options_in(said: Mapping[str, Any], when: Any, timeout: Any) -> ImplOptions:
     """Return the options of a hook; *when* and *timeout* stand for functions of the plugin's."""
     given: dict[str, Any] = {name: value for name, value in said.items() if name != "async"}
-    for name in ("before", "after"):
+    for name in ("before", "after", "where"):
         if name in given:
             given[name] = tuple(given[name])
     if given.get("timeout") == ASKED:
@@ -154,6 +156,8 @@ def _of_tool(one: Tool) -> dict[str, Any]:
             said[name] = getattr(one, name)
     if one.egress is not None:
         said["egress"] = list(one.egress)
+    if one.where:
+        said["where"] = list(one.where)
     return said
 
 

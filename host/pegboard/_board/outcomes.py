@@ -43,7 +43,15 @@ class PromptOutcome:
     stop_by: str = ""
     stop_reason: str = ""
     title: str = ""
+    model: str = ""
+    origins: tuple[str, ...] = ()
     contexts: list[tuple[str, str]] = field(default_factory=list)
+
+    def rewrite(self, answer: PromptDecision) -> None:
+        """Take a new text, and what is said of it."""
+        self.prompt = answer.updated_prompt or ""
+        self.origins = (*self.origins, *(label for label in answer.origins if label not in self.origins))
+        self.model = answer.model or self.model
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from pegboard.hookspecs import NO_OPTIONS, OPTIONS, ImplOptions, Policy
 from pegboard.records import PlanRecord, PluginStamp
 
 NAMES = re.compile(r"[A-Za-z0-9_\- ,|]*")
-MATCHED_HOOKS = frozenset({"pre_tool", "post_tool", "lifecycle", "event"})
+MATCHED_HOOKS = frozenset({"prompt_submit", "pre_tool", "post_tool", "lifecycle", "event"})
 Limit = float | Callable[..., float | None] | None
 
 

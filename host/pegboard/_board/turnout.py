@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pegboard._board.plan import Impl, Plan, matcher
+from pegboard._board.whereabouts import is_somewhere
 from pegboard.context import Ctx
 
 Bound = tuple[Impl, Ctx]
@@ -21,7 +22,7 @@ class Turnout:
 
     def ask(self, plan: Plan) -> Plan:
         """Return the plan of a turn: the plan itself if all take part, else one of those that do, with its own id."""
-        if all(impl.options.when is None for impls in plan.hooks.values() for impl in impls):
+        if all(impl.options.when is None and not impl.options.where for impls in plan.hooks.values() for impl in impls):
             return plan
         idle: list[str] = []
         hooks = {hook: self._of(impls, idle) for hook, impls in plan.hooks.items()}
@@ -49,13 +50,18 @@ class Turnout:
 
     def _said(self, impl: Impl) -> bool | str:
         """Ask; one whose `when` fails takes part: it had better say so itself."""
-        if impl.options.when is None:
+        options = impl.options
+        if options.when is None and not options.where:
             return True
         try:
             ctx = self._ctx_of(impl.plugin)
-            if isinstance(impl.options.when, str):
-                return bool(getattr(ctx.settings, impl.options.when))
-            said = impl.options.when(ctx)
+            if options.where and not is_somewhere(options.where, ctx.project, ctx.config_dir, ctx.all_settings):
+                return False
+            if options.when is None:
+                return True
+            if isinstance(options.when, str):
+                return bool(getattr(ctx.settings, options.when))
+            said = options.when(ctx)
             if isinstance(said, str):
                 matcher(said)
                 return said

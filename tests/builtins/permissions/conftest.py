@@ -50,6 +50,7 @@ class SessionStandIn:
     notices: list[str] = field(default_factory=list)
     interactive: bool = False
     config_dir: Path = Path("/nowhere")
+    prompt_id: str = ""
 
     @property
     def journal(self) -> Any:

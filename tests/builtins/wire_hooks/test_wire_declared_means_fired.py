@@ -60,6 +60,12 @@ async def interrupt(host, project):
     await running
 
 
+async def type_command(host, project):
+    host.file("../config/commands/go.md", "Go on.")
+    host.model.script("Done.")
+    await host.prompt("/go")
+
+
 async def change_file(host, project):
     await asyncio.sleep(0.3)
     (project.root / "watched.txt").write_text("new\n")
@@ -140,6 +146,9 @@ PATHS = {
         SessionStart=2,
     ),
     "a set-up": Path("Done.", after=set_up, Setup=1, Stop=1, MessageDisplay=1),
+    "a command that is typed": Path(
+        "Done.", after=type_command, UserPromptExpansion=1, UserPromptSubmit=2, Stop=2, MessageDisplay=2
+    ),
     "a watched file": Path("Done.", after=change_file, FileChanged=1, Stop=1, MessageDisplay=1),
     "settings that change": Path("Done.", after=change_settings, ConfigChange=1, Stop=1, MessageDisplay=1),
 }
@@ -155,7 +164,7 @@ async def test_each_event_is_fired_as_often_as_its_path_says(project, host_of, n
     if path.setup is not None:
         path.setup(project)
     async with host_of(allow=path.allow) as host:
-        host.builtin("project_memory")
+        host.builtin("project_memory", "commands")
         host.model.script(*path.turns)
         await host.prompt("Go.")
         if path.after is not None:

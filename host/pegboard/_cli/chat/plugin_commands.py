@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from rich.text import Text
 
 from pegboard._board.registry import describe, resolve
 from pegboard._cli.chat.shapes import Slash, Talking
+from pegboard.context import Prompt
 from pegboard.errors import PegboardError
 from pegboard.host import Host
 
@@ -19,6 +20,19 @@ def commands_of(host: Host) -> Iterator[Slash]:
         for command in contribution.commands:
             if command.chat:
                 yield Slash(command.name, "", command.help, _runner(command.name), anytime=True, plugin=plugin)
+
+
+def sendable(prompts: Iterable[Prompt]) -> Iterator[Slash]:
+    """Go through the prompts that can be sent by name: files of the user, the project and packs."""
+    for prompt in prompts:
+        yield Slash(prompt.name, prompt.args, prompt.help, _sender(prompt.name))
+
+
+def _sender(name: str) -> Callable[[Talking, str], Awaitable[None]]:
+    async def run(talk: Talking, words: str) -> None:
+        await talk.send(f"/{name} {words}".strip())
+
+    return run
 
 
 def _runner(name: str) -> Callable[[Talking, str], Awaitable[None]]:

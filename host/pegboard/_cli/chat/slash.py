@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from pegboard._cli.chat import looking
-from pegboard._cli.chat.plugin_commands import commands_of
+from pegboard._cli.chat.plugin_commands import commands_of, sendable
 from pegboard._cli.chat.shapes import Slash, Talking
 from pegboard._cli.words import MODES
+from pegboard.context import Prompt
 from pegboard.errors import PegboardError, did_you_mean
 from pegboard.host import Host
 
@@ -112,9 +115,9 @@ KEYS = (
 )
 
 
-def commands(host: Host) -> dict[str, Slash]:
-    """Return every command by name, sorted: ours, and those of plugins that take no name of ours."""
+def commands(host: Host, prompts: Iterable[Prompt] = ()) -> dict[str, Slash]:
+    """Return every command by name, sorted: ours, then those of plugins, then prompts that have a name of their own."""
     found = {one.name: one for one in SLASHES}
-    for one in commands_of(host):
+    for one in (*commands_of(host), *sendable(prompts)):
         found.setdefault(one.name, one)
     return dict(sorted(found.items()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ COMMAND = re.compile(r"/([A-Za-z][\w:.-]*)(?:\s+(.*))?$", re.DOTALL)
 """A command; a path has a second slash, and is a prompt."""
 CYCLE = ("default", "acceptEdits", "plan")
 """The modes that one key goes through; others must be named."""
+SAME_MOMENT = 1.0
+"""Seconds for which commands stay known: they are asked for with each letter that is typed."""
 SENT = 0.01
 """Seconds after which a prompt is drawn: its request is on the way by then, and nobody sees the difference."""
 PATIENCE = 1.0
@@ -42,6 +45,7 @@ class Talk:
         self._in_turn = False
         self._undrawn = ""
         self._said = False
+        self._known: tuple[Session, float, dict[str, Slash]] | None = None
 
     # --- life ------------------------------------------------------------------------------------------
 
@@ -224,9 +228,9 @@ class Talk:
         elif not self.busy:
             self._take_late_words()
 
-    async def _turn(self, text: str | None) -> None:
+    async def _turn(self, text: str | None, *, drawn: bool = False) -> None:
         while True:
-            if text is not None:
+            if text is not None and not drawn:
                 self._undrawn, self._said = text, True
                 asyncio.get_running_loop().call_later(SENT, self._draw_prompt)
             self._in_turn = True
@@ -244,7 +248,7 @@ class Talk:
             if result.reason is not EndReason.COMPLETED:
                 self.face.restore(words)
                 return
-            text = words
+            text, drawn = words, False
 
     def _draw_prompt(self) -> None:
         """Draw the prompt once, before anything that follows from it; the request goes out first."""
@@ -258,6 +262,11 @@ class Talk:
         self.face.unqueue()
         if words:
             self._start(self._turn(words))
+
+    async def send(self, text: str) -> None:
+        """Send a prompt that was drawn as a command already."""
+        self._said = True
+        await self._turn(text, drawn=True)
 
     async def go_on(self) -> None:
         """Go on with a turn that was broken off."""
@@ -283,8 +292,11 @@ class Talk:
     # --- commands --------------------------------------------------------------------------------------
 
     def commands(self) -> dict[str, Slash]:
-        """Return every command by name: ours first, then those of plugins."""
-        return slash.commands(self.host)
+        """Return every command by name: ours first, then those of plugins. They are looked for once a second."""
+        now = time.monotonic()
+        if self._known is None or self._known[0] is not self.session or now - self._known[1] > SAME_MOMENT:
+            self._known = (self.session, now, slash.commands(self.host, self.host.prompts(self.session).values()))
+        return self._known[2]
 
     def _command(self, name: str, words: str) -> None:
         known = self.commands()
