@@ -386,7 +386,7 @@ def how(stage: Stage, arguments: list[str]) -> How:
         elif word == "--settings":
             found.tables["hooks"] |= stage.words(json.loads(next(words)))["hooks"]
         elif word == "--plugin-dir":
-            found.tables["hooks"]["plugin_folders"] = [os.path.normpath(stage.words(next(words)))]
+            found.tables["plugins"] = {"folders": [os.path.normpath(stage.words(next(words)))]}
         elif word == "--bare":
             found.without = ("wire_hooks",)
             del found.tables["hooks"]

@@ -85,6 +85,11 @@ def put_in(text: str, words: str, variables: dict[str, str]) -> tuple[str, bool]
     return ARGUMENT.sub(value, text), used
 
 
+def named(text: str, variables: dict[str, str]) -> str:
+    """Return a text with the variables of its file (`${NAME}`) and nothing else put in."""
+    return re.sub(r"\$\{([A-Z_]+)\}", lambda found: variables.get(found[1], found[0]), text)
+
+
 def _split(words: str) -> list[str]:
     try:
         return shlex.split(words)

@@ -51,6 +51,8 @@ class Found:
     path: Path
     place: Place
     shadowed: Path | None = None
+    second: bool = False
+    """Whether it is another name for what has one already: a plugin folder's file without the folder."""
 
     @property
     def is_skill(self) -> bool:
@@ -125,7 +127,7 @@ def _under_its_names(name: str, path: Path, place: Place, taken: dict[str, Path]
         taken.setdefault(full, path)
         if name in taken:
             return
-    yield Found(name, path, place, taken.get(name))
+    yield Found(name, path, place, taken.get(name), second=place.folder is not None)
     if name in taken and place.origin == "project":
         spelled = f"project:{name}"
         yield Found(spelled, path, place, taken.get(spelled))

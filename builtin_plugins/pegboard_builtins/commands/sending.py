@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pegboard.errors import PegboardError, did_you_mean, nearest
 from pegboard.messages import Origin
 from pegboard.output import visible
 from pegboard.records import RulesGranted, UserPromptExpansion
-from pegboard_builtins.commands.expanding import expand, reader_of, shell_of
+from pegboard_builtins.commands.expanding import expand, named, reader_of, shell_of
 from pegboard_builtins.commands.places import Found, Shelf, shelf, wanted_of
 from pegboard_builtins.commands.settings import CommandSettings
 
@@ -84,10 +83,11 @@ async def _sent(one: Found, name: str, words: str, prompt: str, ctx: Ctx) -> Pro
     for plugin, answer in await ctx.fire(event) or ():
         if answer.block:
             return PromptDecision.refuse(f"{plugin}: {answer.reason}")
-    rules = content.head.words("allowed-tools")
+    known = variables(one, ctx)
+    rules = tuple(named(rule, known) for rule in content.head.words("allowed-tools"))
     if rules:
         await ctx.fire(RulesGranted(rules=rules, by=f"/{name} ({one.path})"))
-    made = await expand(content.body, words, variables(one, ctx), shell_of(ctx), reader_of(ctx), ctx.cwd)
+    made = await expand(content.body, words, known, shell_of(ctx), reader_of(ctx), ctx.cwd)
     if not made.text.strip():
         return PromptDecision.refuse(f"/{name} ({visible(str(one.path))}) says nothing")
     labels = {"project": [Origin.PROJECT], "pack": [Origin.HOOK]}.get(one.place.origin, [])
@@ -125,8 +125,3 @@ def _model(one: Found, ctx: Ctx) -> str:
 def short_name(text: str) -> str:
     """Return a model's name for a notice."""
     return visible(text[:80])
-
-
-def relative(path: Path, ctx: Ctx) -> str:
-    """Return a path as a person would name it in the project."""
-    return visible(os.path.relpath(path, ctx.project) if path.is_relative_to(ctx.project) else str(path))

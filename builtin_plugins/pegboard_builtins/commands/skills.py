@@ -31,7 +31,7 @@ def skills_of(ctx: Ctx) -> tuple[list[Found], list[Found]]:
     there: list[Found] = []
     waiting: list[Found] = []
     for one in shelf_of(ctx).found:
-        if not one.is_skill or one.shadowed is not None or _is_second_name(one):
+        if not one.is_skill or one.shadowed is not None or one.second:
             continue
         try:
             if one.content.head.flag("disable-model-invocation", default=False):
@@ -41,11 +41,6 @@ def skills_of(ctx: Ctx) -> tuple[list[Found], list[Found]]:
             continue
         (there if counts(one, ctx) else waiting).append(one)
     return there, waiting
-
-
-def _is_second_name(one: Found) -> bool:
-    """Whether a skill of a plugin folder is named without its folder: it has its full name already."""
-    return one.place.folder is not None and ":" not in one.name
 
 
 def list_of(skills: list[Found]) -> str:

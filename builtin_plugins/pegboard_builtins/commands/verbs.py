@@ -21,16 +21,21 @@ NOTHING = "There are none. Write one: .pegboard/commands/NAME.md, or NAME.md in 
 def list_commands(context: typer.Context, as_json: JsonOption = False) -> None:
     """List what can be typed as `/NAME`, and which of it the model may load."""
     host: HostView = context.obj
-    facts = [_facts(one, host) for one in _shelf(host).found]
+    found = _shelf(host).found
+    also = {one.path: one.name for one in found if one.second}
+    facts = [_facts(one, host) | {"also": also.get(one.path, "")} for one in found if not one.second]
     facts.sort(key=lambda one: (one["name"], one["file"]))
     if as_json:
         print_json(facts)
         return
-    rows = [
-        (f"/{one['name']} {one['args']}".strip(), one["kind"], one["status"], one["from"], one["description"])
-        for one in facts
-    ]
+    rows = [(_spelled(one), one["kind"], one["status"], one["from"], one["description"]) for one in facts]
     print_table(("name", "kind", "status", "from", "what it is for"), rows, empty=NOTHING)
+
+
+def _spelled(facts: dict[str, Any]) -> str:
+    """Return how one is typed: its name, its other name, its words."""
+    also = f"(/{facts['also']})" if facts["also"] else ""
+    return " ".join(part for part in (f"/{facts['name']}", also, facts["args"]) if part)
 
 
 @app.command()

@@ -44,9 +44,11 @@ def declares_anything(view: SettingsView, project: Path) -> bool:
     """Whether any file has a list of hooks or a plugin folder, right or wrong."""
     for file in view.files:
         hooks = file.values.get(TABLE)
-        if isinstance(hooks, dict) and ("plugin_folders" in hooks or hooks.keys() - KEYS):
+        if isinstance(hooks, dict) and hooks.keys() - KEYS:
             return True
-    return any(_has_hooks(path) for path, _ in claude_files(project))
+    return any(folder.has("hooks") for folder in view.plugin_folders) or any(
+        _has_hooks(path) for path, _ in claude_files(project)
+    )
 
 
 def _has_hooks(path: Path) -> bool:

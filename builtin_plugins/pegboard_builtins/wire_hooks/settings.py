@@ -24,10 +24,6 @@ class HookSettings(BaseModel):
     allowed_variables: tuple[str, ...] | None = Field(
         default=None, description="Variables that headers of HTTP hooks may hold; not given: those the hook names."
     )
-    plugin_folders: tuple[str, ...] = Field(default=(), description="Folders in the contract's plugin format.")
-    plugin_options: dict[str, dict[str, str]] = Field(
-        default={}, description="Options of plugin folders, by the name of the plugin."
-    )
     scrub_environment: bool = Field(default=False, description="Take credentials out of the environment of hooks.")
     trust_project: bool = Field(
         default=False, description="Let this project's hooks run without consent, for machines that nobody sits at."

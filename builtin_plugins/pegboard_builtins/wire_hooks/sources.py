@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pegboard.context import Wanted
 from pegboard.errors import SettingsError
+from pegboard.plugin_folders import PluginFolder as Folder
 from pegboard.settings import LayerFile, SettingsLayer, SettingsView, Source, read_file, read_pyproject
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, PluginFolder
 from pegboard_builtins.wire_hooks.load import FROM_THE_FOLDER, HookFile, HookTable, Problem, load
@@ -45,7 +45,7 @@ def hook_files(view: SettingsView, project: Path) -> list[HookFile]:
     ours = list(_of_settings(view))
     claude = _last(ours, "claude", default=True)
     theirs = list(_of_claude(view, project)) if claude else []
-    plugins = list(_of_plugins(ours, project)) if claude else []
+    plugins = list(_of_plugins(view)) if claude else []
     return [*plugins, *sorted([*theirs, *ours], key=lambda file: ORDER[file.layer])]
 
 
@@ -146,31 +146,22 @@ def _json_file(path: Path, layer: SettingsLayer) -> tuple[dict[str, Any] | None,
 # --- plugin folders ------------------------------------------------------------------------------------
 
 
-def _of_plugins(ours: list[HookFile], project: Path) -> Iterator[HookFile]:
-    options = _last(ours, "plugin_options", default={})
-    for file in ours:
-        if not file.trusted:
-            continue
-        for name in file.switches.get("plugin_folders", ()):
-            root = Path(os.path.expanduser(name))
-            base = Path(file.path).parent if Path(file.path).is_absolute() else project
-            yield from read_plugin(root if root.is_absolute() else base / root, file.layer, options)
+def _of_plugins(view: SettingsView) -> Iterator[HookFile]:
+    for folder in view.plugin_folders:
+        yield from read_plugin(folder)
 
 
-def read_plugin(root: Path, layer: SettingsLayer, options: Mapping[str, Mapping[str, str]] = {}) -> Iterator[HookFile]:
-    """Read a folder in the contract's plugin format (hook-contract 3): hooks/hooks.json, the manifest's `hooks`."""
-    root = root.resolve()
-    if not root.is_dir():
-        problem = Problem("there is no such plugin folder", Source(layer, str(root)))
-        yield HookFile(layer, str(root), problems=(problem,))
-        return
-    manifest, problems = _json_file(root / ".claude-plugin" / "plugin.json", layer)
-    manifest = manifest or {}
-    name = str(manifest.get("name") or root.name)
-    plugin = PluginFolder(name, root, _data_folder(name), _options(manifest, options.get(name, {})))
-    if problems:
-        yield HookFile(layer, str(root), problems=problems)
-    said = manifest.get("hooks", [])
+def read_plugin(folder: Folder) -> Iterator[HookFile]:
+    """Read the hooks of a folder in the contract's plugin format: hooks/hooks.json, the manifest's `hooks`.
+
+    One that the project names has the user's consent to all of its files, or it would not take part: its hooks need
+    none of their own.
+    """
+    named = {str(layer): layer for layer in SettingsLayer if layer not in FROM_THE_FOLDER}
+    layer = named.get(folder.layer, SettingsLayer.USER)
+    root = folder.root
+    plugin = PluginFolder(folder.name, root, _data_folder(folder.name), dict(folder.options))
+    said = folder.manifest.get("hooks", [])
     paths = [root / "hooks" / "hooks.json"]
     for one in said if isinstance(said, list) else [said]:
         if isinstance(one, str):
@@ -202,16 +193,6 @@ def _plugin_file(path: Path, layer: SettingsLayer, plugin: PluginFolder) -> Iter
 def _data_folder(name: str) -> Path:
     safe = re.sub(r"[^A-Za-z0-9_-]", "-", name)
     return Path.home() / ".claude" / "plugins" / "data" / f"{safe}-inline"
-
-
-def _options(manifest: Mapping[str, Any], said: Mapping[str, str]) -> dict[str, str]:
-    declared = manifest.get("userConfig")
-    found = {}
-    for key, facts in declared.items() if isinstance(declared, dict) else ():
-        value = said.get(key, facts.get("default") if isinstance(facts, dict) else None)
-        if value is not None:
-            found[str(key)] = value if isinstance(value, str) else json.dumps(value)
-    return found
 
 
 # --- consent -------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from pegboard.output import print_json, print_table, say
 if TYPE_CHECKING:
     from pegboard._board.discovery import PluginRecord
     from pegboard.host import Host
+    from pegboard.plugin_folders import PluginFolder
 
 app = typer.Typer(help="Which plugins there are, and why one is on, off or broken.", no_args_is_help=True)
 
@@ -73,8 +74,9 @@ def why(name: NameArgument, as_json: JsonOption = False) -> None:
     for record in records:
         say(f"{record.name} is {record.status} ({_origin(record)}).", "bold")
         if record.status == "active":
-            hooks = ", ".join(_brings(host, record)["hooks"])
-            say(f"It was found as the entry point {record.name} = {record.value}, and nothing speaks against it.")
+            hooks = ", ".join(_brings(host, record).get("hooks", ()))
+            found = f"in {record.path}" if record.path else f"as the entry point {record.name} = {record.value}"
+            say(f"It was found {found}, and nothing speaks against it.")
             say(f"It implements {hooks}." if hooks else "It implements no hook.")
         else:
             say(f"Why: {record.reason}")
@@ -118,7 +120,8 @@ def _facts(record: PluginRecord) -> dict[str, Any]:
         "mend": record.mend,
         "distribution": record.distribution,
         "version": record.version,
-        "entry_point": record.value,
+        "entry_point": "" if record.path else record.value,
+        "path": str(record.path or ""),
         "tier": record.tier.name.lower(),
     }
 
@@ -129,6 +132,9 @@ def _origin(record: PluginRecord) -> str:
 
 def _brings(host: Host, record: PluginRecord) -> dict[str, Any]:
     """Return what a plugin registered; nothing for one that takes no part."""
+    folder = next((one for one in host.view.plugin_folders if one.name == record.name), None)
+    if folder is not None:
+        return _in_folder(folder)
     contribution = host.board.contributions.get(record.name) if record.status == "active" else None
     if contribution is None:
         return {}
@@ -147,4 +153,18 @@ def _brings(host: Host, record: PluginRecord) -> dict[str, Any]:
         "checks": sorted(check.name for check in contribution.checks),
         "filters": [surface for surface, _ in contribution.filters],
         "settings": dict(contribution.described_keys()),
+    }
+
+
+def _in_folder(folder: PluginFolder) -> dict[str, Any]:
+    """Return what a plugin folder brings, and what is done with it."""
+    files = {part: [str(p.relative_to(folder.root)) for p in folder.paths(part)] for part in ("commands", "skills")}
+    agents = [str(p.relative_to(folder.root)) for p in folder.paths("agents")]
+    return {
+        "description": folder.description[:300],
+        **files,
+        "agents": [f"{path} (nothing here runs sub-agents)" for path in agents],
+        "hook files": ["pegboard hooks list shows them"] if folder.has("hooks") else [],
+        "servers": [name for name, _, _ in folder.servers()],
+        "left_out": [f"{path} lies outside of the folder" for path in folder.outside()],
     }

@@ -109,7 +109,7 @@ def _tables(wanted: Wanted) -> dict[str, Any]:
     if wanted.flag:
         tables["flags"] = {"values": dict(map(_flag_value, wanted.flag))}
     if wanted.plugin_dir:
-        tables["hooks"] = {"plugin_folders": [str(folder.resolve()) for folder in wanted.plugin_dir]}
+        tables["plugins"] = {"folders": [str(folder.resolve()) for folder in wanted.plugin_dir]}
     if wanted.trust_project_hooks:
         tables.setdefault("hooks", {})["trust_project"] = True
     return tables

@@ -107,6 +107,17 @@ async def test_a_shell_line_runs_with_the_rules_that_its_file_brings_and_for_thi
     assert not (room.project / "again").exists()
 
 
+async def test_rules_and_lines_of_a_plugin_folder_may_name_its_root(room: HostFixture) -> None:
+    script = room.file("../kit/bin/hello.sh", "#!/bin/sh\necho hello $1; touch here\n")
+    script.chmod(0o755)
+    head = '---\nallowed-tools: ["Bash(${CLAUDE_PLUGIN_ROOT}/bin/hello.sh:*)"]\n---\n'
+    room.file("../kit/commands/hi.md", head + '```!\n"${CLAUDE_PLUGIN_ROOT}/bin/hello.sh" $ARGUMENTS\n```\nThen stop.')
+    room.settings["plugins"] = {"folders": [str(room.folder / "kit")]}
+    room._stale = True
+    assert await sent(room, "/kit:hi you") == "hello you\nThen stop."
+    assert (room.project / "here").exists()
+
+
 async def test_a_rule_that_denies_beats_those_that_a_command_brings(room: HostFixture) -> None:
     room.settings["permissions"] = {"deny": ["Bash(touch *)"]}
     room.file("../config/commands/new.md", "---\nallowed-tools: Bash(touch *)\n---\n!`touch made`")

@@ -144,7 +144,7 @@ async def test_c13_equal_commands_in_two_files_run_once_and_a_plugins_copy_runs_
     (plugin / "hooks.json").write_text(json.dumps({"hooks": groups}))
     for folders, times in (([], 1), ([str(plugin.parent)], 2)):
         (project.folder / "seen.jsonl").unlink(missing_ok=True)
-        async with host_of(settings={"hooks": {"trust_project": True, "plugin_folders": folders}}) as host:
+        async with host_of(settings={"hooks": {"trust_project": True}, "plugins": {"folders": folders}}) as host:
             host.model.script(call("Bash", command="true"), "Done.")
             await host.prompt("Go.")
         assert project.ran == ["one"] * times

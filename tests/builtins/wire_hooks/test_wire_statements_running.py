@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from talk import outcomes, told
 
+from pegboard.plugin_folders import read_plugin_folder
 from pegboard.testing import call
 from pegboard_builtins.wire_hooks.conditions import holds
 from pegboard_builtins.wire_hooks.load import Standing, load
@@ -117,7 +118,7 @@ async def test_c29_a_user_option_in_the_shell_form_is_an_error_and_its_variable_
         {"type": "command", "command": f"echo $CLAUDE_PLUGIN_OPTION_WORD > {out}"},
     ]
     (plugin / "hooks" / "hooks.json").write_text(json.dumps({"hooks": {"PreToolUse": [{"hooks": entries}]}}))
-    async with host_of(settings={"hooks": {"plugin_folders": [str(plugin)]}}) as host:
+    async with host_of(settings={"plugins": {"folders": [str(plugin)]}}) as host:
         host.model.script(call("Bash", command="true"), "Done.")
         await host.prompt("Go.")
         assert outcomes(host) == ["ok"]
@@ -197,9 +198,8 @@ def test_a_plugins_events_at_the_top_of_its_file_do_not_count_and_are_named(tmp_
     (tmp_path / "hooks").mkdir()
     entry = [{"hooks": [{"type": "command", "command": "x"}]}]
     (tmp_path / "hooks" / "hooks.json").write_text(json.dumps({"PreToolUse": entry}))
-    from pegboard.settings import SettingsLayer
 
-    loaded = load(list(read_plugin(tmp_path, SettingsLayer.USER)))
+    loaded = load(list(read_plugin(read_plugin_folder(tmp_path, "user"))))
     assert loaded.active == ()
     assert "no `hooks`" in str(loaded.problems[0])
 
