@@ -1,8 +1,7 @@
-"""What is wrong with a project's files, and which of its segments have had their time."""
+"""What is wrong with a project's files."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from pegboard_builtins.memory.events import FORGOTTEN, MERGED
@@ -37,22 +36,3 @@ def checked(project: Project) -> dict[str, Any]:
         "index": wrong or "ok",
         "repairs": list(project.log.repairs),
     }
-
-
-def dropped(project: Project, quota: int, retention_days: int, *, dry_run: bool) -> dict[str, Any]:
-    """Drop the oldest segments while they are too old, or all together too large; never the one that is written to."""
-    firsts = project.log.segments()
-    sizes = {first: project.log.path_of(first).stat().st_size for first in firsts}
-    newest = dict(zip(firsts, [following - 1 for following in firsts[1:]], strict=False))
-    too_old = time.time() - retention_days * 86_400
-    total, gone = sum(sizes.values()), []
-    for first, last in newest.items():
-        events = project.read(first, last)
-        old = not events or events[-1].at < too_old
-        if not old and total <= quota:
-            break
-        gone.append({"first": first, "last": last, "bytes": sizes[first], "because": "old" if old else "quota"})
-        total -= sizes[first]
-    if gone and not dry_run:
-        project.drop_segments([int(str(one["first"])) for one in gone])
-    return {"segments": gone, "events": sum(int(str(one["last"])) - int(str(one["first"])) + 1 for one in gone)}

@@ -1,4 +1,4 @@
-"""What the daemon does by itself: one consolidation child at most, and ending where the plugin is switched off."""
+"""What the daemon does by itself: keeping house, one consolidation child, and ending where the plugin is off."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import contextlib
 import logging
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 
 from pegboard_builtins.memory import projects
+from pegboard_builtins.memory.events import MemoryFailure
 from pegboard_builtins.memory.place import Config
 from pegboard_builtins.memory.store import Store
 
@@ -29,20 +31,21 @@ class Chores:
         self._end = end
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
-        self._child: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._news = False
         self._pid = 0
         self._settings_stamp = 0
         self._looked_at: dict[str, int] = {}
 
     @property
     def busy(self) -> bool:
-        """Whether a child runs."""
-        return self._child is not None and not self._child.done()
+        """Whether it keeps house, or a child runs."""
+        return self._work is not None and not self._work.done()
 
     @property
     def child(self) -> int:
         """The child's process id, 0 where there is none; to be shown only."""
-        return self._pid if self.busy else 0
+        return self._pid
 
     # --- switched off ----------------------------------------------------------------------------------
 
@@ -70,14 +73,21 @@ class Chores:
         disabled = told.get("plugins", {}).get("disabled", [])
         return self._config.plugin in disabled or told.get(self._config.plugin, {}).get("on") is False
 
-    # --- consolidation ---------------------------------------------------------------------------------
+    # --- when it is quiet ------------------------------------------------------------------------------
 
-    def something_new(self) -> None:
-        """Begin to wait for quiet; each event only moves the moment."""
-        if not self._config.consolidate:
-            return
+    def begin(self) -> None:
+        """Begin to wait for quiet."""
         loop = asyncio.get_running_loop()
         self._last = loop.time()
+        self._wait(loop)
+
+    def something_new(self) -> None:
+        """Wait anew: each event only moves the moment."""
+        loop = asyncio.get_running_loop()
+        self._last, self._news = loop.time(), True
+        self._wait(loop)
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is None:
             self._timer = loop.call_later(self._config.idle_minutes * 60, self._is_quiet)
 
@@ -87,8 +97,23 @@ class Chores:
         left = self._last + self._config.idle_minutes * 60 - loop.time()
         if left > 0.001:
             self._timer = loop.call_later(left, self._is_quiet)
-        elif not self.busy:
-            self._child = loop.create_task(self._consolidate())
+        elif self.busy:
+            self._wait(loop)
+        else:
+            self._work = loop.create_task(self._keep_house())
+
+    async def _keep_house(self) -> None:
+        """Drop what had its time, then make facts of what is new; requests are answered in between."""
+        try:
+            for _ in self._store.tidy():
+                await asyncio.sleep(0)
+        except (MemoryFailure, OSError, sqlite3.Error) as error:
+            log.warning("what had its time is still there: %s", error)  # until the next time it is quiet
+        if self._news and self._config.consolidate:
+            self._news = False
+            await self._consolidate()
+
+    # --- consolidation ---------------------------------------------------------------------------------
 
     async def _consolidate(self) -> None:
         for identity in self._store.projects():
@@ -117,6 +142,7 @@ class Chores:
             log.warning("consolidation was ended after %g s", self._config.max_seconds)
         finally:
             await self._end_group(process)
+            self._pid = 0
 
     async def _end_group(self, process: asyncio.subprocess.Process) -> None:
         """End the child with all that it started, also where it has ended itself."""
@@ -134,7 +160,7 @@ class Chores:
         """Stop waiting, and end the child."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._child is not None:
-            self._child.cancel()
+        if self._work is not None:
+            self._work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._child
+                await self._work

@@ -73,6 +73,7 @@ class Daemon:
             os.close(self._turn)
         log.info("serving %s on %s", self.config.root, self.socket)
         self._watch_idleness(loop)
+        self.chores.begin()
         try:
             await self._ended.wait()
         finally:

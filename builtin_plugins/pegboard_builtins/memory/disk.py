@@ -12,6 +12,8 @@ from pegboard_builtins.memory.events import NotKeptError, StoreBusyError
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
+UNFINISHED = ".tmp"
+"""The end of the names of files that are being written."""
 
 
 def private_folder(path: Path) -> Path:
@@ -53,19 +55,48 @@ def sync_folder(path: Path) -> None:
         os.close(file)
 
 
-def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Put *data* in place of a file, at once and for good; a crash leaves the old one or the new one."""
-    new = path.with_name(f".{path.name}.new")
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+def write_whole(
+    path: Path, data: bytes, *, mode: int = PRIVATE_FILE, durable: bool = True, folder_too: bool = True
+) -> None:
+    """Put *data* in place of a file, at once and for good; a crash leaves the old one or the new one.
+
+    Any number of processes may do so at once: the last one counts. With `folder_too=False` a crash of the system may
+    bring the old one back; `sync_folder` makes many last at once.
+    """
+    new = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}{UNFINISHED}")
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        write_all(file, data)
-        if durable:
-            sync(file)
-    finally:
-        os.close(file)
-    os.replace(new, path)
-    if durable:
+        try:
+            write_all(file, data)
+            if durable:
+                sync(file)
+        finally:
+            os.close(file)
+        os.replace(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    if durable and folder_too:
         sync_folder(path.parent)
+
+
+def sweep(folder: Path, *, below: bool = False, only_we_write: bool = False) -> None:
+    """Take away what killed processes left of files that they were writing, in a folder or also *below* it."""
+    pattern = f".*{UNFINISHED}"
+    for path in folder.rglob(pattern) if below else folder.glob(pattern):
+        writer = path.name.removesuffix(UNFINISHED).split(".")[-2:-1]
+        if only_we_write or not (writer and writer[0].isdigit() and _lives(int(writer[0]))):
+            path.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def append_whole(path: Path, data: bytes) -> None:

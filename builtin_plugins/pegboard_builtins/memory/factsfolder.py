@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pegboard.errors import did_you_mean
+from pegboard_builtins.memory import disk
 from pegboard_builtins.memory.events import MemoryFailure
 from pegboard_builtins.memory.facts import LARGEST, Fact, FactError, digest_of, read_fact
 
@@ -199,31 +200,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def write_whole(path: Path, text: str, *, mode: int = 0o600, lasting: bool = True) -> None:
-    """Put a text in a file's place: on the disk first, then renamed, so that it is there whole or not at all.
-
-    Unless it shall be *lasting*, the rename itself may be lost with the power; `sync_folder` makes many last at once.
-    """
-    path.parent.mkdir(mode=0o700 if mode == 0o600 else 0o777, parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        with open(handle, "wb") as file:
-            file.write(text.encode("utf-8", "surrogatepass"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    if lasting:
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames and deletions in a folder last."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def write_whole(path: Path, text: str, *, mode: int = disk.PRIVATE_FILE, lasting: bool = True) -> None:
+    """Put a text in a file's place, and make its folder if need be; see `disk.write_whole`."""
+    path.parent.mkdir(mode=0o700 if mode == disk.PRIVATE_FILE else 0o777, parents=True, exist_ok=True)
+    disk.write_whole(path, text.encode("utf-8", "surrogatepass"), mode=mode, folder_too=lasting)

@@ -116,9 +116,7 @@ class Index:
 
     def add(self, placed: Iterable[tuple[Event, Place]]) -> int:
         """Index events that come in order, in a transaction that stays open until `commit`; return how many."""
-        if not self._open_transaction:
-            self._db.execute("begin")
-            self._open_transaction = True
+        self._begin()
         done = last = 0
         for event, place in placed:
             self._add_one(event, place)
@@ -159,6 +157,25 @@ class Index:
                 "insert or replace into event values(?,?,0,0,0,0,?,'','','')",
                 (int(number), int(key, 16) - (1 << 63), FORGOTTEN),
             )
+
+    def in_segment(self, first: int, most: int) -> list[tuple[int, Place]]:
+        """Return numbers and places of the first events that are indexed of a segment."""
+        select = "select n, segment, offset, length from event where n >= ? and segment = ? and length > 0"
+        rows = self._db.execute(f"{select} order by n limit ?", (first, first, most))
+        return [(row[0], Place(*row[1:])) for row in rows]
+
+    def take_out(self, number: int, text: str) -> None:
+        """Take an event out, in a transaction that stays open until `commit`. Its *text* must be what was indexed."""
+        self._begin()
+        kind = self._db.execute("select kind from event where n = ?", (number,)).fetchone()
+        self._db.execute("delete from event where n = ?", (number,))
+        if text and kind is not None and kind[0] not in (FORGOTTEN, MERGED):
+            self._db.execute("insert into word(word, rowid, text) values('delete', ?, ?)", (number, text))
+
+    def _begin(self) -> None:
+        if not self._open_transaction:
+            self._db.execute("begin")
+            self._open_transaction = True
 
     def commit(self) -> None:
         """End the open transaction, if there is one."""

@@ -49,7 +49,7 @@ class SessionMemory:
     def __init__(self, ctx: Ctx, settings: MemorySettings, open_: Callable[[], Awaitable[Opened]]) -> None:
         self.ctx = ctx
         self.settings = settings
-        self.observer = Observer(settings.capture.kinds)
+        self.observer = Observer(settings.capture.kinds, strict=settings.capture.strict)
         self.shown: set[str] = set()
         self.block: str | None = None
         self.ended = asyncio.Event()
@@ -300,7 +300,7 @@ def left_in(records: Iterable[Record], settings: MemorySettings) -> tuple[list[D
     Only while memory took part: what was said when it was switched off is nobody's business later. What a fork has of
     the session that it began as is that session's.
     """
-    observer = Observer(settings.capture.kinds)
+    observer = Observer(settings.capture.kinds, strict=settings.capture.strict)
     drafts: list[Draft] = []
     takes_part = False
     for record in records:

@@ -42,9 +42,10 @@ def _here(ctx: typer.Context) -> Identity:
     from pegboard_builtins.memory.projects import identify, note_root
 
     host: HostView = ctx.obj
-    root = config_of(host).root
-    found = identify(host.project, root, worktrees=settings_of(host).scope == "project+worktree")
-    note_root(root, found)
+    settings = settings_of(host)
+    root = config_of(host, settings).root
+    found = identify(host.project, root, worktrees=settings.scope == "project+worktree")
+    note_root(root, found, quota=settings.quota, retention_days=settings.retention_days)
     return found
 
 
@@ -103,6 +104,9 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     say(f"folder      {told['root']}")
     say(f"durability  {told['durability']} ({safe})")
     say(f"events      {told['events']} in {len(told['projects'])} projects, {told['spooled']} puts in the spool")
+    gone = sum(one["dropped"].get("events", 0) for one in told["projects"].values())
+    if gone:
+        say(f"dropped     {gone} events that were too old or too much (`retention_days`, `quota`)")
     damaged = sum(one["damaged"] for one in told["projects"].values())
     if damaged:
         say(f"damaged     {damaged} lines; `pegboard memory verify` tells which", "red")
@@ -455,19 +459,24 @@ def verify(
 
 
 def gc(ctx: typer.Context, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
-    """Drop what is older than `retention_days`, or more than `quota`, a segment of the log at a time."""
+    """Drop what is older than `retention_days`, or more than `quota`: what the daemon does while nobody asks, now."""
     from pegboard_builtins.memory.configuring import settings_of
 
     settings = settings_of(ctx.obj)
+    _here(ctx)  # notes what this project's settings allow
     with client_for(ctx) as client:
         told = client.gc(quota=settings.quota, retention_days=settings.retention_days, dry_run=dry_run)
     if as_json:
         print_json(told)
         return
     rows = [
-        (identity, f"#{one['first']} to #{one['last']}", one["bytes"], one["because"])
+        (
+            identity,
+            f"#{each['segments'][0]['first']} to #{each['last']}",
+            sum(one["bytes"] for one in each["segments"]),
+            ", ".join(sorted({one["because"] for one in each["segments"]})),
+        )
         for identity, each in told.items()
-        for one in each["segments"]
     ]
     print_table(("project", "events", "bytes", "because"), rows, empty="Nothing has had its time.")
     if rows:

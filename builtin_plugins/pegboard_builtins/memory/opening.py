@@ -18,5 +18,5 @@ def open_memory(host: HostView, *, project: str = "", settings: MemorySettings |
     if project:
         return Opened(client, project, "", host.project, settings)
     found = identify(host.project, config.root, worktrees=settings.scope == "project+worktree")
-    note_root(config.root, found)
+    note_root(config.root, found, quota=settings.quota, retention_days=settings.retention_days)
     return Opened(client, found.project, found.worktree, found.root, settings)

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pegboard_builtins.memory import disk
 from pegboard_builtins.memory.events import MemoryFailure
 from pegboard_builtins.memory.facts import digest_of
-from pegboard_builtins.memory.factsfolder import FactsFolder, read_json, sync_folder, write_whole
+from pegboard_builtins.memory.factsfolder import FactsFolder, read_json, write_whole
 
 APPLYING = ".applying.json"
 RUN_ID = re.compile(r"r\d{8}-\d{12}-[0-9a-f]{4}")
@@ -149,7 +150,7 @@ class Patches:
                 write_whole(path, edit.after, mode=0o644 if self.facts.shared else 0o600, lasting=False)
                 folders.add(path.parent)
         for folder in folders:
-            sync_folder(folder)
+            disk.sync_folder(folder)
         self.facts.write_ledger(ledger)
 
     def _done(self, begun: Path, run: Run) -> None:
@@ -157,8 +158,8 @@ class Patches:
             path = self.runs / f"{run.reverts}.json"
             if path.exists():
                 write_whole(path, json.dumps({**read_json(path), "reverted_by": run.id}, ensure_ascii=False, indent=1))
-        os.rename(begun, self.runs / f"{run.id}.json")
-        sync_folder(self.runs)
+        begun.rename(self.runs / f"{run.id}.json")
+        disk.sync_folder(self.runs)
 
     def settle(self) -> list[str]:
         """Finish what a killed process left undone; return the ids of those runs. Waits for one that is at it."""
@@ -168,9 +169,9 @@ class Patches:
             return self._finish_left()
 
     def _finish_left(self) -> list[str]:
-        for folder in (self.facts.folder, self.facts.private, self.runs):
-            for torn in folder.rglob(".*.tmp") if folder == self.facts.folder else folder.glob(".*.tmp"):
-                torn.unlink(missing_ok=True)  # only who holds the lock writes such files, and that is us
+        disk.sweep(self.facts.folder, below=True, only_we_write=True)
+        disk.sweep(self.runs, only_we_write=True)
+        disk.sweep(self.facts.private)
         left = sorted(self.runs.glob(f"*{APPLYING}"))
         for begun in left:
             run = _run_of(read_json(begun))

@@ -31,8 +31,6 @@ class Config:
     idle_exit: float = 1800.0
     settings: str = ""
     plugin: str = "memory"
-    quota: int = 200_000_000
-    retention_days: int = 180
     consolidate: tuple[str, ...] = ()
     idle_minutes: float = 10.0
     min_events: int = 50

@@ -9,16 +9,27 @@ from typing import TYPE_CHECKING
 
 from pegboard.context import HostView, Registry
 from pegboard.egress import Surface
+from pegboard.flags import flag
 from pegboard.hookspecs import hookimpl
 from pegboard_builtins.memory.hooks import event, lifecycle, pre_tool, prepare_request, prompt_submit
 from pegboard_builtins.memory.memory_tool import memory
-from pegboard_builtins.memory.names import SERVICE
+from pegboard_builtins.memory.names import SERVICE, WITH_MODEL
 from pegboard_builtins.memory.settings import MemorySettings
 
 if TYPE_CHECKING:
     from pegboard_builtins.memory.opened import Opened
 
-__all__ = ["event", "lifecycle", "pre_tool", "prepare_request", "prompt_submit", "register"]
+__all__ = ["ASKING", "event", "lifecycle", "pre_tool", "prepare_request", "prompt_submit", "register"]
+
+
+ASKING = flag(
+    WITH_MODEL,
+    True,
+    live=True,
+    safe=False,
+    kind="ops",
+    help="A model is asked for facts where [memory.consolidate] model names one; it costs requests.",
+)
 
 
 @hookimpl

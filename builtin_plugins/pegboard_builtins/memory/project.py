@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from pegboard_builtins.memory import disk, rewriting
 from pegboard_builtins.memory import index as indexing
-from pegboard_builtins.memory import rewriting
 from pegboard_builtins.memory.events import FORGOTTEN, MAX_TEXT, MERGED, Event, Hit, UnfitEventError
 from pegboard_builtins.memory.index import Index, key_hash
 from pegboard_builtins.memory.lines import Place
@@ -21,6 +21,7 @@ SPARE = 4
 """So many times the hits that are wanted are ranked, because some take no place of their own."""
 AT_ONCE = 2_000
 """So many events are indexed in one transaction while the index catches up."""
+DROPPED_AT_ONCE = 200
 
 
 class Project:
@@ -74,13 +75,17 @@ class Project:
         finally:
             self._reopen()
 
-    def drop_segments(self, firsts: Collection[int]) -> None:
-        """Delete whole segments, and make the index anew."""
-        self.settle()
+    def drop_segment(self, first: int) -> Iterator[None]:
+        """Take a segment out of the index, a little at a time, then delete it. Other things may be done in between."""
+        while places := self.index.in_segment(first, DROPPED_AT_ONCE):
+            for number, place in places:
+                event = self.log.read(place)
+                self.index.take_out(number, event.text if event is not None else "")
+            self.index.commit()
+            yield
         self.log.forget_readers()
-        for first in firsts:
-            self.log.path_of(first).unlink()
-        self.reindex()
+        self.log.path_of(first).unlink(missing_ok=True)
+        disk.sync_folder(self.log.folder)
 
     def merge(self, worktree: str) -> int:
         """Note that what a worktree remembered is the whole project's now; return how many events that are."""

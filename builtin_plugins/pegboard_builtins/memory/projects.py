@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 
@@ -38,6 +38,8 @@ class Meta:
 
     name: str = ""
     roots: tuple[str, ...] = ()
+    quota: int = 0
+    retention_days: int = 0
 
 
 def identify(folder: Path, memory: Path, *, worktrees: bool = True) -> Identity:
@@ -131,8 +133,7 @@ def _remembered(common: Path, memory: Path) -> str:
 
 def _remember(common: Path, memory: Path, identity: str) -> None:
     disk.private_folder(memory / "repositories")
-    with contextlib.suppress(FileNotFoundError):  # another process writes the same just now, under the same name
-        disk.write_whole(_slot(common, memory), f"{_stamp(common)} {identity}\n".encode())
+    disk.write_whole(_slot(common, memory), f"{_stamp(common)} {identity}\n".encode())
 
 
 # --- a folder's own id ---------------------------------------------------------------------------------
@@ -235,7 +236,8 @@ def read_meta(folder: Path) -> Meta:
     """Return what is known of the project in *folder*."""
     try:
         found = json.loads((folder / "meta.json").read_bytes())
-        return Meta(str(found["name"]), tuple(map(str, found["roots"])))
+        limits = (int(found.get(key, 0)) for key in ("quota", "retention_days"))
+        return Meta(str(found["name"]), tuple(map(str, found["roots"])), *limits)
     except (OSError, ValueError, KeyError, TypeError):
         return Meta()
 
@@ -243,14 +245,17 @@ def read_meta(folder: Path) -> Meta:
 def write_meta(folder: Path, meta: Meta) -> None:
     """Keep what is known of a project."""
     disk.private_folder(folder)
-    facts = {"name": meta.name, "roots": list(meta.roots)}
-    disk.write_whole(folder / "meta.json", json.dumps(facts).encode(), durable=False)
+    disk.write_whole(folder / "meta.json", json.dumps(asdict(meta)).encode(), durable=False)
 
 
-def note_root(memory: Path, identity: Identity) -> None:
-    """Note where a project was seen, for people, and for what has to run there. The newest place comes first."""
+def note_root(memory: Path, identity: Identity, *, quota: int = 0, retention_days: int = 0) -> None:
+    """Note where a project was seen, the newest place first, and how much its settings let it keep and how long.
+
+    For people, for what has to run there, and for the daemon, which reads no settings.
+    """
     folder = memory / "projects" / identity.project
     meta = read_meta(folder)
     roots = (str(identity.root), *(root for root in meta.roots if root != str(identity.root)))[:8]
-    if roots != meta.roots or meta.name != identity.name:
-        write_meta(folder, Meta(identity.name, roots))
+    new = Meta(identity.name, roots, quota or meta.quota, retention_days or meta.retention_days)
+    if new != meta:
+        write_meta(folder, new)

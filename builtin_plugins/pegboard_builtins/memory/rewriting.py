@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def _unfinished(folder: Path) -> Path:
 
 
 def _is_wreckage(path: Path) -> bool:
-    return path.suffix in (".torn", ".new") or path.name == "quarantine.jsonl"
+    return path.suffix in (".torn", disk.UNFINISHED) or path.name == "quarantine.jsonl"
 
 
 def _rewrite(path: Path, numbers: set[int]) -> list[str]:
@@ -55,5 +56,7 @@ def _rewrite(path: Path, numbers: set[int]) -> list[str]:
             kept.append(data[offset : offset + length - 1] + b"\n")
     new = b"".join(kept)
     if new != data:
+        kept_last = path.stat().st_mtime_ns
         disk.write_whole(path, new)
+        os.utime(path, ns=(kept_last, kept_last))  # what is in it is as old as before
     return [f"{path.name}: {damaged} damaged lines"] if damaged else []

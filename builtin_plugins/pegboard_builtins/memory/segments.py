@@ -15,7 +15,14 @@ from pegboard_builtins.memory.events import Event, NotKeptError
 from pegboard_builtins.memory.lines import Damage, Place
 
 SEGMENT_BYTES = 8_000_000
+SEGMENT_SECONDS = 14 * 86_400.0
+"""After so long a segment is ended although it is small: what is too old is dropped by whole segments."""
 SUFFIX = ".ndjson"
+
+
+def segments_in(folder: Path) -> list[tuple[int, Path]]:
+    """Return the segments in a folder with their first numbers, in order."""
+    return sorted((int(path.stem), path) for path in folder.glob(f"[0-9]*{SUFFIX}") if path.stem.isdigit())
 
 
 class Log:
@@ -38,6 +45,7 @@ class Log:
         self._file = -1
         self._segment = 0
         self._size = 0
+        self._begun = 0.0
         self._unnamed = False
         self._known_damage: set[tuple[int, int]] | None = None
         self._open()
@@ -47,8 +55,7 @@ class Log:
     def _open(self) -> None:
         disk.private_folder(self.folder)
         with disk.kept_or_told(self.folder):
-            for left in self.folder.glob(".*.new"):  # a rewrite that a crash cut off: the old segment still counts
-                left.unlink()
+            disk.sweep(self.folder, only_we_write=True)  # a rewrite that a crash cut off: the old segment still counts
             for first in reversed(self.segments()):
                 self._segment = self._segment or first
                 self.last = max(self._recovered(first) if first == self._segment else self._highest(first), first - 1)
@@ -63,6 +70,8 @@ class Log:
         if whole < len(data):
             data = self._mended(path, data, whole)
         self._size = len(data)
+        events = (found for _, _, found in lines.parse(data, self.project) if not isinstance(found, Damage))
+        self._begun = next((event.at for event in events), 0.0)
         return self._highest_in(first, data)
 
     def _mended(self, path: Path, data: bytes, whole: int) -> bytes:
@@ -107,7 +116,7 @@ class Log:
 
     def segments(self) -> list[int]:
         """Return the first numbers of all segments, in order."""
-        return sorted(int(path.stem) for path in self.folder.glob(f"[0-9]*{SUFFIX}") if path.stem.isdigit())
+        return [first for first, _ in segments_in(self.folder)]
 
     def path_of(self, first: int) -> Path:
         """Return where the segment lies that begins with this number."""
@@ -125,7 +134,7 @@ class Log:
         with disk.kept_or_told(self.folder):
             if self._file < 0:
                 self._reopen()
-            if self._size >= self._segment_bytes:
+            if self._size >= self._segment_bytes or (self._size and time.time() - self._begun > SEGMENT_SECONDS):
                 self._begin_segment()
             self._write(b"".join(written))
         placed, offset = [], self._size
@@ -170,7 +179,11 @@ class Log:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(path, flags, disk.PRIVATE_FILE)
         os.ftruncate(self._file, 0)  # it may be there, from a group that failed
-        self._segment, self._size, self._unnamed = self.last + 1, 0, True
+        self._segment, self._size, self._begun, self._unnamed = self.last + 1, 0, time.time(), True
+
+    def seal(self) -> None:
+        """Let the next event begin a segment, however small this one is."""
+        self._begun = 0.0
 
     # --- reading ---------------------------------------------------------------------------------------
 
@@ -209,6 +222,10 @@ class Log:
                 self._quarantine(place, data[offset : offset + length], found.reason)
             elif found.number > after:
                 yield found, place
+
+    def in_segment(self, first: int) -> Iterator[Event]:
+        """Go through the good events of one segment."""
+        return (event for event, _ in self._scan_segment(first, 0))
 
     # --- damage ----------------------------------------------------------------------------------------
 

@@ -21,6 +21,10 @@ class CaptureTable(BaseModel):
     )
     max_bytes: int = Field(default=8192, ge=256, description="What is longer is cut.")
     session_events: int = Field(default=2000, ge=1, description="How many events one session may leave.")
+    strict: bool = Field(
+        default=False,
+        description="Whether whatever the model says after a tool has answered counts as the tool's, not its own.",
+    )
     redact: tuple[Literal["secrets", "names"], ...] = Field(
         default=("secrets", "names"), description="What is masked before anything is kept."
     )
@@ -80,9 +84,9 @@ class MemorySettings(BaseModel):
         default="fsync", description="`os` survives a crash of programs but not of the system."
     )
     quota: int = Field(
-        default=200_000_000, ge=1_000_000, description="Bytes of a project's log; `gc` drops the oldest."
+        default=200_000_000, ge=1_000_000, description="Bytes of a project's log; beyond it the oldest goes."
     )
-    retention_days: int = Field(default=180, ge=1, description="Days after which `gc` drops events.")
+    retention_days: int = Field(default=180, ge=1, description="Days after which events go.")
     capture: CaptureTable = Field(default=CaptureTable(), description="What is remembered without being asked.")
     recall: RecallTable = Field(default=RecallTable(), description="What comes into prompts by itself.")
     consolidate: ConsolidateTable = Field(default=ConsolidateTable(), description="When observations become facts.")

@@ -13,8 +13,6 @@ from pegboard_builtins.memory.lines import Damage
 from pegboard_builtins.memory.store import Store
 
 SUFFIX = ".ndjson"
-ABANDONED = 86_400.0
-"""Seconds after which a file that was never finished is one whose writer died: nobody was told that it was kept."""
 
 
 class Spool:
@@ -55,10 +53,5 @@ class Spool:
                 path.rename(path.with_suffix(".damaged"))
             else:
                 path.unlink()
-        self._sweep()
+        disk.sweep(self.folder)  # of a writer that died nobody was told that it was kept
         return done
-
-    def _sweep(self) -> None:
-        for path in self.folder.glob(".*.new"):
-            if time.time() - path.stat().st_mtime > ABANDONED:
-                path.unlink(missing_ok=True)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
 from pegboard_builtins.memory import disk
 from pegboard_builtins.memory.events import Event, Forgotten, Hit, MemoryFailure
+from pegboard_builtins.memory.housekeeping import Limits, drop, dropped, due, last_of
 from pegboard_builtins.memory.project import Project, check
+from pegboard_builtins.memory.projects import read_meta
 
 MOST_OPEN = 8
 """So many projects are open at once; each keeps a few megabytes of its index in memory."""
@@ -136,11 +140,34 @@ class Store:
         return {identity: checked(self.project(identity, make=False)) for identity in wanted}
 
     def gc(self, *, quota: int, retention_days: int, dry_run: bool = False) -> dict[str, Any]:
-        """Drop whole segments that are too old or too much, and say which events those had, by project."""
-        from pegboard_builtins.memory.checking import dropped
+        """Drop whole segments that are too old or too much, and return which, by project.
 
-        found = {one: dropped(self.project(one), quota, retention_days, dry_run=dry_run) for one in self.projects()}
-        return {identity: told for identity, told in found.items() if told["segments"]}
+        What a project's own settings allow counts for it; *quota* and *retention_days* where that is not known.
+        """
+        found = {}
+        for identity in self.projects():
+            limits = self.limits_of(identity) or Limits(quota, retention_days)
+            gone = due(self.folder_of(identity), limits)
+            if not gone:
+                continue
+            project = self.project(identity)
+            found[identity] = {"last": last_of(project, gone), "segments": [asdict(one) for one in gone]}
+            if not dry_run:
+                deque(drop(project, gone), maxlen=0)
+        return found
+
+    def tidy(self) -> Iterator[None]:
+        """Drop what the settings of each project do not let it keep, a little at a time; nothing of any other."""
+        for identity in self.projects():
+            limits = self.limits_of(identity)
+            gone = due(self.folder_of(identity), limits) if limits is not None else ()
+            if gone:
+                yield from drop(self.project(identity), gone)
+
+    def limits_of(self, identity: str) -> Limits | None:
+        """Return what a project may keep, as the last who opened it was told by its settings; None if nobody was."""
+        meta = read_meta(self.folder_of(identity))
+        return Limits(meta.quota, meta.retention_days) if meta.quota and meta.retention_days else None
 
     def _status_of(self, project: Project) -> dict[str, Any]:
         return {
@@ -150,6 +177,7 @@ class Store:
             "bytes": sum(project.log.path_of(first).stat().st_size for first in project.log.segments()),
             "damaged": len(project.log.damaged()),
             "repairs": list(project.log.repairs),
+            "dropped": dropped(project.folder),
         }
 
     def close(self) -> None:

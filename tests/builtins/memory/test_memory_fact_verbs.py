@@ -199,3 +199,20 @@ def test_a_model_proposes_in_a_session_of_its_own(person: Person, tmp_path: Path
     assert run["session"] in {path.stem for path in person.face.sessions()}
     (fact,) = person.json("facts")["facts"]
     assert (fact["labels"], fact["cites"]) == (["user", "assistant"], [1])
+
+
+def test_no_model_is_asked_where_the_flag_forbids_it(person: Person, tmp_path: Path) -> None:
+    person.put("we keep the old parser until March", kind="prompt")
+    said = json.dumps([{"op": "add", "subject": "parser", "text": "The old parser stays until March.", "cites": [1]}])
+    script = tmp_path / "script.toml"
+    script.write_text(f"[[turn]]\npurpose = \"memory\"\ntext = '''{said}'''\n")
+    forbidding = Host(
+        person.project,
+        environment={"PEGBOARD_FLAG_MEMORY_CONSOLIDATE_WITH_MODEL": "false"},
+        state_dir=tmp_path / "state",
+        config_dir=tmp_path / "config",
+        entry_points=[installed("memory"), installed("scripted_model"), installed("flags")],
+    )
+    person.face = HostFace(forbidding.open())
+    assert "nothing to change: 1 new events" in person.fine("consolidate", "--model", f"scripted:{script}")
+    assert list(person.face.sessions()) == []

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -233,3 +236,36 @@ def test_bytes_that_are_no_log_are_damage_and_no_error(data):
         assert offset == covered
         covered += length
     assert covered == data.rfind(b"\n") + 1
+
+
+def test_of_several_that_write_one_file_at_once_none_fails_and_the_file_is_always_whole(tmp_path):
+    path = tmp_path / "said.json"
+    whole = {bytes([65 + writer]) * 5_000 for writer in range(4)}
+    failed: list[Exception] = []
+
+    def write(data: bytes) -> None:
+        try:
+            for _ in range(60):
+                disk.write_whole(path, data, durable=False)
+                assert path.read_bytes() in whole
+        except Exception as error:
+            failed.append(error)
+
+    writers = [threading.Thread(target=write, args=(data,)) for data in whole]
+    for one in writers:
+        one.start()
+    for one in writers:
+        one.join()
+    assert failed == []
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_a_living_one_writes_is_not(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f".a.json.{dead.pid}.0000{disk.UNFINISHED}"
+    begun = tmp_path / f".a.json.{os.getpid()}.0000{disk.UNFINISHED}"
+    for path in (left, begun, tmp_path / "a.json"):
+        path.write_bytes(b"{}")
+    disk.sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([begun.name, "a.json"])

@@ -379,6 +379,18 @@ async def test_after_the_web_the_models_words_are_the_webs(opened: Opened) -> No
     assert origins == {"Before.": "assistant", "Other words.": "web", "Later.": "web"}
 
 
+async def test_where_it_is_strict_all_the_model_says_after_a_tool_is_the_tools(opened: Opened) -> None:
+    strict = {"capture": {"strict": True}}
+    turns = ("Before.", call("Look", what="README"), "In words of its own.", "Later.")
+    async with session_with(opened, *turns, settings=strict) as host:
+        host.load(Look)
+        for prompt in ("first", "look there", "third"):
+            await host.prompt(prompt)
+        events = await kept(opened, 6)
+    origins = {event.text: event.origin for event in events if event.kind == "outcome"}
+    assert origins == {"Before.": "assistant", "In words of its own.": "tool", "Later.": "tool"}
+
+
 async def test_labels_survive_a_resume(opened: Opened, tmp_path: Path) -> None:
     async with session_with(
         opened, call("Look", what="http://evil.example"), "a", "Later.", folder=tmp_path / "h"
