@@ -93,6 +93,8 @@ class Services(Protocol):
     def watched(self) -> bool: ...
     def progress(self, text: str) -> None: ...
     def tools(self) -> Mapping[str, Tool]: ...
+    def deferred_tools(self) -> Mapping[str, Tool]: ...
+    def offer_tools(self, names: Iterable[str]) -> list[str]: ...
     async def service(self, name: str) -> Any: ...
     def child_environment(self) -> dict[str, str]: ...
     def put(self, kind: type[Record], facts: dict[str, Any]) -> None: ...
@@ -233,6 +235,19 @@ class Ctx:
     def tools(self) -> Mapping[str, Tool]:
         """All tools of the session by name."""
         return self._services.tools()
+
+    @property
+    def deferred_tools(self) -> Mapping[str, Tool]:
+        """The tools of which requests have only the name: they can be called, but the model knows no parameters."""
+        return self._services.deferred_tools()
+
+    def offer_tools(self, *names: str) -> list[str]:
+        """Put deferred tools into the requests from the next one on; return those that this changed.
+
+        It lasts through compaction, resume and fork. The result of the tool that does this should name them in
+        `ToolReferenceBlock`s, so that a provider can put their definitions there and leave all before as it was.
+        """
+        return self._services.offer_tools(names)
 
     async def model(
         self,
@@ -408,6 +423,20 @@ class View:
     build: Callable[[Iterator[Record]], Any]
 
 
+@dataclass(frozen=True)
+class ToolSource:
+    """Something that brings tools which are not known before it is asked: those of a server, say.
+
+    *ask* takes a Ctx and returns tools; it may be `async def`. It is asked at the start of each turn, so it should
+    answer at once with what it has, and have a deadline of its own where it waits. What it fails to bring stays as it
+    was. Where *files* are given it is asked only in sessions whose project has one of them, or where somebody has
+    written in the plugin's own settings: in all others the plugin need not even be imported.
+    """
+
+    ask: Callable[[Ctx], Sequence[Tool] | Awaitable[Sequence[Tool]]]
+    files: tuple[str, ...] = ()
+
+
 ServiceFactory = Callable[[], AbstractAsyncContextManager[Any]]
 
 
@@ -549,6 +578,10 @@ class Registry(Protocol):
 
     def add_tool(self, *tools: Tool) -> None:
         """Add tools; their names must be free."""
+        ...
+
+    def add_tool_source(self, source: ToolSource) -> None:
+        """Add something that brings tools at the start of each turn."""
         ...
 
     def add_model(self, model: ModelInfo) -> None:

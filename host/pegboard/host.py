@@ -39,7 +39,7 @@ from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
 from pegboard._board.whereabouts import is_somewhere
 from pegboard._folders import config_folder, state_folder
-from pegboard.context import Ailment, Ctx, Gate, NoServiceError, Prompt, Result, Wanted
+from pegboard.context import Ailment, Ctx, Gate, NoServiceError, Prompt, Result, ToolSource, Wanted
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, FlagVote, LiveCheck, Ramp, Resolution, resolve
@@ -346,6 +346,23 @@ class Host:
 
     def _has_place(self, tool: Tool) -> bool:
         return not tool.where or is_somewhere(tool.where, self.cwd, self.config_dir, self.view)
+
+    def tool_sources(self, flags: FlagView) -> list[tuple[str, ToolSource]]:
+        """Return what may bring tools to a session with these flags, each with its plugin."""
+        sources = self.board.tool_sources
+        if not sources:
+            return sources
+        closed = {gate.plugin for gate in self.board.gates if gate.kind == "plugin" and not opens(gate, flags)}
+        return [(name, one) for name, one in sources if name not in closed and self._concerns(name, one)]
+
+    def _concerns(self, plugin: str, source: ToolSource) -> bool:
+        """Whether a source has anything to do here: it names files of the project, or its plugin was given settings."""
+        if not source.files:
+            return True
+        had = self.board.contributions[plugin]
+        return self.board.says_anything({**had.tables, **had.asleep_tables}) or any(
+            os.path.exists(self.cwd / name) for name in source.files
+        )
 
     def switched_off(self, flags: FlagView) -> dict[str, str]:
         """Return the tools that a flag keeps out of a session, each with that flag."""

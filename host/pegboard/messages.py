@@ -101,6 +101,17 @@ class DocumentBlock(_Block):
     title: str | None = None
 
 
+class ToolReferenceBlock(_Block):
+    """In the result of a ToolSearch: from here on the model may call this tool, whose definition the request has."""
+
+    type: Literal["tool_reference"] = "tool_reference"
+    tool_name: str
+
+
+ResultPart = TextBlock | ImageBlock | DocumentBlock | ToolReferenceBlock
+"""What the output of a tool may be made of."""
+
+
 class ToolUseBlock(_Block):
     """The model wants a tool to run."""
 
@@ -115,7 +126,7 @@ class ToolResultBlock(_Block):
 
     type: Literal["tool_result"] = "tool_result"
     tool_use_id: str
-    content: str | tuple[Annotated[TextBlock | ImageBlock | DocumentBlock, Field(discriminator="type")], ...]
+    content: str | tuple[Annotated[ResultPart, Field(discriminator="type")], ...]
     is_error: bool = False
 
 
@@ -296,7 +307,7 @@ class ToolResult:
     `origins` are labels beside `tool`, for example `web`.
     """
 
-    content: str | tuple[TextBlock | ImageBlock | DocumentBlock, ...] = ""
+    content: str | tuple[ResultPart, ...] = ""
     data: Any = None
     is_error: bool = False
     origins: tuple[Origin, ...] = ()

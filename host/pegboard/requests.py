@@ -16,6 +16,7 @@ from pegboard.messages import (
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
+    ToolReferenceBlock,
     ToolResultBlock,
     ToolUseBlock,
     Usage,
@@ -58,11 +59,16 @@ class Section(_Word):
 
 
 class ToolSpec(_Word):
-    """A tool as the model sees it."""
+    """A tool as the model sees it.
+
+    A `deferred` one was asked for during the conversation, where a ToolReferenceBlock names it: a provider that can
+    puts it there, so that all before stays as it was.
+    """
 
     name: str
     description: str
     input_schema: dict[str, Any]
+    deferred: bool = Field(default=False, exclude_if=lambda value: not value)
 
 
 class Purpose(StrEnum):
@@ -107,9 +113,10 @@ class Request:
     """One request to a model, ready to be sent; a model plugin turns it into its provider's words.
 
     `system` are the texts of the system prompt in order. `messages` is a read-only view of the conversation.
-    `tools` are sorted by name. `hash` covers all that is sent. `allowed_tools` is None, or the subset that may be
-    called now. `max_tokens` limits the answer. `anchors` are indexes into `messages` that end with a cache point
-    (at most two: the end of the system prompt and of the tools take the others).
+    `tools` are sorted by name; deferred ones that were asked for stand behind them in the order of asking. `hash`
+    covers all that is sent. `allowed_tools` is None, or the subset that may be called now. `max_tokens` limits the
+    answer. `anchors` are indexes into `messages` that end with a cache point (at most two: the end of the system prompt
+    and of the tools take the others).
     """
 
     purpose: Purpose
@@ -292,4 +299,6 @@ def characters(block: Any) -> int:
         return len(block.thinking)
     if kind is RedactedThinkingBlock:
         return len(block.data)
+    if kind is ToolReferenceBlock:
+        return 1000  # the definition that stands in its place
     return 6000

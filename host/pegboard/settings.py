@@ -132,6 +132,17 @@ class SessionTable(_Table):
         description="Share of the context window at which the conversation is compacted.",
     )
     compact_to: float = Field(default=0.4, gt=0.0, lt=1.0, description="Share of the window to aim for.")
+    defer: tuple[str, ...] = Field(
+        default=(),
+        description="Tools (names, or patterns like `mcp__github__*`) of which requests have only the name until "
+        "the model asks ToolSearch for them.",
+    )
+    defer_share: float = Field(
+        default=0.1,
+        ge=0.0,
+        description="Share of the context window that the tools of MCP servers and other sources may take; where they "
+        "would take more, all of them are deferred.",
+    )
     tool_timeout: float = Field(default=600.0, gt=0, description="Seconds for a tool that declares none.")
     end_budget: float = Field(default=10.0, gt=0, description="Seconds that all hooks of a session's end may take.")
     mode: str = Field(

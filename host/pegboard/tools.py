@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,8 @@ from pegboard.requests import ToolSpec
 
 CTX_ARGUMENT = "ctx"
 """A parameter of this name gets the Ctx and is no part of the schema."""
+TOOL_SEARCH = "ToolSearch"
+"""The tool by which a model asks for deferred ones. It stands only in requests where there may be some."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Tool:
     `preview` takes the input and the working folder and returns what the call would change, as a unified diff, for
     whoever is asked about it; it may read the disk, and must not raise.
     `where` names paths: the tool is offered in sessions where one of them exists (as for `@hookimpl`).
+    Of a `deferred` tool requests have only the name, until the model has asked for it with the tool `ToolSearch`.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Tool:
     normalise: Normalise | None = None
     preview: Preview | None = None
     where: tuple[str, ...] = ()
+    deferred: bool = False
     owner: str = field(default="", compare=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -185,6 +189,30 @@ class Tool:
         return self.claims(given, cwd)
 
 
+@dataclass(frozen=True)
+class SchemaTool(Tool):
+    """A tool whose schema comes from elsewhere, a server say.
+
+    Its function takes the input as it is, in one argument `given`, beside `ctx` if it wants that. `check` returns what
+    is wrong with an input in the schema's eyes, nothing if all is well; without one whoever has the schema checks.
+    """
+
+    schema: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    check: Callable[[dict[str, Any]], Sequence[str]] | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def input_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the input, as it was given."""
+        return dict(self.schema)
+
+    def arguments(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the input as the function takes it. Raises ToolInputError."""
+        problems = tuple(self.check(given)) if self.check is not None else ()
+        if problems:
+            raise ToolInputError(self.name, problems)
+        return {"given": given}
+
+
 def _problem(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     return f"{where}: {error['msg']}" if where else str(error["msg"])
@@ -243,6 +271,7 @@ def tool(
     normalise: Normalise | None = None,
     preview: Preview | None = None,
     where: Iterable[str] = (),
+    deferred: bool = False,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -260,6 +289,7 @@ def tool(
     normalise: Normalise | None = None,
     preview: Preview | None = None,
     where: Iterable[str] = (),
+    deferred: bool = False,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function; its facts are those of `Tool`.
 
@@ -287,6 +317,7 @@ def tool(
             normalise=normalise,
             preview=preview,
             where=tuple(where),
+            deferred=deferred,
         )
 
     return make(function) if function is not None else make

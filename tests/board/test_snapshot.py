@@ -95,6 +95,7 @@ EVERYTHING = Tool(
     normalise=lambda given, cwd: {**given, "seen": "normalise"},
     preview=lambda given, cwd: f"+{given['path']}",
     where=("pyproject.toml",),
+    deferred=True,
 )
 """A tool that says everything there is to say of one."""
 

@@ -43,7 +43,8 @@ def to_count(request: Request) -> dict[str, Any]:
     if system:
         arguments["system"] = system
     anchors = _anchors(request, MAX_CACHE_POINTS - bool(tools) - bool(system))
-    arguments["messages"] = _messages(request.messages, anchors)
+    deferred = frozenset(tool.name for tool in request.tools if tool.deferred)
+    arguments["messages"] = _messages(request.messages, anchors, deferred)
     return {**arguments, **_given(request, COUNTED_PARAMS)}
 
 
@@ -64,8 +65,11 @@ def _given(request: Request, names: Sequence[str]) -> dict[str, Any]:
 
 def _tools(request: Request) -> list[dict[str, Any]]:
     tools = [tool.model_dump(mode="json") for tool in request.tools]
-    if tools:
-        tools[-1]["cache_control"] = CACHE_POINT
+    for tool in reversed(tools):
+        if not tool.pop("deferred", False):
+            tool["cache_control"] = CACHE_POINT
+            break
+        tool["defer_loading"] = True  # it stands where a reference names it; the API caches nothing of it here
     return tools
 
 
@@ -83,10 +87,28 @@ def _anchors(request: Request, room: int) -> frozenset[int]:
     return frozenset(places[-room:])
 
 
-def _messages(messages: Sequence[Message], anchors: frozenset[int]) -> list[dict[str, Any]]:
+def _with_references(wire: dict[str, Any], deferred: frozenset[str]) -> dict[str, Any]:
+    """Leave only references to tools that the API takes out of the list for them; name the others in words.
+
+    Since a compaction those that were asked for before it are tools like all others, and a server may be gone.
+    """
+    for block in wire["content"]:
+        if block["type"] == "tool_result" and isinstance(block["content"], list):
+            block["content"] = [
+                part
+                if part["type"] != "tool_reference" or part["tool_name"] in deferred
+                else {"type": "text", "text": f"[the tool {part['tool_name']}]"}
+                for part in block["content"]
+            ]
+    return wire
+
+
+def _messages(
+    messages: Sequence[Message], anchors: frozenset[int], deferred: frozenset[str] = frozenset()
+) -> list[dict[str, Any]]:
     sent = []
     for index, message in enumerate(messages):
-        wire = message.wire()
+        wire = _with_references(message.wire(), deferred)
         blocks = [
             block
             for block, known in zip(wire["content"], message.content, strict=True)

@@ -1,4 +1,4 @@
-"""Tools that touch nothing but the conversation: TodoWrite, and AskUserQuestion."""
+"""Tools that touch nothing but the conversation: TodoWrite, AskUserQuestion and ToolSearch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pegboard.hookspecs import hookimpl
 from pegboard.messages import ToolCall
 from pegboard_builtins.planning_tools.question import ask_user_question
 from pegboard_builtins.planning_tools.todo import todo_write
+from pegboard_builtins.planning_tools.tool_search import tool_search
 
 
 @hookimpl
 def register(registry: Registry) -> None:
-    """Add the two tools."""
-    registry.add_tool(todo_write, ask_user_question)
+    """Add the tools."""
+    registry.add_tool(todo_write, ask_user_question, tool_search)
 
 
 @hookimpl(matcher="AskUserQuestion")

@@ -17,6 +17,7 @@ from pegboard.messages import (
     Message,
     TextBlock,
     ThinkingBlock,
+    ToolReferenceBlock,
     ToolResultBlock,
     ToolUseBlock,
 )
@@ -124,6 +125,8 @@ class Aliases:
             parts = tuple(self._block(part) for part in block.content)
             same = all(new is old for new, old in zip(parts, block.content, strict=True))
             return block if same else block.model_copy(update={"content": parts})
+        if isinstance(block, ToolReferenceBlock):
+            return _with(block, tool_name=hide(block.tool_name))
         if isinstance(block, DocumentBlock):
             source = each_text(block.source, hide) if block.source.get("type") == "text" else block.source
             return _with(block, source=source, title=block.title and hide(block.title))

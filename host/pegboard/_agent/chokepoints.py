@@ -21,15 +21,14 @@ from pegboard._board.threads import Threads
 from pegboard._board.waiting import LateError, within
 from pegboard.context import Ctx
 from pegboard.decisions import Resolution, Verdict
-from pegboard.errors import ToolError, UnknownToolError
+from pegboard.errors import ToolError, ToolInputError, UnknownToolError
 from pegboard.hookspecs import Ask
 from pegboard.messages import (
     Batch,
-    DocumentBlock,
-    ImageBlock,
     Origin,
     Outcome,
     OutcomeKind,
+    ResultPart,
     TextBlock,
     ToolCall,
     ToolResult,
@@ -99,6 +98,8 @@ class Invoker:
         self._one_at_a_time = asyncio.Lock()
         self.allowed: tuple[str, ...] | None = None
         """The subset that the last request offered; None for all."""
+        self.hint: Callable[[str], str] = lambda name: ""
+        """What to say beside a wrong input of a tool: that the model was not shown its parameters, say."""
         self.switched_off: Mapping[str, str] = {}
         """Tools whose kill switch was thrown in this session, each with the flag."""
 
@@ -154,6 +155,8 @@ class Invoker:
             if self.switched_off and name in self.switched_off:
                 raise ToolError(f"{name} was switched off ({self.switched_off[name]}); go on without it")
             arguments = self._arguments(call)
+        except ToolInputError as error:
+            return await self._refused(call, str(error) + self.hint(name), OutcomeKind.ERROR)
         except ToolError as error:
             return await self._refused(call, str(error), OutcomeKind.ERROR)
         tool = self.tools[name]
@@ -470,9 +473,6 @@ def _as_text(result: ToolResult) -> str:
     if isinstance(result.content, str):
         return result.content
     return "".join(block.text for block in result.content if isinstance(block, TextBlock))
-
-
-ResultPart = TextBlock | ImageBlock | DocumentBlock
 
 
 def sendable(content: str | tuple[ResultPart, ...]) -> str | tuple[ResultPart, ...]:

@@ -3,16 +3,122 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 from pydantic_core import to_json
 
+from pegboard._agent.egress import Egress
+from pegboard._agent.fold import Conversation
+from pegboard._agent.prompting import Prompting
 from pegboard._agent.validate import check_messages
+from pegboard._board.dispatch import Dispatcher
+from pegboard.decisions import Skip
 from pegboard.errors import InvalidRequestError
 from pegboard.messages import Message, Origin, TextBlock, ToolResultBlock
-from pegboard.requests import CompactionResult, estimate_tokens
+from pegboard.records import CompactionDone, CompactionSkipped, Event, PostCompact, Record, SessionStart
+from pegboard.requests import CompactionJob, CompactionResult, CompactionTrigger, estimate_tokens
+from pegboard.settings import SessionTable
 
 KEPT_OF_A_RESULT = 2_000
 """Characters of an old tool result that the cut by rule leaves: half of it head, half of it tail."""
+
+
+class Compacted(Protocol):
+    """What making a conversation shorter needs of its session."""
+
+    dispatcher: Dispatcher
+    model_name: str
+
+    def fill(self) -> tuple[int, int]: ...
+    def counts(self, tokens: int) -> None: ...
+    def write(self, record: Record) -> None: ...
+    def notice(self, plugin: str, text: str, level: str) -> None: ...
+    async def fire(self, event: Event) -> Any: ...
+
+
+class Compacting:
+    """Makes one session's conversation shorter, when it is full or somebody asks."""
+
+    def __init__(
+        self,
+        session: Compacted,
+        conversation: Conversation,
+        prompting: Prompting,
+        egress: Egress,
+        settings: SessionTable,
+    ) -> None:
+        self._session = session
+        self._conversation = conversation
+        self._prompting = prompting
+        self._egress = egress
+        self._settings = settings
+        self.ineffective = 0
+        """How often in this turn the conversation was as good as full afterwards."""
+
+    async def in_turn(self, trigger: CompactionTrigger) -> bool:
+        """Compact where the loop wants it; not for a third time in vain."""
+        if self.ineffective >= 2 and trigger is CompactionTrigger.AUTO:
+            return False
+        done = await self.compact(trigger, "")
+        tokens, window = self._session.fill()
+        if not done or tokens >= window * self._settings.compact_at:
+            self.ineffective += 1
+        return done
+
+    async def compact(self, trigger: CompactionTrigger, instructions: str) -> bool:
+        """Ask the hook, and take what it answers; False if nobody could make it shorter."""
+        session = self._session
+        before = tuple(self._conversation.view())
+        if not before:
+            return False
+        tokens, window = session.fill()
+        target = int(window * self._settings.compact_to)
+        # Who asks wants less than there is, whatever the window: a person, a hook, or a provider who counts otherwise.
+        target = min(target, tokens // 2, estimate_tokens(before) // 2)
+        pins = self._prompting.pins
+        job = CompactionJob(
+            trigger=trigger,
+            messages=before,
+            tokens=tokens,
+            target_tokens=target,
+            window=window,
+            instructions=instructions,
+            pins=pins,
+        )
+        result, by = await session.dispatcher.compact(
+            job, lambda given: objection(given, before, pins), lambda: cut_by_rule(before, target, pins)
+        )
+        if isinstance(result, Skip):
+            session.write(CompactionSkipped(trigger=trigger, by=by, reason=result.reason))
+            session.notice(by, f"no compaction: {result.reason}", "info")
+            return False
+        if result is None:
+            session.write(CompactionSkipped(trigger=trigger, by="host", reason="nothing can be taken away"))
+            return False
+        await self._take(result, by, trigger, tokens)
+        return True
+
+    async def _take(self, result: CompactionResult, by: str, trigger: CompactionTrigger, tokens: int) -> None:
+        session = self._session
+        self._conversation.replace(result.messages)
+        now = self._conversation.characters // 4
+        session.counts(now)
+        session.write(
+            CompactionDone(
+                trigger=trigger,
+                strategy=result.strategy,
+                by=by,
+                messages_json=as_json(result.messages),
+                summary=result.summary,
+                tokens_before=tokens,
+                tokens_after=now,
+                handles=result.handles,
+            )
+        )
+        self._prompting.thaw()
+        session.notice(by, f"compacted by {result.strategy}: {tokens:,} to {now:,} tokens", "info")
+        await session.fire(SessionStart(source="compact", model=session.model_name))
+        await session.fire(PostCompact(trigger=trigger, compact_summary=self._egress.text("summary", result.summary)))
 
 
 def objection(result: CompactionResult, before: Sequence[Message], pins: Sequence[str]) -> str:

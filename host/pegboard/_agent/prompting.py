@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from pydantic_core import to_json
 
 from pegboard._agent.fold import Conversation, MessagesView
 from pegboard._agent.lines import request_line
+from pegboard._agent.toolbox import Toolbox
 from pegboard._agent.validate import check_messages, check_tools
 from pegboard._board.dispatch import Dispatcher
 from pegboard.messages import canonical, trusted, whole
 from pegboard.records import Record, RequestRecord, StateRecord, SystemRecord
 from pegboard.requests import Layer, Purpose, Request, RequestDraft, Section, Stability, ToolSpec
-from pegboard.tools import Tool
 
 LAYERS = list(Layer)
 STABILITIES = list(Stability)
@@ -32,7 +32,8 @@ class Prompting:
         conversation: Conversation,
         dispatcher: Dispatcher,
         sections: tuple[Section, ...],
-        tools: Mapping[str, Tool],
+        toolbox: Toolbox,
+        window: Callable[[], int],
         model: str,
         max_tokens: int,
         params: dict[str, Any],
@@ -45,7 +46,10 @@ class Prompting:
         self._conversation = conversation
         self._dispatcher = dispatcher
         self._sections = sections
-        self._tools = tools
+        self._deferred: tuple[Section, ...] = ()
+        self._toolbox = toolbox
+        self._tools = toolbox.tools
+        self._window = window
         self.model = model
         self._max_tokens = max_tokens
         self._params = params
@@ -68,7 +72,7 @@ class Prompting:
         self._chain_generation = -1
         self._last_end = -1
         self._pinned: frozenset[str] = frozenset()
-        self._tools_changed = False
+        self._written_tools = ""
         self.allowed: tuple[str, ...] | None = None
         """The tools that the last request offered; None for all."""
 
@@ -87,7 +91,7 @@ class Prompting:
         if system is not None:
             self._freeze_system(system)
             self._freeze_tools()
-            self._tools_changed = tools_json != self._tools_json
+            self._written_tools = tools_json
 
     def thaw(self) -> None:
         """Let system prompt and tools be built anew: after a compaction."""
@@ -108,6 +112,9 @@ class Prompting:
         """Build and journal the next request of the turn. Raises InvalidRequestError."""
         allowed = None
         params = self._params
+        if self._system is None:
+            self._toolbox.settle(self._window())
+            self._deferred = self._toolbox.sections
         if "prepare_request" in self._dispatcher.hooked:
             draft = await self._prepared(step)
             if len(draft.tools) != len(self._tools):
@@ -115,8 +122,8 @@ class Prompting:
             params = draft.params
             self._take_sections(draft.sections)
         elif self._system is None:
-            self._take_sections(self._sections)
-        if self._tools_changed:
+            self._take_sections((*self._sections, *self._deferred))
+        if self._tools_json != self._written_tools:
             self._write_system()
         self.allowed = allowed
         messages = self._conversation.view()
@@ -150,7 +157,7 @@ class Prompting:
             RequestDraft(
                 purpose=Purpose.TURN,
                 model=self.model,
-                sections=self._sections,
+                sections=(*self._sections, *self._deferred),
                 tools=tuple(self._tools),
                 params=self._params,
                 step=step,
@@ -162,6 +169,15 @@ class Prompting:
         self.model = name
         if self._system is not None:
             self._freeze_tools()
+
+    def use_tools(self) -> None:
+        """Show the tools that there are now from the next request on; say which deferred ones have come or gone."""
+        if self._system is None:
+            return
+        self._freeze_tools()
+        news = self._toolbox.news()
+        if news:
+            self._say(news, "context", "host")
 
     # --- sections --------------------------------------------------------------------------------------
 
@@ -199,7 +215,7 @@ class Prompting:
                 )
 
     def _write_system(self) -> None:
-        self._tools_changed = False
+        self._written_tools = self._tools_json
         self._write(
             SystemRecord(
                 system=self._system or (),
@@ -214,7 +230,7 @@ class Prompting:
         self._system_hash = hashlib.sha256(to_json(system)).hexdigest()
 
     def _freeze_tools(self) -> None:
-        self._specs = tuple(self._tools[name].spec for name in sorted(self._tools))
+        self._specs = self._toolbox.specs
         check_tools(self._specs)
         self._tools_json = to_json(self._specs).decode()
         self._tools_hash = hashlib.sha256(self._tools_json.encode()).hexdigest()

@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from pegboard import __version__
 from pegboard._agent.chokepoints import Done, Invoker, origins_of, running_call, sendable
-from pegboard._agent.compacting import as_json, cut_by_rule, objection
+from pegboard._agent.compacting import Compacting
 from pegboard._agent.egress import Egress
 from pegboard._agent.flagging import SessionFlags
 from pegboard._agent.fold import Conversation, MessagesView, Replay
@@ -28,10 +28,11 @@ from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult,
 from pegboard._agent.showing import Screen, Shown
 from pegboard._agent.side import Observers, SessionJournal, kind_of_failure, reminder, saved_text
 from pegboard._agent.side_work import SideWork
+from pegboard._agent.toolbox import STATE as TOOLBOX
+from pegboard._agent.toolbox import Toolbox
 from pegboard._board.dispatch import Dispatcher
 from pegboard.context import Ctx, Wanted
 from pegboard.decisions import Answer as LifecycleAnswer
-from pegboard.decisions import Skip
 from pegboard.errors import ModelError, PegboardError
 from pegboard.messages import (
     Batch,
@@ -51,8 +52,6 @@ from pegboard.messages import (
 )
 from pegboard.records import (
     AssistantLine,
-    CompactionDone,
-    CompactionSkipped,
     CwdChanged,
     CwdRecord,
     Discarded,
@@ -62,7 +61,6 @@ from pegboard.records import (
     ModelChanged,
     Notice,
     Notification,
-    PostCompact,
     PromptRefused,
     Record,
     ResponseRecord,
@@ -81,8 +79,6 @@ from pegboard.records import (
 )
 from pegboard.records import TurnEnd as TurnEndEvent
 from pegboard.requests import (
-    CompactionJob,
-    CompactionResult,
     CompactionTrigger,
     ModelAnswer,
     ModelNotice,
@@ -90,7 +86,6 @@ from pegboard.requests import (
     Request,
     StreamEvent,
     ToolSpec,
-    estimate_tokens,
 )
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
@@ -153,16 +148,23 @@ class Session:
         self._egress = Egress(host.filters(), self.write, self.ctx)
         self.screen = Screen(show, self._egress, stream=options.stream)
         self.dispatcher = Dispatcher(host.plan(self.flags), self, host.watchdog)
-        self._tools = host.session_tools(self.flags)
+        self._toolbox = Toolbox(
+            self,
+            host.session_tools(self.flags),
+            host.tool_sources(self.flags),
+            settings,
+            self._replay.state.get("", {}).get(TOOLBOX, {}),
+        )
         self.invoker = Invoker(
             self,
             self.dispatcher,
-            self._tools,
+            self._toolbox.tools,
             host.threads,
             timeout=settings.tool_timeout,
             output_limit=settings.output_limit,
             can_defer=lambda batch: not self.interactive,
         )
+        self.invoker.hint = self._toolbox.hint
         self._prompting = self._make_prompting()
         self._side = SideWork(self, self._egress, self._prompting, self._usage, self._flagged)
         self._steering: deque[tuple[str, list[tuple[str, str]]]] = deque()
@@ -171,7 +173,7 @@ class Session:
         self._moved_from: Path | None = None
         self._batch = NO_BATCH
         self._stop_batch = ""
-        self._ineffective = 0
+        self._compacting = Compacting(self, self._conversation, self._prompting, self._egress, settings)
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self.prompt_id = ""
@@ -188,7 +190,8 @@ class Session:
             conversation=self._conversation,
             dispatcher=self.dispatcher,
             sections=self._host.session_sections(self.flags),
-            tools=self._tools,
+            toolbox=self._toolbox,
+            window=lambda: self._window,
             model=self.model_name,
             max_tokens=model.max_tokens,
             params=model.params,
@@ -291,6 +294,10 @@ class Session:
             self.write(self.dispatcher.plan.record(self.flags.snapshot_id))
         if self._flagged.live:
             self._flagged.heed(self)
+        if self._toolbox.sources:
+            await self.gather_tools()
+            if self.cancelled:
+                return self._result(TurnEnd(EndReason.INTERRUPTED, "interrupted before the turn began"))
         if prompt is None:
             return await self._continue()
         self.prompt_id = str(uuid.uuid4())
@@ -325,7 +332,7 @@ class Session:
     def _begin_turn(self) -> None:
         self.prompt_id = self.prompt_id or str(uuid.uuid4())
         self.write(TurnStarted(turn=self._turn, prompt_id=self.prompt_id))
-        self._ineffective = 0
+        self._compacting.ineffective = 0
         self.flags.begin_turn()
 
     async def _continue(self) -> RunResult:
@@ -432,6 +439,7 @@ class Session:
     async def interrupt(self) -> None:
         """End the turn that runs: partial text is kept, running tools are cancelled, the session can go on."""
         self.cancelled = True
+        self._toolbox.interrupt()
         task = self._task
         if task is not None and not task.done():
             task.cancel()
@@ -482,7 +490,7 @@ class Session:
     async def compact(self, instructions: str = "") -> bool:
         """Make the conversation shorter now (`/compact`); False if nobody could."""
         self.prompt_id = str(uuid.uuid4())  # what a person types is a prompt, too
-        return await self._compact(CompactionTrigger.MANUAL, instructions)
+        return await self._compacting.compact(CompactionTrigger.MANUAL, instructions)
 
     async def call_user_tool(self, name: str, given: dict[str, Any]) -> Done:
         """Run a tool for the user himself: all hooks see it, the model does not."""
@@ -502,7 +510,7 @@ class Session:
             run=self._run_batch,
             say=self._say,
             decide=self.dispatcher.next_step if "next_step" in self.dispatcher.hooked else None,
-            compact=self._compact_in_turn,
+            compact=self._compacting.in_turn,
             fill=self.fill,
             spent=lambda: self._usage.cost_usd or 0.0,
             steered=self._take_steering,
@@ -542,8 +550,7 @@ class Session:
         self._replay.stop_reason = answer.stop_reason
         tokens = usage.context_tokens
         if tokens:
-            self._last_tokens = tokens
-            self._counted_characters = self._conversation.characters
+            self.counts(tokens)
 
     def _discard(self, request: Request, reason: str) -> None:
         self.write(Discarded(request=request.request_id, reason=reason))
@@ -678,7 +685,7 @@ class Session:
         self._stop_batch = ""
         self.invoker.allowed = self._prompting.allowed
         for prepared, begun in orphans:
-            tool = self._tools.get(prepared.name)
+            tool = self._toolbox.tools.get(prepared.name)
             harmless = begun is None or begun.get("repeatable") or (tool is not None and tool.read_only)
             if run_them and harmless and not self._stop_batch:
                 finished.append(await self._run_one(prepared))
@@ -695,70 +702,10 @@ class Session:
         self._replay.started.clear()
         return finished
 
-    # --- compaction ------------------------------------------------------------------------------------
-
-    async def _compact_in_turn(self, trigger: CompactionTrigger) -> bool:
-        if self._ineffective >= 2 and trigger is CompactionTrigger.AUTO:
-            return False
-        done = await self._compact(trigger, "")
-        tokens, window = self.fill()
-        if not done or tokens >= window * self._settings.compact_at:
-            self._ineffective += 1
-        return done
-
-    async def _compact(self, trigger: CompactionTrigger, instructions: str) -> bool:
-        before = tuple(self._conversation.view())
-        if not before:
-            return False
-        tokens, window = self.fill()
-        target = int(window * self._settings.compact_to)
-        # Who asks wants less than there is, whatever the window: a person, a hook, or a provider who counts otherwise.
-        target = min(target, tokens // 2, estimate_tokens(before) // 2)
-        pins = self._prompting.pins
-        job = CompactionJob(
-            trigger=trigger,
-            messages=before,
-            tokens=tokens,
-            target_tokens=target,
-            window=window,
-            instructions=instructions,
-            pins=pins,
-        )
-        result, by = await self.dispatcher.compact(
-            job, lambda given: objection(given, before, pins), lambda: cut_by_rule(before, target, pins)
-        )
-        if isinstance(result, Skip):
-            self.write(CompactionSkipped(trigger=trigger, by=by, reason=result.reason))
-            self.notice(by, f"no compaction: {result.reason}", "info")
-            return False
-        if result is None:
-            self.write(CompactionSkipped(trigger=trigger, by="host", reason="nothing can be taken away"))
-            return False
-        await self._take_compaction(result, by, trigger, tokens)
-        return True
-
-    async def _take_compaction(
-        self, result: CompactionResult, by: str, trigger: CompactionTrigger, tokens: int
-    ) -> None:
-        self._conversation.replace(result.messages)
+    def counts(self, tokens: int) -> None:
+        """Take this for the size of the conversation as it stands now."""
+        self._last_tokens = tokens
         self._counted_characters = self._conversation.characters
-        self._last_tokens = self._conversation.characters // 4
-        self.write(
-            CompactionDone(
-                trigger=trigger,
-                strategy=result.strategy,
-                by=by,
-                messages_json=as_json(result.messages),
-                summary=result.summary,
-                tokens_before=tokens,
-                tokens_after=self._last_tokens,
-                handles=result.handles,
-            )
-        )
-        self._prompting.thaw()
-        self.notice(by, f"compacted by {result.strategy}: {tokens:,} to {self._last_tokens:,} tokens", "info")
-        await self.fire(SessionStart(source="compact", model=self.model_name))
-        await self.fire(PostCompact(trigger=trigger, compact_summary=self._egress.text("summary", result.summary)))
 
     # --- showing ---------------------------------------------------------------------------------------
 
@@ -942,7 +889,23 @@ class Session:
 
     def tools(self) -> Mapping[str, Tool]:
         """Return all tools by name."""
-        return self._tools
+        return self._toolbox.tools
+
+    def deferred_tools(self) -> Mapping[str, Tool]:
+        """Return the tools of which requests have only the name."""
+        return self._toolbox.deferred
+
+    def offer_tools(self, names: Iterable[str]) -> list[str]:
+        """Put deferred tools into the requests from the next one on."""
+        fresh = self._toolbox.ask_for(names)
+        if fresh:
+            self._prompting.use_tools()
+        return fresh
+
+    async def gather_tools(self) -> None:
+        """Take the tools that sources have now. Each turn begins so; who calls it earlier spares that turn the wait."""
+        if self._toolbox.sources and await self._toolbox.gather():
+            self._prompting.use_tools()
 
     async def service(self, name: str) -> Any:
         """Return a service, opened if need be."""

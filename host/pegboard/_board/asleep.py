@@ -20,7 +20,7 @@ from pegboard._board.contribution import Contribution
 from pegboard._board.manifest import commands_in, flag_in, models_in, options_in, sections_in, surfaces_in
 from pegboard._board.plan import adapter
 from pegboard._dataclass import dataclass
-from pegboard.context import HealthCheck, View
+from pegboard.context import HealthCheck, ToolSource, View
 from pegboard.errors import PluginError, ToolError
 from pegboard.hookspecs import ImplOptions
 from pegboard.requests import ToolSpec
@@ -96,6 +96,9 @@ def fill(contribution: Contribution, manifest: Mapping[str, Any], board: Waker) 
         return board.contributions[plugin]
 
     contribution.tools = [_tool(plugin, facts, board) for facts in manifest.get("tools", ())]
+    contribution.tool_sources = [
+        ToolSource(_source(real, number), tuple(files)) for number, files in enumerate(manifest.get("tool_sources", ()))
+    ]
     contribution.models = models_in(manifest)
     contribution.commands = commands_in(manifest)
     contribution.add_flag(*map(flag_in, manifest.get("flags", ())))
@@ -111,6 +114,10 @@ def fill(contribution: Contribution, manifest: Mapping[str, Any], board: Waker) 
     contribution.prompts = [_prompts(real, number) for number in range(manifest.get("prompts", 0))]
     contribution.folders = [Path(folder) for folder in manifest.get("folders", ())]
     contribution.asleep_tables = manifest.get("tables", {})
+
+
+def _source(real: Callable[[], Contribution], number: int) -> Any:
+    return lambda ctx: real().tool_sources[number].ask(ctx)
 
 
 def _service(real: Callable[[], Contribution], name: str) -> Any:
@@ -174,6 +181,7 @@ def _tool(plugin: str, facts: Mapping[str, Any], board: Waker) -> AsleepTool:
         max_output=facts.get("max_output"),
         normalise=normalise if facts["normalise"] else None,
         preview=preview if facts["preview"] else None,
+        deferred=facts.get("deferred", False),
         facts=facts,
         wake=wake,
     )

@@ -18,6 +18,7 @@ from pegboard.context import (
     HostView,
     PromptSource,
     ServiceFactory,
+    ToolSource,
     View,
     Wanted,
 )
@@ -40,6 +41,7 @@ class Contribution:
     view: SettingsView
     host_view: HostView
     tools: list[Tool] = field(default_factory=list)
+    tool_sources: list[ToolSource] = field(default_factory=list)
     models: list[ModelInfo] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
@@ -87,6 +89,10 @@ class Contribution:
                 raise PluginError(self.plugin, f"add_tool takes what @tool makes, not {type(one).__name__}")
             if one not in self.tools:
                 self.tools.append(one)
+
+    def add_tool_source(self, source: ToolSource) -> None:
+        """See context.Registry."""
+        self.tool_sources.append(source)
 
     def add_model(self, model: ModelInfo) -> None:
         """See context.Registry."""

@@ -75,6 +75,7 @@ def facts_of(contribution: Contribution, hooks: Hooks) -> dict[str, Any]:
     manifest: dict[str, Any] = {
         "hooks": {hook: _of_hook(options, contribution, is_async) for hook, (options, is_async) in hooks.items()},
         "tools": [_of_tool(one) for one in contribution.tools],
+        "tool_sources": [list(one.files) for one in contribution.tool_sources],
         "models": [one.model_dump() for one in contribution.models],
         "commands": [_of_word(one) for one in contribution.commands],
         "flags": [_of_flag(one) for one in contribution.flags],
@@ -151,7 +152,7 @@ def _of_tool(one: Tool) -> dict[str, Any]:
         "normalise": one.normalise is not None,
         "preview": one.preview is not None,
     }
-    for name in ("read_only", "repeatable", "timeout", "flag", "max_output"):
+    for name in ("read_only", "repeatable", "timeout", "flag", "max_output", "deferred"):
         if getattr(one, name):
             said[name] = getattr(one, name)
     if one.egress is not None:

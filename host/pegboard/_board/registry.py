@@ -28,6 +28,7 @@ from pegboard.context import (
     Command,
     Gate,
     HostView,
+    ToolSource,
     Wanted,
 )
 from pegboard.egress import SURFACES, FilterFunction, Surface
@@ -159,11 +160,11 @@ class Board:
         if self.snapshot is None or record.plugin is not None or _is_imported(record.value):
             return None
         known = self.snapshot.manifest(record.distribution, record.version, record.name, record.value)
-        if known is None or "by_import" in known or self._says_anything(known.get("tables", {})):
+        if known is None or "by_import" in known or self.says_anything(known.get("tables", {})):
             return None
         return known
 
-    def _says_anything(self, tables: Iterable[str]) -> bool:
+    def says_anything(self, tables: Iterable[str]) -> bool:
         """Whether anybody has written in one of these tables: only their types know what that means."""
         return any(table in file.values for file in self.view.files for table in tables)
 
@@ -243,7 +244,7 @@ class Board:
 
     def _keep(self, record: PluginRecord, contribution: Contribution, reads: Sequence[str]) -> None:
         assert self.snapshot is not None
-        if self._says_anything(contribution.tables):
+        if self.says_anything(contribution.tables):
             return  # what it registers may follow from that; another start will tell
         if reads:
             contribution.each_time(f"it reads the environment ({', '.join(sorted(set(reads))[:3])})")
@@ -260,7 +261,7 @@ class Board:
         record, contribution = self.record(name), self.contributions.get(name)
         if record is None or contribution is None:
             raise PluginError(name, f"takes no part: {record.reason if record is not None else 'it is not installed'}")
-        if self._says_anything(contribution.tables):
+        if self.says_anything(contribution.tables):
             raise PluginError(name, "is not as it comes: there are settings of its own; ask where there are none")
         manifest = self._manifest(record, contribution)
         return document(name, record.value, record.version, manifest, source_files(record.value))
@@ -413,6 +414,15 @@ class Board:
         """All tools by name, sorted."""
         tools = [one for contribution in self.contributions.values() for one in contribution.tools]
         return {one.name: one for one in sorted(tools, key=lambda one: one.name)}
+
+    @property
+    def tool_sources(self) -> list[tuple[str, ToolSource]]:
+        """All sources of tools with their plugins, in the plugins' order."""
+        sources = [(name, one) for name, had in self.contributions.items() for one in had.tool_sources]
+        if len(sources) > 1:
+            order = self._in_order()
+            sources.sort(key=lambda pair: order.index(pair[0]))
+        return sources
 
     @property
     def models(self) -> dict[str, ModelInfo]:

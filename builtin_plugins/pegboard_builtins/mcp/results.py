@@ -1,0 +1,108 @@
+"""What a server's tool answered, as the model reads it and as hooks are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pegboard.messages import ImageBlock, Origin, ResultPart, TextBlock, ToolResult
+from pegboard_builtins.mcp.words import clean, neutral
+
+if TYPE_CHECKING:
+    from mcp_types import CallToolResult
+
+PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+MOST_PICTURES = 20
+LARGEST_PICTURE = 7_000_000
+"""Characters of its base64: what the Messages API takes."""
+TEXT_BESIDE_PICTURES = 30_000
+"""Characters of text that are kept where there are pictures, too; a text alone the host cuts, and keeps in a file."""
+
+
+def result_of(answer: CallToolResult) -> ToolResult:
+    """Return a tool's result: pictures stay pictures, structured content is there as JSON."""
+    parts = list(_parts(answer))
+    if all(isinstance(part, TextBlock) for part in parts):
+        content: Any = "\n\n".join(part.text for part in parts if isinstance(part, TextBlock))
+    else:
+        content = tuple(_bounded(parts))
+    return ToolResult(content=content, data=_data(answer), is_error=bool(answer.is_error), origins=(Origin.MCP,))
+
+
+def _parts(answer: CallToolResult) -> Iterator[ResultPart]:
+    pictures = 0
+    for block in answer.content:
+        if block.type == "text":
+            yield TextBlock(text=neutral(block.text))
+        elif block.type == "image":
+            pictures += 1
+            yield _picture(block.mime_type, block.data, pictures)
+        elif block.type == "audio":
+            yield TextBlock(text=f"[sound of the type {clean(block.mime_type, 80)}, {_bytes(block.data)}: not shown]")
+        elif block.type == "resource_link":
+            words = f"[resource {clean(block.name, 200)}: {clean(str(block.uri), 2000)}]"
+            yield TextBlock(text=f"{words} {clean(block.description, 2000)}" if block.description else words)
+        else:
+            yield _resource(block.resource, pictures)
+    structured = _structured(answer)
+    if structured is not None:
+        yield TextBlock(text=neutral(structured))
+
+
+def _picture(mime: str, data: str, number: int) -> ResultPart:
+    if mime not in PICTURES or len(data) > LARGEST_PICTURE or number > MOST_PICTURES:
+        return TextBlock(text=f"[picture of the type {clean(mime, 80)}, {_bytes(data)}: not shown]")
+    return ImageBlock(source={"type": "base64", "media_type": mime, "data": data})
+
+
+def _resource(resource: Any, pictures: int) -> ResultPart:
+    where = clean(str(resource.uri), 2000)
+    text = getattr(resource, "text", None)
+    if text is not None:
+        return TextBlock(text=f"[resource {where}]\n{neutral(text)}")
+    mime = resource.mime_type or ""
+    if mime in PICTURES:
+        return _picture(mime, resource.blob, pictures + 1)
+    return TextBlock(text=f"[resource {where} of the type {clean(mime, 80)}, {_bytes(resource.blob)}: not shown]")
+
+
+def _structured(answer: CallToolResult) -> str | None:
+    """Return the structured content as JSON, unless a text says the same already (which servers are asked to do)."""
+    if answer.structured_content is None:
+        return None
+    from pydantic_core import from_json, to_json
+
+    for block in answer.content:
+        if block.type == "text":
+            if answer.structured_content == {"result": block.text}:
+                return None  # as the official package wraps a plain text
+            try:
+                if from_json(block.text) == answer.structured_content:
+                    return None
+            except ValueError:
+                continue
+    return to_json(answer.structured_content).decode()
+
+
+def _data(answer: CallToolResult) -> list[dict[str, Any]]:
+    """Return the contract's `tool_response`: the blocks as the server sent them, and structured content as one more."""
+    blocks = [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in answer.content]
+    structured = _structured(answer)
+    return blocks if structured is None else [*blocks, {"type": "text", "text": structured}]
+
+
+def _bounded(parts: list[ResultPart]) -> Iterator[ResultPart]:
+    left = TEXT_BESIDE_PICTURES
+    for part in parts:
+        if isinstance(part, TextBlock):
+            text = part.text
+            if len(text) > left:
+                text = f"{text[:left]}\n[... {len(text) - left:,} more characters are not shown]"
+            left = max(0, left - len(part.text))
+            yield TextBlock(text=text)
+        else:
+            yield part
+
+
+def _bytes(base64: str) -> str:
+    return f"{len(base64) * 3 // 4:,} bytes"

@@ -1,0 +1,51 @@
+"""Strings that a server supplies: bounded, and without anything that is not seen."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+DESCRIPTION = 2_000
+"""Characters of a tool's description that are kept."""
+NAME = 128
+"""What the Messages API allows."""
+_UNSAFE = re.compile("[^A-Za-z0-9_-]")
+_TAG = re.compile(r"<(/?)(system-reminder)", re.IGNORECASE)
+
+
+def clean(text: str, limit: int) -> str:
+    """Return a text with what cannot be seen written out, cut at *limit*. It cannot pass for the host's own words."""
+    cut = text[:limit]
+    seen = "".join(one if one.isprintable() or one in "\n\t" else f"<U+{ord(one):04X}>" for one in cut)
+    more = f" [... {len(text) - limit:,} more characters]" if len(text) > limit else ""
+    return neutral(seen) + more
+
+
+def neutral(text: str) -> str:
+    """Return a text in which nothing looks like the tags that only the host writes."""
+    return _TAG.sub(r"&lt;\1\2", text)
+
+
+def tool_name(server: str, tool: str) -> str:
+    """Return the name under which the model knows a server's tool; a long one ends in a digest of all of it."""
+    name = f"mcp__{_UNSAFE.sub('_', server)}__{_UNSAFE.sub('_', tool)}"
+    if len(name) <= NAME:
+        return name
+    return f"{name[: NAME - 9]}_{hashlib.sha256(tool.encode(errors='surrogatepass')).hexdigest()[:8]}"
+
+
+def clean_schema(schema: Any, depth: int = 0) -> Any:
+    """Return a schema whose descriptions are clean; what it demands stays as it is. Raises ValueError if it is deep."""
+    if depth > 40:
+        raise ValueError("it is nested too deeply")
+    if isinstance(schema, dict):
+        return {
+            key: clean(value, DESCRIPTION)
+            if key in ("description", "title", "$comment") and isinstance(value, str)
+            else clean_schema(value, depth + 1)
+            for key, value in schema.items()
+        }
+    if isinstance(schema, list):
+        return [clean_schema(one, depth + 1) for one in schema]
+    return schema
