@@ -13,6 +13,7 @@ from reference_pages.command_line import cli_page
 from reference_pages.commands import commands_page
 from reference_pages.flags import flags_page
 from reference_pages.hooks import decisions_page, handed_page, hooks_page
+from reference_pages.mcp import mcp_page
 from reference_pages.memory import memory_page
 from reference_pages.permissions import permissions_page
 from reference_pages.records import events_page, records_page
@@ -69,6 +70,7 @@ def pages() -> dict[str, str]:
         "permissions.md": permissions_page(),
         "checkpoints.md": checkpoints_page(),
         "commands.md": commands_page(),
+        "mcp.md": mcp_page(),
     }
 
 

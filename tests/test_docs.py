@@ -317,7 +317,9 @@ def command_words(text: str) -> Iterator[list[str]]:
             yield QUOTED.sub("", found).split()
 
 
-FAMILIES = ("cli.md", "flags.md", "surfaces.md", "memory.md", "permissions.md", "checkpoints.md", "commands.md")
+FAMILIES = (
+    "cli.md", "flags.md", "surfaces.md", "memory.md", "permissions.md", "checkpoints.md", "commands.md", "mcp.md"
+)  # fmt: skip
 
 
 def verbs() -> dict[str, set[str]]:

@@ -56,8 +56,9 @@ class Desk:
             finally:
                 for task in waiting:  # the servers go on starting; only the waiting ends
                     task.cancel()
+        tools = [tool for one in self.connections.values() for tool in self._tools_of(one, ctx.plugin)]
         self._tell(ctx)
-        return [tool for one in self.connections.values() for tool in self._tools_of(one, ctx.plugin)]
+        return tools
 
     def _begin(self, ctx: Ctx) -> None:
         self._begun = True

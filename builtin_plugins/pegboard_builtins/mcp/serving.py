@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pegboard import __version__
 from pegboard.context import Ctx
@@ -17,6 +17,9 @@ from pegboard.errors import PegboardError
 from pegboard.messages import ImageBlock, TextBlock, ToolResult
 from pegboard.tools import TOOL_SEARCH, Claims, Tool
 from pegboard_builtins.mcp.connection import NoMcpError, quiet
+
+if TYPE_CHECKING:
+    import mcp_types
 
 SURFACE = "mcp"
 NOT_OFFERED = frozenset({TOOL_SEARCH, "AskUserQuestion", "TodoWrite"})
@@ -118,8 +121,11 @@ def server_of(ctx: Ctx, patterns: tuple[str, ...] = (), *, read_only: bool = Fal
     )
 
 
-def _said(types: Any, text: str, *, error: bool) -> Any:
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=error)
+def _said(types: Any, text: str, *, error: bool) -> mcp_types.CallToolResult:
+    said: mcp_types.CallToolResult = types.CallToolResult(
+        content=[types.TextContent(type="text", text=text)], is_error=error
+    )
+    return said
 
 
 def _content(types: Any, ctx: Ctx, result: ToolResult) -> list[Any]:

@@ -28,6 +28,7 @@ TOLD = {
     "log": Policy.MASK,
     "error": Policy.MASK,
     "memory": Policy.MASK,
+    "mcp": Policy.MASK,
     "hook": Policy.MASK,
     "subagent": Policy.ALLOW,
     "model": Policy.ALLOW,

@@ -21,6 +21,7 @@ TOOLS = [
      "annotations": READS},
     {"name": "flood", "description": "Send messages for ever.", "inputSchema": {"type": "object"},
      "annotations": READS},
+    {"name": "grow", "description": "Get another tool.", "inputSchema": {"type": "object"}, "annotations": READS},
     {"name": "nonsense", "description": "Answer with nonsense.", "inputSchema": {"type": "object"},
      "annotations": READS},
 ]  # fmt: skip
@@ -47,6 +48,9 @@ def call(number: object, name: str, given: dict) -> None:
         line = json.dumps({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": 1}})
         while True:
             os.write(1, (line + "\n").encode() * 100)
+    if name == "grow":
+        TOOLS.append({**TOOLS[0], "name": "grown"})
+        send({"method": "notifications/tools/list_changed"})
     if name == "nonsense":
         send({"id": number, "result": {"content": "this is no list"}})
         return

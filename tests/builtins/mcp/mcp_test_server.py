@@ -1,22 +1,15 @@
-"""A server written with the official package, for tests: over both transports, and misbehaving on demand.
-
-python mcp_test_server.py [stdio | http PORT] [BEHAVIOUR]
-"""
+"""A server written with the official package, for tests: `python mcp_test_server.py [http PORT]`."""
 
 from __future__ import annotations
 
 import base64
 import os
-import signal
-import subprocess
 import sys
-import threading
-import time
 from typing import Annotated
 
-import anyio
 import mcp_types as types
 from mcp.server.mcpserver import Context, Image, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
 PIXEL = base64.b64decode(
@@ -59,27 +52,7 @@ def picture() -> Image:
 @server.tool(annotations=READS)
 def fail(text: str) -> str:
     """Fail."""
-    raise ValueError(text)
-
-
-@server.tool(annotations=READS)
-def crash() -> str:
-    """End the server in the middle of a call."""
-    print("the last words", file=sys.stderr, flush=True)
-    os._exit(3)
-
-
-@server.tool(annotations=READS)
-async def hang(seconds: float = 3600.0) -> str:
-    """Never answer."""
-    await anyio.sleep(seconds)
-    return "slept"
-
-
-@server.tool(annotations=READS)
-def much(characters: int = 1_000_000) -> str:
-    """Say very much."""
-    return "x" * characters
+    raise ToolError(text)
 
 
 @server.tool(annotations=READS)
@@ -98,12 +71,12 @@ def variable(name: str) -> str:
 async def grow(ctx: Context) -> str:
     """Get another tool."""
 
-    def grown() -> str:
+    def grown(text: str) -> str:
         """Be new."""
-        return "new"
+        return text
 
     server.add_tool(grown, name="grown", annotations=READS)
-    await ctx.session.send_tool_list_changed()
+    await ctx.notify_tools_changed()
     return "there is another tool now"
 
 
@@ -115,46 +88,8 @@ async def ask(ctx: Context) -> str:
     return str(answer)
 
 
-def _child() -> None:
-    """Start a process that would outlive the server."""
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)", "mcp-grandchild"])
-
-
-def _flood() -> None:
-    line = (
-        b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"' + b"x" * 100 + b'"}}\n'
-    )
-    while True:
-        os.write(1, line * 50)
-
-
-def main(words: list[str]) -> None:
-    behaviour = words[-1] if words else ""
-    if behaviour == "silent":
-        time.sleep(3600)
-    if behaviour == "broken":
-        print("Traceback: no module named acme", file=sys.stderr)
-        sys.exit(1)
-    if behaviour == "noisy":
-        print("Starting up, this is no message")
-        sys.stdout.flush()
-    if behaviour == "endless":
-        while True:
-            os.write(1, b"x" * 65536)
-    if behaviour == "flood":
-        threading.Thread(target=_flood, daemon=True).start()
-    if behaviour == "stubborn":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _child()
-        threading.Thread(target=lambda: server.run("stdio"), daemon=True).start()
-        time.sleep(3600)
-    if behaviour == "parent":
-        _child()
-    if words[:1] == ["http"]:
-        server.run("streamable-http", host="127.0.0.1", port=int(words[1]))
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["http"]:
+        server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[2]))
     else:
         server.run("stdio")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -68,6 +68,21 @@ async def use(host: HostFixture) -> None:
     assert Origin.MCP in add.origins
 
 
+async def grow(host: HostFixture) -> None:
+    """Let a server get another tool, and call that in the next turn."""
+    host.model.script([call("mcp__all__grow")], "done", [call("mcp__all__grown", text="new")], "done")
+    await host.prompt("Grow.")
+    assert "mcp__all__grown" not in host.session.tools(), "the list changed in the middle of a turn"
+    await host.prompt("Use the new one.")
+
+
+@pytest.mark.anyio
+async def test_a_list_that_changes_on_an_older_server_counts_from_the_next_turn_on(tmp_path: Path) -> None:
+    async with fixture(tmp_path, {"all": bare()}) as host:
+        await grow(host)
+        assert texts(host)[-1] == "new"
+
+
 @pytest.mark.anyio
 async def test_a_server_of_the_official_package_is_used_over_stdio(tmp_path: Path) -> None:
     async with fixture(tmp_path, {"all": official(env={"GIVEN": "${NOBODY_SET_THIS:-so}"})}) as host:
@@ -76,10 +91,7 @@ async def test_a_server_of_the_official_package_is_used_over_stdio(tmp_path: Pat
         assert tools["mcp__all__add"].read_only
         assert not tools["mcp__all__write_down"].read_only
         assert tools["mcp__all__add"].input_schema["properties"]["b"]["description"] == "The other one."
-        host.model.script([call("mcp__all__grow")], "done", [call("mcp__all__grown")], "done")
-        await host.prompt("Grow.")
-        assert "mcp__all__grown" not in host.session.tools(), "the list changed in the middle of a turn"
-        await host.prompt("Use the new one.")
+        await grow(host)
         assert texts(host)[-1] == "new"
         seen = (await host.invoke("mcp__all__environment")).result.content
         assert "GIVEN" in str(seen)
@@ -221,8 +233,11 @@ async def test_the_projects_servers_start_only_with_consent(tmp_path: Path) -> N
 
 @pytest.mark.anyio
 async def test_what_a_declaration_does_wrong_is_told_with_file_and_line(tmp_path: Path) -> None:
-    async with fixture(tmp_path, {"good": bare(), "typo": {"comand": "x"}, "both": {"command": "x", "url": "http://y"}}) as host:  # fmt: skip
-        host.file(".mcp.json", '{"mcpServers": {\n  "old": {"type": "sse", "url": "http://x"},\n "a__b": {"command": "x"},\n "off": {"disabled": true}}}')  # fmt: skip
+    servers = {"good": bare(), "typo": {"comand": "x"}, "both": {"command": "x", "url": "http://y"}}
+    theirs = ['{"mcpServers": {', '"old": {"type": "sse", "url": "http://x"},', '"a__b": {"command": "x"},',
+              '"off": {"disabled": true}}}']  # fmt: skip
+    async with fixture(tmp_path, servers) as host:
+        host.file(".mcp.json", "\n".join(theirs))
         host.model.script("Hello.")
         await host.prompt("Go.")
         notes = "\n".join(host.notices)
@@ -239,14 +254,8 @@ async def test_what_a_declaration_does_wrong_is_told_with_file_and_line(tmp_path
 async def test_a_declared_hook_of_the_type_mcp_tool_calls_a_servers_tool_and_sees_its_calls(tmp_path: Path) -> None:
     says_no = json.dumps({"hookSpecificOutput": {"hookEventName": "PreToolUse", "permissionDecision": "deny",
                                                  "permissionDecisionReason": "the server says no"}})  # fmt: skip
-    hooks: dict[str, Any] = {
-        "PreToolUse": [
-            {
-                "matcher": "mcp__desk__die",
-                "hooks": [{"type": "mcp_tool", "server": "desk", "tool": "echo", "input": {"text": says_no}}],
-            }  # fmt: skip
-        ]
-    }
+    asks = {"type": "mcp_tool", "server": "desk", "tool": "echo", "input": {"text": says_no}}
+    hooks: dict[str, Any] = {"PreToolUse": [{"matcher": "mcp__desk__die", "hooks": [asks]}]}
     async with fixture(tmp_path, {"desk": bare()}, hooks=hooks) as host:
         host.builtin("wire_hooks")
         host.model.script([call("mcp__desk__die")], [call("mcp__desk__echo", text="fine")], "done")
