@@ -21,9 +21,10 @@ def mcp_page() -> str:
     ]
     found: list[Command] = list(commands_of(app, "mcp "))
     sections = [
-        "## A server\n\nThe keys of `[mcp.servers.NAME]`, and of an entry of `mcpServers` in the project's `.mcp.json`. "
-        "`${NAME}` and\n`${NAME:-default}` in `command`, `args`, `env`, `cwd`, `url` and `headers` stand for a variable "
-        "or a secret of the keyring.",
+        "## A server\n\n"
+        "The keys of `[mcp.servers.NAME]`, and of an entry of `mcpServers` in the project's `.mcp.json`.\n"
+        "`${NAME}` and `${NAME:-default}` in `command`, `args`, `env`, `cwd`, `url` and `headers` stand for\n"
+        "a variable or a secret of the keyring.",
         table(("key", "type", "default", "what it says"), rows),
         "## The verbs",
         *command_sections(found),

@@ -566,6 +566,7 @@ def _check(body: Any, counting: bool) -> None:
             _check_text(block, f"system.{index}")
     _check_tools(body)
     _check_messages(body["messages"])
+    _check_references(body)
     _check_cache_points(body)
 
 
@@ -591,6 +592,22 @@ def _check_tools(body: dict[str, Any]) -> None:
     _need(not (forces and thinks), "Thinking may not be enabled when tool_choice forces tool use.")
     if choice.get("type") == "tool":
         _need(choice.get("name") in names, f"Tool '{choice.get('name')}' not found in provided tools")
+
+
+def _check_references(body: dict[str, Any]) -> None:
+    """A tool that is loaded later stands in the list and is named by a reference; something must be there before."""
+    tools = {tool["name"]: tool for tool in body.get("tools", ())}
+    late = {name for name, tool in tools.items() if tool.get("defer_loading")}
+    _need(not tools or late != set(tools), "tools: at least one tool must have defer_loading=false")
+    for name in sorted(late):
+        _need("cache_control" not in tools[name], f"Tool '{name}' cannot have both defer_loading and cache_control")
+    for message in body["messages"]:
+        for block in message["content"] if isinstance(message["content"], list) else ():
+            content = block.get("content")
+            for part in content if block["type"] == "tool_result" and isinstance(content, list) else ():
+                if part["type"] == "tool_reference":
+                    name = part.get("tool_name")
+                    _need(name in tools, f"Tool reference '{name}' not found in available tools")
 
 
 def _check_messages(messages: Any) -> None:
@@ -635,7 +652,8 @@ def _check_block(block: Any, role: str, where: str) -> None:
         content = block.get("content") or ()
         if isinstance(content, list):
             for place, part in enumerate(content):
-                _need(part.get("type") in BLOCKS_OF["user"] - {"tool_result"}, f"{where}.content.{place}: wrong type")
+                allowed = BLOCKS_OF["user"] - {"tool_result"} | {"tool_reference"}
+                _need(part.get("type") in allowed, f"{where}.content.{place}: wrong type")
                 if part["type"] == "text":
                     _check_text(part, f"{where}.content.{place}")
         _need(

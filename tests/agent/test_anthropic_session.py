@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from agent_room import assert_whole, load_tools, results
 
+from pegboard import hookimpl, tool
 from pegboard.messages import EndReason, Usage
 from pegboard.testing import Answer, Broken, Failure, HostFixture, MessagesServer, Options
 
@@ -143,3 +144,37 @@ async def test_the_cache_points_move_with_the_conversation_and_what_was_sent_sta
         for request in server.requests
     ]
     assert all(old[-1] in new for old, new in pairwise(marked))
+
+
+async def test_a_deferred_tool_is_put_where_it_was_asked_for_and_what_was_sent_stays_as_it_was(server, host):
+    @tool(read_only=True, deferred=True)
+    def rare() -> str:
+        """Do what is seldom wanted."""
+        return "rare"
+
+    class Pack:
+        @hookimpl
+        def register(self, registry):
+            registry.add_tool(rare)
+
+    host.load(Pack())
+    host.builtin("planning_tools")
+    server.script(
+        Answer(calls=[("ToolSearch", {"query": "select:rare"})]),
+        Answer(calls=[("rare", {})]),
+        Answer(text="Done."),
+        Answer(text="Short.", usage={"input_tokens": 5000}),
+        Answer(text="After the compaction."),
+    )
+    await host.prompt("Go.")
+    first, second, _ = [request.body for request in server.requests]
+    assert second["tools"][:-1] == first["tools"], "what was sent before has changed"
+    assert second["tools"][-1]["name"] == "rare"
+    assert second["tools"][-1]["defer_loading"] is True
+    assert second["messages"][-1]["content"][0]["content"] == [{"type": "tool_reference", "tool_name": "rare"}]
+    await host.prompt("word " * 2000)
+    assert await host.session.compact()
+    await host.prompt("Go on.")
+    last = server.requests[-1].body
+    assert [one.get("defer_loading") for one in last["tools"] if one["name"] == "rare"] == [None]
+    assert "tool_reference" not in json.dumps(last["messages"])

@@ -214,6 +214,18 @@ def test_sorted_tools_with_good_names_pass():
     check_tools(tools("Bash", "Read", "mcp__x-y__z_1", "z" * 128))
 
 
+def later(*names):
+    return [ToolSpec(name=name, description="x", input_schema={}, deferred=True) for name in names]
+
+
+def test_deferred_tools_stand_behind_all_others_in_any_order():
+    check_tools([*tools("Bash", "Read"), *later("Zap", "Ask")])
+    with pytest.raises(InvalidRequestError, match="stands after a deferred one"):
+        check_tools([*later("Ask"), *tools("Bash")])
+    with pytest.raises(InvalidRequestError, match="is there twice"):
+        check_tools([*tools("Bash"), *later("Ask", "Bash")])
+
+
 @pytest.mark.parametrize(
     ("names", "problem"),
     [

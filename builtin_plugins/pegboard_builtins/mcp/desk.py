@@ -23,6 +23,8 @@ LATER_SECONDS = 2.0
 """How long later turns wait for lists that have changed."""
 LARGEST_SCHEMA = 100_000
 """Characters of the JSON of a tool's schema."""
+UNIONS = ("oneOf", "anyOf", "allOf")
+"""Keys that the Messages API takes only further down in a schema; what they demand is checked here all the same."""
 SLACK = 10.0
 """Seconds that the host gives a call beyond the server's own deadline."""
 
@@ -143,6 +145,8 @@ def _tool(one: Connection, tool: types.Tool, name: str, plugin: str) -> Tool:
         raise ValueError(f"its schema has more than {LARGEST_SCHEMA:,} characters")
     if schema.get("type") != "object":
         raise ValueError("its input is no object")
+    offered = {key: value for key, value in schema.items() if key not in UNIONS}
+    offered.setdefault("properties", {})
     hints = tool.annotations
     settings = one.server.settings
     read_only = settings.hints and hints is not None and hints.read_only_hint is True
@@ -161,7 +165,7 @@ def _tool(one: Connection, tool: types.Tool, name: str, plugin: str) -> Tool:
         repeatable=read_only or again,
         timeout=settings.call_seconds + settings.start_seconds + SLACK,
         owner=plugin,
-        schema=schema,
+        schema=offered,
         check=_check_of(schema),
     )
 

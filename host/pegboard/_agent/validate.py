@@ -34,6 +34,8 @@ class Named(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def deferred(self) -> bool: ...
 
 
 def check_messages(messages: Sequence[Message], start: int = 0, *, ending: bool = True) -> None:
@@ -159,18 +161,26 @@ def _check_text(text: str, index: int) -> None:
 
 
 def check_tools(tools: Sequence[Named]) -> None:
-    """Raise InvalidRequestError unless the tools are sorted by name, with names that are allowed and unique."""
+    """Raise InvalidRequestError unless names are good and unique, and the tools sorted, deferred ones behind them."""
     before = ""
+    late: set[str] = set()
     for tool in tools:
         name = tool.name
         if TOOL_NAME.fullmatch(name) is None:
             raise InvalidRequestError(
                 f"a tool cannot be called {name!r}: letters, digits, _ and - are allowed, 128 at most"
             )
-        if name <= before:
+        if tool.deferred:
+            late.add(name)
+        elif late:
+            raise InvalidRequestError(f"the tool {name!r} stands after a deferred one")
+        elif name <= before:
             problem = "is there twice" if name == before else f"stands after {before!r}; tools are sorted by name"
             raise InvalidRequestError(f"the tool {name!r} {problem}")
-        before = name
+        else:
+            before = name
+    if late and len({tool.name for tool in tools}) != len(tools):
+        raise InvalidRequestError("a deferred tool is there twice")
 
 
 def check_anchors(anchors: Iterable[int], count: int) -> None:
