@@ -429,12 +429,12 @@ class ToolSource:
 
     *ask* takes a Ctx and returns tools; it may be `async def`. It is asked at the start of each turn, so it should
     answer at once with what it has, and have a deadline of its own where it waits. What it fails to bring stays as it
-    was. Where *files* are given it is asked only in sessions whose project has one of them, or where somebody has
-    written in the plugin's own settings: in all others the plugin need not even be imported.
+    was. *where* names paths, as for `@hookimpl`: it is asked only in sessions in which one of them exists, or somebody
+    has written in the plugin's own settings. In all others the plugin need not even be imported.
     """
 
     ask: Callable[[Ctx], Sequence[Tool] | Awaitable[Sequence[Tool]]]
-    files: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
 
 
 ServiceFactory = Callable[[], AbstractAsyncContextManager[Any]]

@@ -356,12 +356,12 @@ class Host:
         return [(name, one) for name, one in sources if name not in closed and self._concerns(name, one)]
 
     def _concerns(self, plugin: str, source: ToolSource) -> bool:
-        """Whether a source has anything to do here: it names files of the project, or its plugin was given settings."""
-        if not source.files:
+        """Whether a source has anything to do here: it names a path that exists, or its plugin was given settings."""
+        if not source.where:
             return True
         had = self.board.contributions[plugin]
-        return self.board.says_anything({**had.tables, **had.asleep_tables}) or any(
-            os.path.exists(self.cwd / name) for name in source.files
+        return self.board.says_anything({**had.tables, **had.asleep_tables}) or is_somewhere(
+            source.where, self.cwd, self.config_dir, self.view
         )
 
     def switched_off(self, flags: FlagView) -> dict[str, str]:

@@ -62,15 +62,15 @@ class Sent:
 class Source:
     """Brings tools that it can be given at any time."""
 
-    def __init__(self, *tools: Tool, files: tuple[str, ...] = ()) -> None:
+    def __init__(self, *tools: Tool, where: tuple[str, ...] = ()) -> None:
         self.tools = list(tools)
-        self.files = files
+        self.where = where
         self.asked = 0
         self.error: Exception | None = None
 
     @hookimpl
     def register(self, registry: Registry) -> None:
-        registry.add_tool_source(ToolSource(self.bring, files=self.files))
+        registry.add_tool_source(ToolSource(self.bring, where=self.where))
 
     async def bring(self, ctx: Ctx) -> list[Tool]:
         self.asked += 1
@@ -254,8 +254,8 @@ async def test_where_a_sources_tools_would_fill_the_window_they_are_deferred(tmp
 
 
 @pytest.mark.anyio
-async def test_a_source_that_names_files_is_asked_only_where_one_of_them_is(tmp_path: Path) -> None:
-    source = Source(foreign("first"), files=("servers.json",))
+async def test_a_source_that_names_paths_is_asked_only_where_one_of_them_is(tmp_path: Path) -> None:
+    source = Source(foreign("first"), where=("servers.json",))
     host, _ = room(tmp_path, source)
     async with host:
         host.model.script("done", "done")

@@ -44,7 +44,7 @@ def register(registry: Registry) -> None:
     registry.add_consent(wanted)
     registry.add_health_check("MCP servers", servers_are_well_declared)
     registry.add_service(SERVICE, lambda: _opened(registry.host))
-    registry.add_tool_source(ToolSource(_tools, files=(PROJECT_FILE,)))
+    registry.add_tool_source(ToolSource(_tools, where=(PROJECT_FILE,)))
     registry.add_surface(Surface(TABLE, "What clients of `pegboard mcp serve` are told."))
     registry.add_command(TABLE, "pegboard_builtins.mcp.verbs:app")
 

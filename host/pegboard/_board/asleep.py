@@ -97,7 +97,7 @@ def fill(contribution: Contribution, manifest: Mapping[str, Any], board: Waker) 
 
     contribution.tools = [_tool(plugin, facts, board) for facts in manifest.get("tools", ())]
     contribution.tool_sources = [
-        ToolSource(_source(real, number), tuple(files)) for number, files in enumerate(manifest.get("tool_sources", ()))
+        ToolSource(_source(real, number), tuple(where)) for number, where in enumerate(manifest.get("tool_sources", ()))
     ]
     contribution.models = models_in(manifest)
     contribution.commands = commands_in(manifest)

@@ -75,7 +75,7 @@ def facts_of(contribution: Contribution, hooks: Hooks) -> dict[str, Any]:
     manifest: dict[str, Any] = {
         "hooks": {hook: _of_hook(options, contribution, is_async) for hook, (options, is_async) in hooks.items()},
         "tools": [_of_tool(one) for one in contribution.tools],
-        "tool_sources": [list(one.files) for one in contribution.tool_sources],
+        "tool_sources": [list(one.where) for one in contribution.tool_sources],
         "models": [one.model_dump() for one in contribution.models],
         "commands": [_of_word(one) for one in contribution.commands],
         "flags": [_of_flag(one) for one in contribution.flags],
