@@ -136,7 +136,7 @@ def test_the_first_pack_is_built_installed_used_and_uninstalled(tmp_path):
     run("-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(pack))
     assert "word_count" not in run("-c", PROGRAM, "tools", "list")
     asked = run("-c", PROGRAM, "plugins", "trust", "acme_words", code=1)  # nobody answers, and that is no consent
-    assert "tools    word_count (reads)" in asked
+    assert "tools    word_count (reads, about" in asked
     assert "you asked for it" in asked
     (listed,) = (one for one in plugins(run) if one["name"] == "acme_words")
     assert (listed["status"], listed["mend"]) == ("untrusted", "pegboard plugins trust acme-words")

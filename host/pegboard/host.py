@@ -19,6 +19,7 @@ from pegboard._agent.session import Session
 from pegboard._agent.shapes import Options, RunResult
 from pegboard._agent.showing import Shown
 from pegboard._agent.store import SessionInfo, Store, open_journal
+from pegboard._board import lock
 from pegboard._board.acceptance import AcceptedPacks
 from pegboard._board.discovery import (
     EntryPointLike,
@@ -65,7 +66,8 @@ class Host:
     *no_plugins* is the option's text
     ("" for the option without names, None if it was not given). *plugins* are further plugins as (name, object);
     *entry_points* replaces what is installed, and needs no trust. *strict* makes wrong settings an error at once;
-    without it they are in `problems`, so that `doctor` and the like work in any state.
+    without it they are in `problems`, so that `doctor` and the like work in any state. *locked* refuses packs that are
+    not those of the project's `pegboard.lock`, before any is imported.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Host:
         plugins: Sequence[tuple[str, Any]] = (),
         settings: SettingsView | None = None,
         strict: bool = True,
+        locked: bool = False,
     ) -> None:
         self.cwd = (cwd or Path.cwd()).resolve()
         self.environment = os.environ if environment is None else environment
@@ -100,6 +103,7 @@ class Host:
         self._extra = tuple(plugins)
         self._given_settings = settings
         self._strict = strict
+        self._locked = locked
         self._plans: dict[tuple[int, str, tuple[str, ...]], Plan] = {}
         self.flag_problems: list[str] = []
         self._services: dict[str, Any] = {}
@@ -113,12 +117,15 @@ class Host:
     # --- opening ---------------------------------------------------------------------------------------
 
     def open(self) -> Host:
-        """Read settings and load plugins. Raises SettingsError if *strict*."""
+        """Read settings and load plugins. Raises SettingsError if *strict*, LockDriftError if *locked*."""
         if self._opened:
             return self
         self.view = self._given_settings or self._load_settings()
         self.board = Board(self.view, self.trust.consented, HostFace(self), self.snapshot)
-        self.board.load([*self._find(), *self._further()])
+        records = self._find()
+        if self._locked:
+            self._hold_to_the_lock(records)
+        self.board.load([*records, *self._further()])
         self._take_folders()
         owned = [record.name for record in self.board.records]
         try:
@@ -145,6 +152,17 @@ class Host:
         if self.snapshot is not None:
             self.snapshot.save()
         return records
+
+    @property
+    def lock_file(self) -> Path:
+        """Where the project's lock lies, if there is one."""
+        return self.cwd / lock.FILE
+
+    def _hold_to_the_lock(self, records: Sequence[PluginRecord]) -> None:
+        self.board.lock = lock.digest_of(self.lock_file)
+        drift = lock.drift(lock.read(self.lock_file), lock.packs_of(records, self.packs.print_of), records)
+        if drift:
+            raise lock.LockDriftError(self.lock_file, drift)
 
     def _load_settings(self) -> SettingsView:
         return load_settings(

@@ -30,13 +30,14 @@ class Record(BaseModel):
 
 
 class PluginStamp(BaseModel):
-    """Which plugin was there: name, distribution and version."""
+    """Which plugin was there: name, distribution, version, and the hash of the distribution's files (not of ours)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     name: str
     distribution: str = ""
     version: str = ""
+    hash: str = ""
 
 
 class SessionStarted(Record):
@@ -80,13 +81,17 @@ class SessionEnded(Record):
 
 
 class PlanRecord(Record):
-    """The implementations of each hook in their order, once per snapshot; hook records refer to it by `plan`."""
+    """The implementations of each hook in their order, once per snapshot; hook records refer to it by `plan`.
+
+    `lock` is the SHA-256 of the `pegboard.lock` that the packs were held to (`run --locked`); empty without one.
+    """
 
     type: Literal["plan"] = "plan"
     plan: str
     plugins: tuple[PluginStamp, ...] = ()
     hooks: dict[str, tuple[str, ...]] = {}
     flags: str = ""
+    lock: str = ""
 
 
 class TurnStarted(Record):

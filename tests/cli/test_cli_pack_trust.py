@@ -54,7 +54,7 @@ def test_what_it_declares_is_shown_without_running_it(new: Any) -> None:
         "acme-pack 1.2 is new here",
         "plugin acme = acme_loud",
         "may      rewrite, context",
-        "tools    look (reads)",
+        "tools    look (reads, about ",
         "hooks    pre_tool (guard)",
         "flags    acme.red",
         "imports  subprocess (starts processes)",

@@ -253,6 +253,7 @@ class Replay:
         self.system: tuple[str, ...] | None = None
         self.tools_json = ""
         self.plan = ""
+        self.stamps: list[dict[str, Any]] = []
         self.flags: tuple[dict[str, Any], dict[str, Any]] | None = None
         self.handles: dict[str, str] = {}
         self.first_time = ""
@@ -378,6 +379,7 @@ class Replay:
 
     def _plan(self, raw: dict[str, Any]) -> None:
         self.plan = raw["plan"]
+        self.stamps = raw.get("plugins", [])
 
     def _flag_snapshot(self, raw: dict[str, Any]) -> None:
         self.flags = (raw["values"], raw.get("facts") or {})

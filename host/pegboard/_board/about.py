@@ -7,11 +7,13 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from pegboard._board.discovery import PluginRecord
-from pegboard._board.installed import Metadata, distributions, folders_of
+from pegboard._board.discovery import GROUP, PluginRecord
+from pegboard._board.installed import Metadata, distributions, folders_of, points_of
 from pegboard._board.reading import Read, read_plugin
+from pegboard.errors import PegboardError
 
 LONGEST = 200
 """Characters of one text of a pack's that are shown: nobody reads more, and it could hide what follows."""
@@ -39,6 +41,11 @@ class About:
         return sorted({one for _, read in self.plugins.values() for one in read.declares.permissions})
 
     @property
+    def tokens(self) -> int:
+        """About how many tokens of each request its tools take."""
+        return sum(tokens for _, read in self.plugins.values() for _, tokens in read.tools.values())
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What is kept with a consent, to be compared with what comes later."""
         return {"version": self.version, "permissions": self.permissions, "says": list(self.says())}
@@ -47,7 +54,10 @@ class About:
         """Go through what it declares, a line for each kind; two versions are compared by these."""
         for name, (value, read) in sorted(self.plugins.items()):
             yield f"plugin {clipped(name)} = {clipped(value)}"
-            tools = [f"{tool} (reads)" if reads else tool for tool, reads in sorted(read.tools.items())]
+            tools = [
+                f"{tool} ({'reads, ' if reads else ''}about {tokens} tokens)"
+                for tool, (reads, tokens) in sorted(read.tools.items())
+            ]
             hooks = [f"{hook} ({marks})" if marks else hook for hook, marks in sorted(read.hooks.items())]
             uses = [f"{module} ({what})" for module, what in sorted(read.uses.items())]
             said = read.declares
@@ -98,6 +108,19 @@ def about(records: Sequence[PluginRecord], print_: str) -> About:
     )
     for record in records:
         made.plugins[record.name] = (record.value, read_plugin(record.value))
+    return made
+
+
+def about_files(folder: Path, distribution: str) -> About:
+    """Return what is known of a distribution whose files lie in a folder, not on the path."""
+    found = [one for one in distributions([str(folder)]) if normal(one.name) == normal(distribution)]
+    if not found:
+        raise PegboardError(f"there is no distribution {distribution!r} in what was fetched for it")
+    one = found[0]
+    needs = [need for need in requirements(one.folder) if "extra ==" not in need]
+    made = About(one.name, one.version, "", one.folder, False, [], needs, files=len(_lines(one.folder, "RECORD")))
+    for point in points_of(one, GROUP).get(GROUP, ()):
+        made.plugins[point.name] = (point.value, read_plugin(point.value, [str(folder)]))
     return made
 
 

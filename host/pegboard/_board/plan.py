@@ -52,11 +52,13 @@ class Plan:
     stamps: Mapping[str, PluginStamp]
     asleep: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     """The plugins that are not imported yet, each with what wakes it; they become fewer."""
+    lock: str = ""
+    """The hash of the lock file that the packs were held to."""
 
     def record(self, flags: str = "") -> PlanRecord:
         """Return the plan as the journal keeps it."""
         hooks = {hook: tuple(impl.plugin for impl in impls) for hook, impls in self.hooks.items() if impls}
-        return PlanRecord(plan=self.id, plugins=tuple(self.stamps.values()), hooks=hooks, flags=flags)
+        return PlanRecord(plan=self.id, plugins=tuple(self.stamps.values()), hooks=hooks, flags=flags, lock=self.lock)
 
 
 def make_impl(

@@ -53,7 +53,9 @@ def compile_plan(board: Board, gates: FlagGates | None = None) -> Plan:
     """Compile the board as it stands; *gates* decides about what hangs from a flag (without it all are on)."""
     gates = gates or AllOn()
     active = sorted(board.active, key=lambda record: record.name)  # the set counts, not the order of registration
-    stamps = {r.name: PluginStamp(name=r.name, distribution=r.distribution, version=r.version) for r in active}
+    stamps = {
+        r.name: PluginStamp(name=r.name, distribution=r.distribution, version=r.version, hash=r.print_) for r in active
+    }
     hooks: dict[str, tuple[Impl, ...]] = {}
     digest = hashlib.sha256()
     for hook, policy in POLICIES.items():
@@ -70,8 +72,9 @@ def compile_plan(board: Board, gates: FlagGates | None = None) -> Plan:
         said = (f"{name}={held[name][0]}" if held[name][0] else name for name in names)
         digest.update(f"{hook}:{','.join(said)};".encode())
     for stamp in stamps.values():
-        digest.update(f"{stamp.name} {stamp.distribution} {stamp.version};".encode())
-    return Plan(digest.hexdigest()[:12], hooks, stamps, board.asleep)
+        digest.update(f"{stamp.name} {stamp.distribution} {stamp.version} {stamp.hash};".encode())
+    digest.update(board.lock.encode())
+    return Plan(digest.hexdigest()[:12], hooks, stamps, board.asleep, board.lock)
 
 
 def held_by(how: Ramp, flag: str) -> tuple[str, str]:

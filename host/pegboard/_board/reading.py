@@ -45,8 +45,8 @@ class Read:
 
     files: list[Path] = field(default_factory=list)
     declares: Declares = NOTHING
-    tools: dict[str, bool] = field(default_factory=dict)
-    """Each with whether it says that it only reads."""
+    tools: dict[str, tuple[bool, int]] = field(default_factory=dict)
+    """Each with whether it says that it only reads, and about how many tokens it takes of each request."""
     hooks: dict[str, str] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     uses: dict[str, str] = field(default_factory=dict)
@@ -54,11 +54,14 @@ class Read:
     problem: str = ""
 
 
-def read_plugin(value: str) -> Read:
-    """Read the package of an entry point's value. Never raises: what cannot be read is the `problem`."""
+def read_plugin(value: str, path: Sequence[str] | None = None) -> Read:
+    """Read the package of an entry point's value, looked for in *path* if given.
+
+    Never raises: what cannot be read is the `problem`.
+    """
     read = Read()
     module = value.partition(":")[0].strip()
-    spec = find(module)
+    spec = find(module, path)
     if spec is None or not spec.origin or not os.path.isfile(spec.origin):
         read.problem = f"the module {module!r} has no source that could be read"
         return read
@@ -67,12 +70,12 @@ def read_plugin(value: str) -> Read:
         read.declares = declared_in(main) or NOTHING
     except PegboardError as error:
         read.problem = str(error)
-    for path in _sources(main, module):
-        tree = _parsed(path)
+    for file in _sources(main, module):
+        tree = _parsed(file)
         if tree is None:
-            read.problem = read.problem or f"{path} cannot be read as Python"
+            read.problem = read.problem or f"{file} cannot be read as Python"
             continue
-        read.files.append(path)
+        read.files.append(file)
         _take(tree, read)
     return read
 
@@ -111,9 +114,8 @@ def declared_in(path: Path) -> Declares | None:
     return None
 
 
-def find(module: str) -> ModuleSpec | None:
+def find(module: str, path: Sequence[str] | None = None) -> ModuleSpec | None:
     """Return where a module lies, importing nothing: not even the packages that it is in."""
-    path: Sequence[str] | None = None
     spec: ModuleSpec | None = None
     parts = module.split(".")
     for number in range(1, len(parts) + 1):
@@ -128,7 +130,7 @@ def find(module: str) -> ModuleSpec | None:
 
 
 def _spec(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-    for finder in (*sys.meta_path, PathFinder):
+    for finder in (PathFinder,) if path is not None else (*sys.meta_path, PathFinder):
         look = getattr(finder, "find_spec", None)
         try:
             found: Any = look(name, path) if look is not None else None
@@ -162,7 +164,7 @@ def _take(tree: ast.Module, read: Read) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for mark in node.decorator_list:
-                _take_mark(node.name, mark, read)
+                _take_mark(node, mark, read)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             _take_import(node, read)
         elif isinstance(node, ast.Call) and _name_of(node.func) == "flag" and node.args:
@@ -171,16 +173,23 @@ def _take(tree: ast.Module, read: Read) -> None:
                 read.flags.append(name.value)
 
 
-def _take_mark(name: str, mark: ast.expr, read: Read) -> None:
+def _take_mark(function: ast.FunctionDef | ast.AsyncFunctionDef, mark: ast.expr, read: Read) -> None:
     said = {word.arg: word.value for word in mark.keywords} if isinstance(mark, ast.Call) else {}
     true = {word for word, value in said.items() if isinstance(value, ast.Constant) and value.value is True}
     kind = _name_of(mark.func if isinstance(mark, ast.Call) else mark)
     named = said.get("name" if kind == "tool" else "specname")
-    known = named.value if isinstance(named, ast.Constant) and isinstance(named.value, str) else name
+    known = named.value if isinstance(named, ast.Constant) and isinstance(named.value, str) else function.name
     if kind == "tool":
-        read.tools[known] = "read_only" in true
+        read.tools[known] = ("read_only" in true, _tokens(known, function))
     elif kind == "hookimpl":
         read.hooks[known] = ", ".join(word for word in ("guard", "rewrites") if word in true)
+
+
+def _tokens(name: str, function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return about how many tokens a tool's definition has: its words, and a schema that is longer than the hints."""
+    arguments = [one for one in (*function.args.args, *function.args.kwonlyargs) if one.arg not in ("ctx", "self")]
+    hints = sum(len(one.arg) + 45 + len(ast.unparse(one.annotation) if one.annotation else "") for one in arguments)
+    return (len(name) + len(ast.get_docstring(function) or "") + hints + 80) // 4
 
 
 def _take_import(node: ast.Import | ast.ImportFrom, read: Read) -> None:

@@ -64,6 +64,8 @@ class Board:
     ) -> None:
         self.view = view
         self.snapshot = snapshot
+        self.lock = ""
+        """The hash of the lock file that the packs were held to; empty where they were not."""
         self.asleep: dict[str, Callable[[], None]] = {}
         """The plugins that take part and are not imported yet, each with what wakes it."""
         self._functions: dict[str, dict[str, Any]] = {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pegboard._cli import packs, switching, trusting
+from pegboard._cli import installing, locking, packs, switching, trusting
 from pegboard._cli.opening import JsonOption, closed_host, open_host
 from pegboard.errors import PluginError, did_you_mean
 from pegboard.output import print_json, print_table, say
@@ -23,6 +23,11 @@ app.command("check")(packs.check)
 app.command("enable")(switching.enable)
 app.command("disable")(switching.disable)
 app.command("trust")(trusting.trust)
+app.command("install")(installing.install)
+app.command("uninstall")(installing.uninstall)
+app.command("upgrade")(installing.upgrade)
+app.command("lock")(locking.lock)
+app.command("sync")(locking.sync)
 
 NameArgument = Annotated[str, typer.Argument(help="The plugin's name, as `pegboard plugins list` has it.")]
 NOTHING = "There are no plugins: install a pack with pip, or look at PEGBOARD_NO_PLUGINS and --no-plugins."

@@ -13,6 +13,7 @@ from pegboard._cli.session_options import (
     ContinueOption,
     DenyOption,
     FlagOption,
+    LockedOption,
     MaxCostOption,
     ModelOption,
     ModeOption,
@@ -39,6 +40,7 @@ def run(
         str, typer.Option("--settings", metavar="JSON|FILE", help="Settings for this run, TOML or the contract's JSON.")
     ] = "",
     plugin_dir: PluginDirOption = None,
+    locked: LockedOption = False,
     trust_project_hooks: Annotated[
         bool, typer.Option("--trust-project-hooks", help="Let this project's hooks run without consent, in this run.")
     ] = False,
@@ -73,6 +75,7 @@ def run(
         settings=settings,
         plugin_dir=tuple(plugin_dir or ()),
         trust_project_hooks=trust_project_hooks,
+        locked=locked,
         cwd=cwd,
     )
     code = running.run(wanted, command_line.no_plugins)

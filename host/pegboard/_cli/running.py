@@ -75,7 +75,14 @@ async def host_for(
     from pegboard.host import Host
 
     given = _given(wanted.settings, warn) if wanted.settings else []
-    host = Host(wanted.cwd, command_line=_tables(wanted), given=given, no_plugins=no_plugins, plugins=plugins)
+    host = Host(
+        wanted.cwd,
+        command_line=_tables(wanted),
+        given=given,
+        no_plugins=no_plugins,
+        plugins=plugins,
+        locked=wanted.locked,
+    )
     async with host:
         for record in host.board.records:
             if record.status in ("load_error", "incompatible"):

@@ -24,6 +24,9 @@ PluginDirOption = Annotated[
     list[Path] | None,
     typer.Option("--plugin-dir", help="A folder in the contract's plugin format; repeatable.", exists=True),
 ]
+LockedOption = Annotated[
+    bool, typer.Option("--locked", help="Refuse packs that are not those of pegboard.lock, before any is imported.")
+]
 
 
 def check_options(mode: str, flag: Sequence[str] | None) -> None:

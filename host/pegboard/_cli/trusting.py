@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,9 +84,23 @@ def distributions_named(packs: dict[str, list[PluginRecord]], names: Iterable[st
 def accept_shown(host: Host, distributions: Iterable[str], *, yes: bool) -> list[str]:
     """Show packs that were just installed, and accept them; return those that were not accepted."""
     packs = third_party(host)
-    shown = [_about(host, packs[name]) for name in distributions if name in packs]
+    shown = [_about(host, packs[name]) for name in _known(packs, distributions)]
     waiting = [one for one in shown if host.packs.accepted(one.distribution, one.print_) is None]
     return [one.distribution for one in waiting if not _ask(host, one, yes=yes)]
+
+
+def accept_silently(host: Host, distributions: Iterable[str]) -> None:
+    """Accept packs without a word, for scripts that read JSON."""
+    packs = third_party(host)
+    for name in _known(packs, distributions):
+        _accept(host, _about(host, packs[name]))
+
+
+def _known(packs: dict[str, list[PluginRecord]], names: Iterable[str]) -> list[str]:
+    from pegboard._board.about import normal
+
+    wanted = set(map(normal, names))
+    return [name for name in packs if normal(name) in wanted]
 
 
 def _chosen(packs: dict[str, list[PluginRecord]], names: list[str] | None) -> list[str]:
@@ -100,12 +115,23 @@ def _about(host: Host, records: list[PluginRecord]) -> About:
 
 def _ask(host: Host, one: About, *, yes: bool) -> bool:
     _show(host, one)
-    if not yes and not typer.confirm(f"Trust {one.distribution} {one.version} as it is now?", default=False):
+    if not yes and not _confirm(f"Trust {one.distribution} {one.version} as it is now?"):
         say(f"{one.distribution} stays untrusted, and takes no part.")
         return False
     _accept(host, one)
     say(f"{one.distribution} {one.version} is trusted until one of its files changes.", "green")
     return True
+
+
+def _confirm(question: str) -> bool:
+    """Ask a person; where there is none, the answer is no."""
+    try:
+        return typer.confirm(question, default=False)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise  # Ctrl-C
+        say("")
+        return False
 
 
 def _accept(host: Host, one: About) -> bool:

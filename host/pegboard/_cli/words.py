@@ -21,6 +21,7 @@ SWITCHES = {
     "--continue": "continue_",
     "-c": "continue_",
     "--init": "init",
+    "--locked": "locked",
     "--maintenance": "maintenance",
     "--quiet": "quiet",
     "--trust-project-hooks": "trust_project_hooks",
@@ -59,6 +60,7 @@ class Wanted(NamedTuple):
     settings: str = ""
     plugin_dir: tuple[Path, ...] = ()
     trust_project_hooks: bool = False
+    locked: bool = False
     cwd: Path | None = None
 
     @property

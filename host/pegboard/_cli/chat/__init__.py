@@ -16,6 +16,7 @@ from pegboard._cli.session_options import (
     ContinueOption,
     DenyOption,
     FlagOption,
+    LockedOption,
     MaxCostOption,
     ModelOption,
     ModeOption,
@@ -50,6 +51,7 @@ def chat(
         typer.Option("--settings", metavar="JSON|FILE", help="Settings for this chat, as for `run`."),
     ] = "",
     plugin_dir: PluginDirOption = None,
+    locked: LockedOption = False,
     trust_project_hooks: Annotated[
         bool, typer.Option("--trust-project-hooks", help="Let this project's hooks run without consent, in this chat.")
     ] = False,
@@ -82,6 +84,7 @@ def chat(
         settings=settings,
         plugin_dir=tuple(plugin_dir or ()),
         trust_project_hooks=trust_project_hooks,
+        locked=locked,
         cwd=cwd,
     )
     asyncio.run(_chat(wanted, plain=plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")))
