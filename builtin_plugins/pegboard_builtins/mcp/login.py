@@ -112,6 +112,8 @@ async def log_in(server: Server, host: HostView, *, browser: bool) -> bool:
         except Exception as error:
             if not tokens.exists:
                 raise McpFailure(server.name, f"let nobody in: {first_of(error)}") from None
+    if tokens.exists:
+        tokens.keep_discovered(auth)
     return tokens.exists
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from mcp.client.auth import OAuthClientProvider, OAuthFlowError
-from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from mcp.shared.auth import (
+    OAuthClientInformationFull,
+    OAuthClientMetadata,
+    OAuthMetadata,
+    OAuthToken,
+    ProtectedResourceMetadata,
+)
 
 from pegboard_builtins.mcp.settings import ServerSettings
 
@@ -53,7 +60,8 @@ class TokenFile:
 
     async def set_tokens(self, tokens: OAuthToken) -> None:
         """See mcp.client.auth.TokenStorage."""
-        self._save({**self._load(), "tokens": tokens.model_dump(mode="json", exclude_none=True)})
+        ends = None if tokens.expires_in is None else time.time() + int(tokens.expires_in)
+        self._save({**self._load(), "tokens": tokens.model_dump(mode="json", exclude_none=True), "ends": ends})
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
         """See mcp.client.auth.TokenStorage."""
@@ -63,6 +71,27 @@ class TokenFile:
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
         """See mcp.client.auth.TokenStorage."""
         self._save({**self._load(), "client": client_info.model_dump(mode="json", exclude_none=True)})
+
+    def keep_discovered(self, made: OAuthClientProvider) -> None:
+        """Keep where tokens are renewed, which the package finds out at a login and forgets with the process."""
+        found = made.context
+        discovered: dict[str, Any] = {"issuer": found.auth_server_url}
+        for name, model in (("server", found.oauth_metadata), ("resource", found.protected_resource_metadata)):
+            if model is not None:
+                discovered[name] = model.model_dump(mode="json", exclude_none=True)
+        self._save({**self._load(), "discovered": discovered})
+
+    def tell_discovered(self, made: OAuthClientProvider) -> None:
+        """Tell a client what an earlier one has found out, and when its token ends: else it would not renew it."""
+        kept = self._load()
+        discovered = kept.get("discovered") or {}
+        told = made.context
+        told.token_expiry_time = kept.get("ends")
+        told.auth_server_url = discovered.get("issuer")
+        if "server" in discovered:
+            told.oauth_metadata = OAuthMetadata.model_validate(discovered["server"])
+        if "resource" in discovered:
+            told.protected_resource_metadata = ProtectedResourceMetadata.model_validate(discovered["resource"])
 
     def _load(self) -> dict[str, Any]:
         ring = _keyring()
@@ -130,4 +159,6 @@ def provider(
         token_endpoint_auth_method="none",
         scope=settings.scopes or None,
     )
-    return OAuthClientProvider(settings.url, metadata, tokens, redirect_handler=show, callback_handler=answer)
+    made = OAuthClientProvider(settings.url, metadata, tokens, redirect_handler=show, callback_handler=answer)
+    tokens.tell_discovered(made)
+    return made

@@ -30,7 +30,9 @@ from pegboard_builtins.mcp.settings import PROJECT_FILE, TABLE, McpSettings
 if TYPE_CHECKING:
     from pegboard_builtins.mcp.connection import Connection
 
-app = typer.Typer(help="Servers of the Model Context Protocol: whose tools are used, and this host as one.")
+app = typer.Typer(
+    help="Servers of the Model Context Protocol: whose tools are used, and this host as one.", no_args_is_help=True
+)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, stable and sorted.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The server's name; `list` shows them.")]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +60,26 @@ def running(mark: str) -> list[int]:
             if mark.encode() in words and state != "Z":
                 found.append(int(entry.name))
     return found
+
+
+@contextmanager
+def over_http(*words: str) -> Iterator[str]:
+    """Start a server over HTTP, `PORT` in its words being a free port, and yield its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    argv = [sys.executable, *(word.replace("PORT", str(port)) for word in words)]
+    process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(1200):
+            with socket.socket() as one:
+                if one.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def gone(mark: str, seconds: float = 20.0) -> bool:

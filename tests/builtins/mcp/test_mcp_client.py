@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp_room import OFFICIAL, bare, fixture, gone, official, results, running, texts
+from mcp_room import OFFICIAL, bare, fixture, gone, official, over_http, results, running, texts
 
 from pegboard.messages import ImageBlock, Origin, TextBlock
 from pegboard.testing import HostFixture, call
@@ -24,20 +21,8 @@ pytest.importorskip("mcp")
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The official server over streamable HTTP."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, OFFICIAL, "http", str(port)], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(1200):
-            with socket.socket() as one:
-                if one.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.kill()
-        process.wait()
+    with over_http(OFFICIAL, "http", "PORT") as address:
+        yield address
 
 
 async def use(host: HostFixture) -> None:
