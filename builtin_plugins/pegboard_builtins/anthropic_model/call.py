@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
 
 from pegboard.context import Ctx
 from pegboard.errors import ModelError, did_you_mean
@@ -16,6 +18,9 @@ from pegboard_builtins.anthropic_model.errors import broken, model_error
 from pegboard_builtins.anthropic_model.incoming import Incoming
 from pegboard_builtins.anthropic_model.outgoing import SENT_PARAMS, betas, to_count, to_send, unknown_params
 from pegboard_builtins.anthropic_model.settings import PREFIX, SERVICE, AnthropicSettings
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
 
 DRAIN_TIMEOUT = 0.5
 """Seconds for the end of a response, after its message is complete."""
@@ -28,10 +33,10 @@ async def answer(request: Request, ctx: Ctx) -> AsyncIterator[StreamEvent]:
     for name in unknown_params(request):
         ctx.log.warning("the Messages API has no parameter %r.%s", name, did_you_mean(name, SENT_PARAMS))
     if request.params.get("count_tokens"):
-        counted = await _asked(clients, settings, "count_tokens", to_count(request), request)
+        counted = await _asked(clients, settings, _count, to_count(request), request)
         yield ModelDone(stop_reason="end_turn", usage=Usage(input_tokens=counted.input_tokens))
         return
-    stream = await _asked(clients, settings, "create", {**to_send(request), "stream": True}, request)
+    stream = await _asked(clients, settings, _stream, {**to_send(request), "stream": True}, request)
     model = request.model.removeprefix(PREFIX)
     incoming = Incoming(model, settings.prices, known_price=request.params.get("speed") in (None, "standard"))
     failure: ModelError | None = None
@@ -66,20 +71,44 @@ async def _drain(events: AsyncIterator[Any]) -> None:
                 pass
 
 
+async def _stream(client: AsyncAnthropic, body: dict[str, Any], headers: dict[str, str]) -> Any:
+    """Open a stream. Not by `messages.create`: that copies the whole conversation, item by item, for each request.
+
+    What is sent is plain data already. All the rest is the SDK's, as for an endpoint that it has no method for.
+    """
+    anthropic: Any = await sdk()
+    return await client.post(
+        "/v1/messages",
+        content=to_json(body),
+        cast_to=anthropic.types.Message,
+        options={"headers": headers},
+        stream=True,
+        stream_cls=anthropic.AsyncStream[anthropic.types.RawMessageStreamEvent],
+    )
+
+
+async def _count(client: AsyncAnthropic, body: dict[str, Any], headers: dict[str, str]) -> Any:
+    return await client.messages.count_tokens(**body, extra_headers=headers)
+
+
 async def _asked(
-    clients: Clients, settings: AnthropicSettings, method: str, arguments: dict[str, Any], request: Request
+    clients: Clients,
+    settings: AnthropicSettings,
+    ask: Callable[[AsyncAnthropic, dict[str, Any], dict[str, str]], Awaitable[Any]],
+    body: dict[str, Any],
+    request: Request,
 ) -> Any:
-    """Call a method of `client.messages`. A helper's key that was kept and is refused now is asked for again, once."""
+    """Ask the API. A helper's key that was kept and is refused now is asked for again, once."""
     headers = betas(request, settings.betas)
     while True:
         key = await clients.key(settings)
         client = await clients.client(key, settings)
         try:
-            return await getattr(client.messages, method)(**arguments, extra_headers=headers)
+            return await ask(client, body, headers)
         except Exception as wrong:
             if await _is_refused_key(wrong) and clients.forget(key):
                 continue
-            raise model_error(wrong, model=arguments["model"], source=f"from {key.source}") from wrong
+            raise model_error(wrong, model=body["model"], source=f"from {key.source}") from wrong
 
 
 async def _is_refused_key(error: Exception) -> bool:

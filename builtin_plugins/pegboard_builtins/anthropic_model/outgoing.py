@@ -27,7 +27,7 @@ MAX_CACHE_POINTS = 4
 
 
 def to_send(request: Request) -> dict[str, Any]:
-    """Return the arguments of `messages.create`, without `stream`."""
+    """Return the body of a request for an answer, without `stream`."""
     return {**to_count(request), **_given(request, SENT_PARAMS), "max_tokens": request.max_tokens}
 
 
