@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pegboard_builtins.permissions.commands import Analysis, Command
 from pegboard_builtins.permissions.paths import Place, both_shapes
 
 if TYPE_CHECKING:
+    from pegboard_builtins.permissions.commands import Analysis, Command
     from pegboard_builtins.permissions.rule import Rule
 
 
