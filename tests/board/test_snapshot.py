@@ -423,6 +423,18 @@ def test_a_plugin_that_may_register_something_else_is_imported_each_time(place, 
     assert reason in host.snapshot.imported_each_time()["acme"]
 
 
+def test_who_is_imported_each_time_has_nothing_written_each_time(place):
+    text = "from pegboard import hookimpl\n@hookimpl\ndef register(registry):\n    registry.host.project\n"
+    place.install(text)
+    place.host()
+    (kept,) = place.state.glob("snapshot/plugins-*.json")
+    before = kept.stat()
+    place.imported.clear()
+    place.host()
+    assert place.imported == ["acme_pack"]
+    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_what_a_library_reads_while_it_is_imported_does_not_count(place):
     (place.site / "shelf.py").write_text("import os\nHOME = os.environ.get('HOME')\n")
     place.install("import shelf\n" + SMALL)

@@ -37,7 +37,7 @@ SECONDS = 120.0
 def register(registry: Registry) -> None:
     """Declare `[git_safety]`, the service, the verbs, and what `doctor` asks."""
     registry.settings(GitSafetySettings, tightening=("refuse",))
-    registry.add_service(SERVICE, _service(registry.host.state_dir))
+    registry.add_service(SERVICE, _service(registry))
     registry.add_command(
         "checkpoints",
         "pegboard_builtins.git_safety.verbs:app",
@@ -81,10 +81,10 @@ class Desk:
             await asyncio.wait([task])
 
 
-def _service(state_dir: Path) -> Callable[[], AbstractAsyncContextManager[Desk]]:
+def _service(registry: Registry) -> Callable[[], AbstractAsyncContextManager[Desk]]:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Desk]:
-        yield Desk(state_dir)
+        yield Desk(registry.host.state_dir)  # asked only now, so that no start has to import this to know it
 
     return opened
 

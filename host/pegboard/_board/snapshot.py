@@ -229,9 +229,10 @@ class Snapshot:
         known.update(source)
         self._stamps.update(source)
         entry = {"version": version, "value": value, "source": package, "manifest": manifest}
-        if kept["plugins"].get(key) != entry:
-            kept["plugins"][key] = entry
-            self._changed = True
+        before = kept["plugins"].get(key)
+        kept["plugins"][key] = entry
+        # How long the import took differs each time; who is imported each time must not have it written each time.
+        self._changed |= before is None or _timeless(before) != _timeless(entry)
 
     def forget(self, distribution: str, name: str, why: str) -> None:
         """Drop a manifest that turned out to be wrong."""
@@ -313,6 +314,10 @@ class Snapshot:
                 os.unlink(beside)
             except OSError:
                 pass
+
+
+def _timeless(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "manifest": {**entry["manifest"], "import_ms": 0}}
 
 
 def _why_not(stored: dict[str, Any], key: list[Any], folders: dict[str, int]) -> str:
