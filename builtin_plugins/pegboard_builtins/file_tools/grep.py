@@ -28,6 +28,8 @@ DEFAULT_LIMIT = 250
 SECONDS = 60.0
 FEW = 300
 """Up to so many files are searched in this process."""
+FEW_AGES = 100
+"""Up to so many files are asked for their age in place."""
 
 Mode = Literal["content", "files_with_matches", "count"]
 
@@ -84,10 +86,12 @@ class _Wanted(NamedTuple):
 
 async def _files(wanted: _Wanted, base: Path, glob: str | None, cwd: Path) -> tuple[Path, list[str]]:
     """Return a folder and the names below it that are to be searched, in their order."""
-    if not await asyncio.to_thread(os.path.isdir, base):
-        await asyncio.to_thread(regular_file, base, cwd)
+    # A look at one file is over before a thread has begun, and with several searches at once each thread waits long
+    # for the interpreter.
+    if not os.path.isdir(base):
+        regular_file(base, cwd)
         return base.parent, [base.name]
-    await asyncio.to_thread(folder_must_exist, base, cwd)
+    folder_must_exist(base, cwd)
     patterns = _glob_patterns(glob)
     likely = await _likely(wanted, base, glob)
     if likely is not None:
@@ -142,7 +146,9 @@ async def _search(
     else:
         answer = await _search_apart(job)
     if wanted.mode == "files_with_matches" and "files" in answer:
-        newest = await asyncio.to_thread(newest_first, Path("/"), answer["files"])
+        found = answer["files"]
+        in_place = len(found) <= FEW_AGES
+        newest = newest_first(Path("/"), found) if in_place else await asyncio.to_thread(newest_first, Path("/"), found)
         answer["files"] = [printable(shown(name, cwd)) for name in newest]
     return answer
 
