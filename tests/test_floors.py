@@ -13,7 +13,10 @@ ROOT = Path(__file__).parent.parent
 HOST, BUILTINS = "pegboard", "pegboard_builtins"
 
 FLOORS: dict[int, tuple[str, ...]] = {
-    8: ("__main__", "_cli", "_authoring", "testing", "messages_server", "hook_programs", "pytest_plugin"),
+    8: (
+        *("__main__", "_cli", "_authoring", "testing", "messages_server", "hook_programs", "pytest_plugin"),
+        *("hook_fuzz", "golden_sessions", "clock", "http_mock"),
+    ),
     7: ("host",),
     6: ("_agent",),
     5: ("_board",),
@@ -31,6 +34,10 @@ STEPS = {
     ("hookspecs", "context"),
     ("settings", "plugin_folders"),
     ("tools", "requests"),
+    ("testing", "clock"),
+    ("testing", "golden_sessions"),
+    ("testing", "hook_fuzz"),
+    ("testing", "http_mock"),
     ("testing", "messages_server"),
     ("testing", "hook_programs"),
     ("pytest_plugin", "testing"),
@@ -42,7 +49,10 @@ FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 FACE_FLOOR = 5
 """Of `pegboard/__init__.py`. Insiders never import it, but for `__version__`, which is no word of a floor."""
 
-BUILTIN_MAY_NOT = ("host", "testing", "messages_server", "hook_programs", "pytest_plugin")
+BUILTIN_MAY_NOT = (
+    *("host", "testing", "messages_server", "hook_programs", "pytest_plugin"),
+    *("hook_fuzz", "golden_sessions", "clock", "http_mock"),
+)
 LARGEST = 40 * 1024
 """Bytes of one file. One that is larger holds more than one subject."""
 LARGER = {"pegboard.hook": 64 * 1024}

@@ -12,12 +12,14 @@
 
 A test that is not `async` says `host.run(host.prompt("..."))`. The pytest plugin's fixture `pegboard_host` does both.
 `MessagesServer`, the loopback Messages API, and the words of its scripts are here too, and so are `HookFixture`,
-`WarmWorker` and `payload` for tests of hook programs; they are imported when first used.
+`WarmWorker` and `payload` for tests of hook programs; `HookFuzz`, `assert_golden`, `Clock` and `HttpMock` complete it.
+All of these are imported when first used.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import inspect
 import itertools
 import os
@@ -55,17 +57,25 @@ from pegboard.settings import load_settings
 from pegboard.tools import Tool
 
 if TYPE_CHECKING:
+    from pegboard.clock import Clock
+    from pegboard.golden_sessions import assert_golden, golden_lines
+    from pegboard.hook_fuzz import BrokenPromiseError, HookFuzz
     from pegboard.hook_programs import Fired, HookFixture, WarmWorker, payload
+    from pegboard.http_mock import HttpMock
     from pegboard.messages_server import Answer, Broken, Failure, MessagesServer, Received
 
 __all__ = [
     "Answer",
     "Broken",
+    "BrokenPromiseError",
+    "Clock",
     "Failure",
     "Fired",
     "HookCall",
     "HookFixture",
+    "HookFuzz",
     "HostFixture",
+    "HttpMock",
     "MessagesServer",
     "Options",
     "Received",
@@ -77,13 +87,24 @@ __all__ = [
     "assert_asked",
     "assert_deferred",
     "assert_denied",
+    "assert_golden",
     "assert_no_opinion",
     "call",
+    "golden_lines",
     "payload",
 ]
 
 _FROM_THE_SERVER = frozenset({"Answer", "Broken", "Failure", "MessagesServer", "Received"})
 _FROM_HOOK_PROGRAMS = frozenset({"Fired", "HookFixture", "WarmWorker", "payload"})
+_FROM_OTHERS = {
+    "BrokenPromiseError": "hook_fuzz",
+    "HookFuzz": "hook_fuzz",
+    "Clock": "clock",
+    "HttpMock": "http_mock",
+    "assert_golden": "golden_sessions",
+    "golden_lines": "golden_sessions",
+}
+"""The rest of the kit, each with its module."""
 
 SCRIPTED = "scripted_model"
 FOREIGN_VARIABLES = ("PEGBOARD_", "XDG_", "CLAUDE_", "ANTHROPIC_")
@@ -103,6 +124,8 @@ def __getattr__(name: str) -> Any:
         from pegboard import hook_programs
 
         return getattr(hook_programs, name)
+    if name in _FROM_OTHERS:
+        return getattr(importlib.import_module(f"pegboard.{_FROM_OTHERS[name]}"), name)
     raise AttributeError(f"module 'pegboard.testing' has no attribute {name!r}")
 
 

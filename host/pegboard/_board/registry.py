@@ -144,7 +144,8 @@ class Board:
         self.manager.register(record.plugin, record.name)
         register = getattr(record.plugin, "register", None)
         if register is not None and "register" in record.hooks:
-            limit = POLICIES["register"].timeout or IMPORT_SECONDS
+            said = record.hooks["register"].timeout
+            limit = said if isinstance(said, int | float) else POLICIES["register"].timeout or IMPORT_SECONDS
             wanted = inspect.signature(register).parameters
             contribution.registering = True
             run_abandonable((lambda: register(contribution)) if wanted else register, limit, record.name, "register")
