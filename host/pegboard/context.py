@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -380,13 +381,15 @@ ConsentSource = Callable[[Path], Iterable[Wanted]]
 class Ailment:
     """One thing that a health check found. `where` is a file with its line, or a name; `mend` says what to do.
 
-    Where `wrong` is False nothing is broken, but a person would want to know.
+    Where `wrong` is False nothing is broken, but a person would want to know. `fix` is what `pegboard doctor --fix` may
+    do by itself, because nobody could miss what it takes away; it returns what it did, in words.
     """
 
     text: str
     where: str = ""
     mend: str = ""
     wrong: bool = True
+    fix: Callable[[], str] | None = field(default=None, compare=False, repr=False)
 
 
 Health = str | None | Sequence[Ailment]

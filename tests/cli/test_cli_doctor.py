@@ -117,3 +117,58 @@ def test_a_person_reads_a_line_per_finding(acme: Any) -> None:
     assert "settings.toml:2: [session] has no key 'max_step'. Did you mean 'max_steps'?" in result.stdout
     assert "mend: change that line" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+def test_what_is_safe_is_mended_with_fix_and_nothing_without_it(acme: Any) -> None:
+    state = acme.state
+    (state / "trust.json").write_text("{}")
+    left = state / ".trust.json.999999999"
+    left.write_text("half")
+    left.chmod(0o600)
+    os.utime(left, (1_700_000_000, 1_700_000_000))
+    found = findings(acme, code=0)
+    assert [one["fixable"] for one in found if one["area"] == "state"] == [False, True, True]
+    assert "can be mended at once: pegboard doctor --fix" in acme.type("doctor").output
+    assert left.exists()
+    said = acme.fine("doctor", "--fix")
+    assert "mended: took away .trust.json.999999999" in said
+    assert not left.exists()
+    assert state.stat().st_mode & 0o077 == 0
+    assert all(not one["fixable"] for one in findings(acme, code=0))
+
+
+def test_a_torn_journal_is_cut_with_fix_and_what_was_cut_is_kept(acme: Any) -> None:
+    acme.session()
+    (path,) = acme.journals
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"type":"user","mess')
+    (one,) = wrong(findings(acme, code=1), "journals")
+    assert one["fixable"]
+    assert "mended: the torn end was cut" in acme.fine("doctor", "--fix")
+    assert path.read_bytes().startswith(whole)
+    assert any(b'{"type":"user","mess' in kept.read_bytes() for kept in path.parent.rglob("*") if kept.is_file())
+    findings(acme, code=0)
+
+
+def test_a_pack_can_offer_a_mend_of_its_own(acme: Any) -> None:
+    acme.install(
+        "acme-sick",
+        {"acme_sick": "acme_sick"},
+        acme_sick=(
+            "from pegboard import hookimpl\nfrom pegboard.context import Ailment\n"
+            "@hookimpl\ndef register(registry):\n"
+            "    well = Ailment('it is dusty', mend='dust it', fix=lambda: 'dusted')\n"
+            "    fails = Ailment('it is bent', mend='bend it back', fix=lambda: 1 / 0)\n"
+            "    registry.add_health_check('dust', lambda: [well, fails])\n"
+        ),
+    )
+    result = acme.type("doctor", "--fix")
+    assert result.exit_code == 1
+    assert "mended: dusted" in result.output
+    assert "it could not be mended: division by zero" in result.output
+
+
+def test_a_name_in_the_list_of_disabled_plugins_that_is_none_is_a_note(acme: Any) -> None:
+    acme.settings('[plugins]\ndisabled = ["acmee"]\n', where="user")
+    (one,) = [one for one in findings(acme, code=0) if one["subject"] == "acmee"]
+    assert one["mend"] == "pegboard plugins enable acmee"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,31 +19,64 @@ if TYPE_CHECKING:
     from pegboard.host import Host
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
+SLOW_IMPORT = 200.0
+"""Milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `state` is ok, note (nothing is broken) or wrong; `mend` says what to do."""
+    """One thing that was looked at. `state` is ok, note (nothing is broken) or wrong; `mend` says what to do.
+
+    `fix` does it, where `--fix` may; `fixed` is what it did.
+    """
 
     area: str
     subject: str
     state: str
     text: str
     mend: str = ""
+    fix: Callable[[], str] | None = field(default=None, compare=False)
+    fixed: str = ""
 
 
-def doctor(as_json: JsonOption = False, cwd: command_line.CwdOption = None) -> None:
+FixOption = Annotated[bool, typer.Option("--fix", help="Mend what is safe to mend without a question, and say so.")]
+
+
+def doctor(fix: FixOption = False, as_json: JsonOption = False, cwd: command_line.CwdOption = None) -> None:
     """Look for everything that is wrong here. The exit code is 1 if something is. This imports the plugins."""
     found = list(examine(open_host(cwd)))
+    if fix:
+        found = [_mended(one) for one in found]
     wrong = [finding for finding in found if finding.state == WRONG]
     if as_json:
-        print_json({"ok": not wrong, "findings": [asdict(finding) for finding in found]})
+        print_json({"ok": not wrong, "findings": [_facts(finding) for finding in found]})
     else:
         for one in found:
             _show(one)
         say(f"{len(wrong)} of {len(found)} findings are wrong." if wrong else "Nothing is wrong.", "bold")
+        fixable = sum(one.fix is not None and one.state != OK for one in found)
+        if fixable:
+            say(f"{fixable} of them can be mended at once: pegboard doctor --fix")
     if wrong:
         raise typer.Exit(1)
+
+
+def _mended(one: Finding) -> Finding:
+    """Mend what a finding is about, if that may be done; it is well then, or says why it is not."""
+    if one.fix is None or one.state == OK:
+        return one
+    try:
+        done = one.fix()
+    except (Exception, SystemExit) as error:
+        return replace(one, text=f"{one.text}\nit could not be mended: {error}", fix=None)
+    return replace(one, state=OK, fixed=done, fix=None)
+
+
+def _facts(one: Finding) -> dict[str, Any]:
+    return {
+        **{name: getattr(one, name) for name in ("area", "subject", "state", "text", "mend", "fixed")},
+        "fixable": one.fix is not None,
+    }
 
 
 def _show(one: Finding) -> None:
@@ -52,6 +85,8 @@ def _show(one: Finding) -> None:
     say(f"{one.state:<6} {one.area:<9} {first}", {OK: "", NOTE: "yellow", WRONG: "red"}[one.state])
     for line in more:
         say(f"{'':<17}{line}")
+    if one.fixed:
+        say(f"{'':<17}mended: {one.fixed}", "green")
     if one.mend and one.state != OK:
         say(f"{'':<17}mend: {one.mend}")
 
@@ -89,6 +124,20 @@ def _state_folder(host: Host) -> Iterator[Finding]:
         yield Finding("state", str(folder), WRONG, f"cannot be written: {error.strerror}", mend)
     else:
         yield Finding("state", str(folder), OK, "can be written")
+        yield from _state_files(folder)
+
+
+def _state_files(folder: Path) -> Iterator[Finding]:
+    """Say what in the state folder others can read, and what processes that are gone have left there."""
+    from pegboard._cli.mending import close_to_others, is_open_to_others, left_behind, take_away
+
+    if is_open_to_others(folder):
+        text = "others may look into it; what was said in sessions lies there"
+        yield Finding("state", str(folder), NOTE, text, f"chmod go= {folder}", close_to_others(folder))
+    left = left_behind(folder)
+    if left:
+        text = f"{len(left)} files were left by processes that ended while they wrote: {left[0].name}"
+        yield Finding("state", str(folder), NOTE, text, "pegboard doctor --fix", take_away(left))
 
 
 def _settings(host: Host) -> Iterator[Finding]:
@@ -132,6 +181,23 @@ def _plugins(host: Host) -> Iterator[Finding]:
         # Switched off and not yet trusted is how somebody wanted it; everything else is broken.
         state = NOTE if record.status in ("disabled", "untrusted") else WRONG
         yield Finding("plugins", record.name, state, f"{record.status}: {record.reason}", record.mend)
+    for record in active:
+        if record.import_ms > SLOW_IMPORT and record.distribution != "pegboard":
+            text = f"takes {record.import_ms:.0f} ms to import; {SLOW_IMPORT:.0f} ms are what nobody notices"
+            mend = f"tell its author, or: pegboard plugins disable {record.name}"
+            yield Finding("plugins", record.name, NOTE, text, mend)
+    for name in sorted(set(_disabled(host)) - {record.name for record in records}):
+        text = "plugins.disabled names it, and there is no such plugin"
+        yield Finding("plugins", name, NOTE, text, f"pegboard plugins enable {name}")
+
+
+def _disabled(host: Host) -> tuple[str, ...]:
+    from pegboard.errors import SettingsError
+
+    try:
+        return host.view.plugins.disabled
+    except SettingsError:
+        return ()  # which the settings' own findings say
 
 
 def _snapshot(host: Host) -> Iterator[Finding]:
@@ -154,7 +220,7 @@ def _health(host: Host) -> Iterator[Finding]:
         subject = f"{plugin}: {check}"
         for one in found:
             text = f"{one.where}: {one.text}" if one.where else one.text
-            yield Finding("health", subject, WRONG if one.wrong else NOTE, text, one.mend)
+            yield Finding("health", subject, WRONG if one.wrong else NOTE, text, one.mend, one.fix)
         if not any(one.wrong for one in found):
             yield Finding("health", subject, OK, "is well" if not found else "nothing is broken")
 
@@ -170,6 +236,7 @@ def _journals(host: Host) -> Iterator[Finding]:
 def _damage(path: Path) -> Iterator[Finding]:
     """Say where a journal is damaged; a line that is being written at this moment looks like a torn end."""
     from pegboard._agent.journal import read_lines
+    from pegboard._cli.mending import cut_torn_end
 
     bad: list[int] = []
     last = 0
@@ -186,7 +253,8 @@ def _damage(path: Path) -> Iterator[Finding]:
         torn = middle.pop()
     if torn:
         mend = f"resuming cuts it and keeps what was cut: pegboard run --resume {path.stem}"
-        yield Finding("journals", path.stem, WRONG, f"the end is torn, from line {torn} on", mend)
+        text = f"the end is torn, from line {torn} on"
+        yield Finding("journals", path.stem, WRONG, text, mend, cut_torn_end(path))
     if middle:
         lines = ", ".join(map(str, middle[:10])) + (", ..." if len(middle) > 10 else "")
         mend = f"nothing brings them back; if you do not need it: pegboard sessions rm {path.stem}"
