@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pegboard_builtins.memory import disk, place, protocol
-from pegboard_builtins.memory.events import Event, Forgotten, Hit, MemoryFailure, StoreBusyError
+from pegboard_builtins.memory.events import Event, Forgotten, Hit, MemoryFailure, StoreBusyError, keyed
 from pegboard_builtins.memory.place import Config
 from pegboard_builtins.memory.project import check
 from pegboard_builtins.memory.spool import Spool
@@ -31,27 +30,58 @@ LETS_GO = 3.0
 """Seconds after which somebody who has the store, and serves nobody, is told to the person."""
 PATIENCE = 60.0
 """Seconds for everything else: after damage an index may have to be made first."""
+GREETING = 5.0
+"""Seconds for what a daemon answers at once if it answers at all."""
+HASTE = 1.0
+"""Seconds that one who does not wait gives it."""
+
+
+class LateError(MemoryFailure):
+    """The daemon did not answer in time."""
+
+    def __init__(self, root: Path, seconds: float) -> None:
+        super().__init__(
+            f"{root}: the daemon did not answer within {seconds:g} s; "
+            "`pegboard memory logs` may say why, `pegboard memory stop --kill` ends it, and nothing kept is lost"
+        )
 
 
 class NoDaemonError(MemoryFailure):
     """No daemon answers, and none can be started."""
 
 
+class MuteError(NoDaemonError):
+    """Somebody has the memory, and does not answer."""
+
+    def __init__(self, root: Path, told: str) -> None:
+        super().__init__(
+            f"{root}: another process has this memory and does not answer ({told}); "
+            "`pegboard memory stop --kill` ends it, and nothing kept is lost"
+        )
+
+
 class Client:
     """One connection to the daemon, made when it is needed; any thread may use it, one request at a time.
 
     With `starts=False` no daemon is started. What no daemon does, the client does itself where it can: puts go to the
-    spool, everything else opens the store for the moment.
+    spool, everything else opens the store for the moment. With `waits=False` it does so, too, while a daemon that it
+    has started is not ready yet: so a session never waits for one.
     """
 
-    def __init__(self, config: Config, *, starts: bool = True, patience: float = PUT_PATIENCE) -> None:
+    def __init__(
+        self, config: Config, *, starts: bool = True, waits: bool = True, patience: float = PUT_PATIENCE
+    ) -> None:
         self.config = config
         self._starts = starts
+        self._waits_for_start = waits
+        self._hurried = False
         self._patience = patience
+        self._most = PATIENCE * 10 if waits else HASTE
         self._spool = Spool(config.root)
         self._turn = threading.Lock()
         self._socket: socket.socket | None = None
         self._rest = b""
+        self._waits = 0.0
         self._pid = os.getpid()
         self._asked = 0
         self._build = protocol.build()
@@ -66,18 +96,24 @@ class Client:
 
     def put(self, events: Sequence[Event]) -> list[int]:
         """See Memory. Never loses, and never waits for long: what the daemon does not take at once is spooled."""
-        now = time.time()
-        ready = [
-            replace(event, key=event.key or secrets.token_hex(8), at=round(event.at or now, 3)) for event in events
-        ]
+        ready = keyed(events)
         for event in ready:
             check(event)
         try:
             numbers: list[int] = self._ask("put", self._patience, events=protocol.facts_of_all(ready))
-        except (NoDaemonError, TimeoutError):
+        except (NoDaemonError, LateError):
             self._spool.add(ready)  # under the same keys: if the daemon kept it after all, it is kept once
+            self._start_in_passing()
             return [0] * len(ready)
         return numbers
+
+    def hurry(self) -> None:
+        """Wait for no daemon any more, not even for an answer that is under way: what is put goes to the spool."""
+        self._hurried = True
+        made = self._socket
+        if made is not None:
+            with contextlib.suppress(OSError):
+                made.shutdown(socket.SHUT_RDWR)
 
     def search(
         self,
@@ -134,7 +170,7 @@ class Client:
         def looked(store: Store) -> dict[str, Any]:
             return {**store.status(), "pid": 0, "spooled": len(self._spool.files())}
 
-        told: dict[str, Any] = self._asked_or_done(lambda: self._ask("status", PATIENCE), looked)
+        told: dict[str, Any] = self._asked_or_done(lambda: self._ask("status", GREETING), looked)
         return told
 
     def reindex(self, project: str) -> int:
@@ -178,14 +214,18 @@ class Client:
         with self._turn:
             if not self._connected():
                 return 0
-            told = self._roundtrip({"op": "drain"}, PATIENCE)
-            self._hang_up()
+            try:
+                told = self._roundtrip({"op": "drain"}, GREETING)
+            except TimeoutError:
+                raise LateError(self.config.root, GREETING) from None
+            finally:
+                self._hang_up()
         self._wait_for_the_lock(PATIENCE)
         return int(told["ok"]["pid"])
 
     def start(self) -> dict[str, Any]:
         """Return how the daemon greets, after starting it where there was none. Raises NoDaemonError."""
-        greeting: dict[str, Any] = self._ask("hello", PATIENCE)
+        greeting: dict[str, Any] = self._ask("hello", GREETING)
         return greeting
 
     def close(self) -> None:
@@ -197,7 +237,7 @@ class Client:
 
     def _asked_or_done(self, asked: Callable[[], T], done: Callable[[Store], T]) -> T:
         """Ask the daemon; where there is none, open the store for as long as this takes."""
-        until = time.monotonic() + LETS_GO
+        until = time.monotonic() + min(LETS_GO, self._most)
         while True:
             try:
                 return asked()
@@ -207,21 +247,24 @@ class Client:
                         self._spool.import_into(store)
                         return done(store)
                 except StoreBusyError:  # a daemon that is just starting, or another verb
-                    if time.monotonic() > until:
-                        raise nobody from None
+                    if time.monotonic() > until or self._hurried:
+                        raise MuteError(self.config.root, str(nobody)) from None
                     time.sleep(0.02)
 
     def _ask(self, operation: str, patience: float, **facts: Any) -> Any:
-        """Send a request and return the answer. Raises what the daemon raised, NoDaemonError or TimeoutError."""
+        """Send a request and return the answer. Raises what the daemon raised, NoDaemonError or LateError."""
+        patience = min(patience, self._most)
         with self._turn:
             for attempt in (1, 2):
+                if self._hurried:
+                    raise NoDaemonError("there is no time to ask")
                 self._connect(patience)
                 try:
                     answer = self._roundtrip({"op": operation, **facts}, patience)
                     break
                 except TimeoutError:
                     self._hang_up()
-                    raise
+                    raise LateError(self.config.root, patience) from None
                 except OSError as error:  # it ended while we asked; everything may be asked again
                     self._hang_up()
                     if attempt == 2:
@@ -233,7 +276,9 @@ class Client:
     def _roundtrip(self, request: dict[str, Any], patience: float) -> dict[str, Any]:
         assert self._socket is not None
         self._asked += 1
-        self._socket.settimeout(patience)
+        if patience != self._waits:
+            self._socket.settimeout(patience)
+            self._waits = patience
         self._socket.sendall(protocol.encode({"id": self._asked, **request}))
         while True:
             *whole, rest = self._rest.split(b"\n", 1)
@@ -256,7 +301,7 @@ class Client:
             self._socket, self._pid = None, os.getpid()
         if self._socket is not None or self._connected():
             return
-        if not self._starts:
+        if not self._starts or not self._waits_for_start:
             raise NoDaemonError("no daemon runs")
         until = time.monotonic() + min(READY, max(patience, 0.05))
         pause = 0.002
@@ -271,19 +316,27 @@ class Client:
                 return
         raise NoDaemonError(f"no daemon was ready in time; {self.config.root / 'daemon.log'} may say why")
 
+    def _start_in_passing(self) -> None:
+        """Start a daemon for the next time, where we do not wait for one; it takes what is in the spool first."""
+        if self._starts and not self._waits_for_start and not self._hurried:
+            with contextlib.suppress(MemoryFailure):
+                start(self.config)
+
     def _connected(self) -> bool:
         """Connect to whoever the lock says is there; ask an older one to drain. Whether that worked."""
         where = place.said_where(self.config.root)
         if not where:
             return False
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        made.settimeout(PATIENCE)
+        greets = min(GREETING, self._most)
+        made.settimeout(greets)
+        self._waits = greets
         try:
             made.connect(where)
             if not protocol.is_ours(made):
                 raise OSError("somebody else listens there")
             self._socket, self._rest = made, b""
-            greeting = self._roundtrip({"op": "hello"}, PATIENCE)["ok"]
+            greeting = self._roundtrip({"op": "hello"}, greets)["ok"]
         except (OSError, KeyError, ValueError):
             made.close()
             self._socket = None
@@ -295,12 +348,12 @@ class Client:
             self._hang_up()
             raise NoDaemonError("a daemon of a newer version runs; start this session anew")
         if greeting["build"] < self._build and self._starts:
-            self._roundtrip({"op": "drain"}, PATIENCE)
+            with contextlib.suppress(OSError):
+                self._roundtrip({"op": "drain"}, min(GREETING, self._most))
             self._hang_up()
-            self._wait_for_the_lock(READY)
+            if self._waits_for_start:
+                self._wait_for_the_lock(READY)
             return False
-        if self._spool.files():
-            self._roundtrip({"op": "import"}, PATIENCE)
         return True
 
     def _wait_for_the_lock(self, seconds: float) -> None:

@@ -65,7 +65,7 @@ class Desk:
         events = protocol.events_of(facts)
         for event in events:
             check(event)
-            self._store.folder_of(event.project)
+            self._store.check(event.project)
         return events
 
     def keep(
@@ -97,6 +97,7 @@ class Desk:
         return {"build": self._about()["build"], "pid": os.getpid(), "protocol": protocol.PROTOCOL}
 
     def _search(self, request: Request) -> Any:
+        self._take_in()
         hits = self._store.search(
             request["project"],
             request["query"],
@@ -109,11 +110,17 @@ class Desk:
         return [protocol.hit_facts(hit) for hit in hits]
 
     def _read(self, request: Request) -> Any:
+        self._take_in()
         events = self._store.read(request["project"], request.get("first", 1), request.get("last"))
         return protocol.facts_of_all(events)
 
+    def _take_in(self) -> None:
+        """Take in what was acknowledged but had to wait in the spool: it may be what is asked for."""
+        if self._spool.waits():
+            self._spool.import_into(self._store)
+
     def _forget(self, request: Request) -> Any:
-        self._spool.import_into(self._store)  # what waits there may be meant, too
+        self._take_in()
         done = self._store.forget(
             request["project"],
             numbers=request.get("numbers", ()),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +43,34 @@ class Event:
     at: float = 0.0
     meta: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
+
+
+def numbered(event: Event, number: int) -> Event:
+    """Return an event under its number. (`dataclasses.replace` takes ten times as long, and every put waits for it.)"""
+    return Event(
+        event.project,
+        event.text,
+        event.kind,
+        event.origin,
+        event.key,
+        event.session,
+        event.record,
+        event.worktree,
+        event.at,
+        event.meta,
+        number,
+    )
+
+
+def keyed(events: Iterable[Event]) -> list[Event]:
+    """Return events each of which has a key and a time: a random one, and now, where they had none."""
+    now = time.time()
+    return [
+        event
+        if event.key and event.at and event.at == round(event.at, 3)
+        else replace(event, key=event.key or secrets.token_hex(8), at=round(event.at or now, 3))
+        for event in events
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +140,10 @@ class Memory(Protocol):
 
     def status(self) -> dict[str, Any]:
         """Return plain facts: `events` in all, `projects` by id, what is damaged, where it all lies."""
+        ...
+
+    def hurry(self) -> None:
+        """Wait for nobody from now on: it is the end of a session. Any thread may say so, also during a put."""
         ...
 
     def close(self) -> None:

@@ -18,8 +18,10 @@ from pegboard_builtins.memory.settings import MemorySettings
 if TYPE_CHECKING:
     from pegboard_builtins.memory.living import SessionMemory
 
+SOON = 0.05
+"""Seconds that the end of a session waits for the daemon; then what is left goes to the spool."""
 END_PATIENCE = 1.2
-"""Seconds that the end of a session waits for what is still to be kept. The rest is taken from its journal later."""
+"""Seconds that it waits for all of it. What is not kept by then is taken from its journal later."""
 CHANGING = frozenset({"str_replace", "insert", "delete", "rename"})
 
 _sessions: WeakKeyDictionary[Ctx, SessionMemory] = WeakKeyDictionary()
@@ -70,7 +72,7 @@ async def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
         elif event.source != "startup":
             await memory.take_up()
             memory.block = (ctx.state.get(BLOCK) or {}).get("text", "")
-    elif isinstance(event, SessionEnd) and memory.busy and await memory.drain(END_PATIENCE):
+    elif isinstance(event, SessionEnd) and memory.busy and await memory.drain(SOON, END_PATIENCE):
         await memory.mark()
     return None
 

@@ -117,35 +117,32 @@ class Index:
     def add(self, placed: Iterable[tuple[Event, Place]]) -> int:
         """Index events that come in order, in a transaction that stays open until `commit`; return how many."""
         self._begin()
+        rows: list[tuple[object, ...]] = []
+        texts: list[tuple[int, str]] = []
         done = last = 0
         for event, place in placed:
-            self._add_one(event, place)
+            rows.append(_row(event, place))
+            if event.kind in (FORGOTTEN, MERGED):
+                self._insert(rows, texts)
+                self._obey(event)
+            else:
+                texts.append((event.number, event.text))
             done, last = done + 1, event.number
+        self._insert(rows, texts)
         if done:
             self._db.execute("insert or replace into meta values('upto', ?)", (last,))
         self.uncommitted += done
         return done
 
-    def _add_one(self, event: Event, place: Place) -> None:
-        text = "" if event.kind in (FORGOTTEN, MERGED) else event.text
-        self._db.execute(
-            "insert or replace into event values(?,?,?,?,?,?,?,?,?,?)",
-            (
-                event.number,
-                key_hash(event.key),
-                place.segment,
-                place.offset,
-                place.length,
-                text.count(" ") + 1,
-                event.kind,
-                event.origin,
-                event.session,
-                event.worktree,
-            ),
-        )
-        if text:
-            self._db.execute("insert into word(rowid, text) values(?,?)", (event.number, text))
-        elif event.kind == MERGED:
+    def _insert(self, rows: list[tuple[object, ...]], texts: list[tuple[int, str]]) -> None:
+        self._db.executemany("insert or replace into event values(?,?,?,?,?,?,?,?,?,?)", rows)
+        self._db.executemany("insert into word(rowid, text) values(?,?)", texts)
+        rows.clear()
+        texts.clear()
+
+    def _obey(self, event: Event) -> None:
+        """Do what an event of the log's own kinds says about those before it."""
+        if event.kind == MERGED:
             self._db.execute("update event set worktree = '' where worktree = ?", (event.text,))
         else:
             self._remember_keys(event)
@@ -184,9 +181,9 @@ class Index:
             self._open_transaction = False
         self.uncommitted = 0
 
-    def number_of(self, key: str) -> int | None:
-        """Return the number of the event with this key; None if there is none."""
-        found = self._db.execute("select n from event where key = ? limit 1", (key_hash(key),)).fetchone()
+    def number_of(self, hashed: int) -> int | None:
+        """Return the number of the event whose key has this hash; None if there is none."""
+        found = self._db.execute("select n from event where key = ? limit 1", (hashed,)).fetchone()
         return int(found[0]) if found else None
 
     # --- finding ---------------------------------------------------------------------------------------
@@ -293,6 +290,12 @@ class Index:
         with contextlib.suppress(sqlite3.Error):
             self.commit()
         self._db.close()
+
+
+def _row(event: Event, place: Place) -> tuple[object, ...]:
+    words = 1 if event.kind in (FORGOTTEN, MERGED) else event.text.count(" ") + 1
+    where = (place.segment, place.offset, place.length, words)
+    return event.number, key_hash(event.key), *where, event.kind, event.origin, event.session, event.worktree
 
 
 class _Fits:

@@ -37,9 +37,15 @@ class Place:
     length: int
 
 
-def encode(event: Event, *, with_project: bool = False) -> bytes:
-    """Return the event's line, newline included. Raises TypeError or ValueError where `meta` is no JSON."""
-    return seal(_ENCODE(facts_of(event, with_project=with_project)))
+def encode(event: Event, *, with_project: bool = False, number: int = 0) -> bytes:
+    """Return the event's line, newline included, under another *number* if one is given.
+
+    Raises TypeError or ValueError where `meta` is no JSON.
+    """
+    facts = facts_of(event, with_project=with_project)
+    if number:
+        facts["n"] = number
+    return seal(_ENCODE(facts))
 
 
 def facts_of(event: Event, *, with_project: bool = False) -> dict[str, Any]:
@@ -47,10 +53,14 @@ def facts_of(event: Event, *, with_project: bool = False) -> dict[str, Any]:
     facts: dict[str, Any] = {"n": event.number, "k": event.key, "t": _moment(event.at), "kind": event.kind}
     if with_project:
         facts["project"] = event.project
-    for name in ("origin", "session", "worktree", "record"):
-        value = getattr(event, name)
-        if value:
-            facts[name] = value
+    if event.origin:
+        facts["origin"] = event.origin
+    if event.session:
+        facts["session"] = event.session
+    if event.worktree:
+        facts["worktree"] = event.worktree
+    if event.record:
+        facts["record"] = event.record
     if event.meta:
         facts["meta"] = dict(event.meta)
     facts["text"] = event.text

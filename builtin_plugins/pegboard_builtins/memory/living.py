@@ -33,6 +33,8 @@ AT_ONCE = 64
 LOOKED_AT = frozenset({*TYPES.split("|"), "state", "forked", "plan"})
 PROMPT_PATIENCE = 0.5
 """Seconds that a prompt waits for what is recalled with it; then it goes without."""
+SLOW = 60.0
+"""Seconds that nothing is asked for after it took too long, so that not every prompt waits."""
 AGAIN = 0.5
 """Seconds until what could not be kept is tried again, while the session lives."""
 TRIES = 3
@@ -62,6 +64,7 @@ class SessionMemory:
         self._task: asyncio.Task[None] | None = None
         self._count = 0
         self._gave_up = False
+        self._slow_until = 0.0
         self._told: set[str] = set()
         self._secrets = Secrets() if "secrets" in settings.capture.redact else None
 
@@ -146,12 +149,15 @@ class SessionMemory:
             text, _ = await asyncio.to_thread(self._secrets.masked, text)
         return str(self.ctx.emit("memory", text)) if "names" in self.settings.capture.redact else text
 
-    async def drain(self, seconds: float) -> bool:
-        """Wait until everything that was seen is kept; whether it is."""
+    async def drain(self, soon: float, at_most: float) -> bool:
+        """Wait until everything that was seen is kept; whether it is. After *soon* nothing waits for a daemon."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(at_most):
                 await self.ended.wait()
                 if self._task is not None:
+                    done, _ = await asyncio.wait([self._task], timeout=soon)
+                    if not done and self._opened is not None:
+                        self._opened.memory.hurry()
                     await asyncio.shield(self._task)
         except TimeoutError:
             return False
@@ -256,11 +262,14 @@ class SessionMemory:
 
     async def _within(self, work: Callable[[Opened], T], seconds: float) -> T | None:
         """Do something with memory in a thread; None if it fails or takes too long. A prompt never waits for more."""
+        if time.monotonic() < self._slow_until:
+            return None
         try:
             async with asyncio.timeout(seconds):
                 opened = await self.opened()
                 return await asyncio.to_thread(work, opened)
         except TimeoutError:
+            self._slow_until = time.monotonic() + SLOW
             self.ctx.log.warning("nothing is recalled: memory took longer than %g s", seconds)
         except PegboardError as error:
             self._tell(f"nothing is recalled: {error}")

@@ -310,9 +310,11 @@ def search(
         return
     if not shown:
         say("Nothing fits. Each word counts by itself; try others.")
+    said = {int(one["event"]["number"]) for one in shown}
     for one in shown:
-        near = sorted([*one["neighbours"], one["event"]], key=lambda event: int(event["number"]))
-        for event in near:
+        near = [event for event in one["neighbours"] if int(event["number"]) not in said]
+        said.update(int(event["number"]) for event in near)
+        for event in sorted([*near, one["event"]], key=lambda event: int(event["number"])):
             mark = ">" if event is one["event"] else " "
             line = (
                 f"{mark} #{event['number']}  {event['at']}  {event['origin']}/{event['kind']}  {short(event['text'])}"

@@ -10,11 +10,16 @@ from pegboard_builtins.memory.projects import identify, note_root
 from pegboard_builtins.memory.settings import MemorySettings
 
 
-def open_memory(host: HostView, *, project: str = "", settings: MemorySettings | None = None) -> Opened:
-    """Open the memory of a host's project, or of another one by its id. Raises MemoryFailure."""
+def open_memory(
+    host: HostView, *, project: str = "", settings: MemorySettings | None = None, waits: bool = True
+) -> Opened:
+    """Open the memory of a host's project, or of another one by its id. Raises MemoryFailure.
+
+    With `waits=False` nothing waits for a daemon to start.
+    """
     settings = settings or settings_of(host)
     config = config_of(host, settings)
-    client = Client(config)
+    client = Client(config, waits=waits)
     if project:
         return Opened(client, project, "", host.project, settings)
     found = identify(host.project, config.root, worktrees=settings.scope == "project+worktree")

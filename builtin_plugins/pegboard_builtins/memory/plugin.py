@@ -47,8 +47,9 @@ def register(registry: Registry) -> None:
 async def _opened(host: HostView, settings: MemorySettings) -> AsyncIterator[Opened]:
     from pegboard_builtins.memory.opening import open_memory
 
-    opened = await asyncio.to_thread(open_memory, host, settings=settings)
+    opened = await asyncio.to_thread(open_memory, host, settings=settings, waits=False)
     try:
         yield opened
     finally:
+        opened.memory.hurry()  # else a search that nobody waits for any more would hold up the end
         await asyncio.to_thread(opened.memory.close)

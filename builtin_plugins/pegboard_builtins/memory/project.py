@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from pegboard_builtins.memory import disk, rewriting
 from pegboard_builtins.memory import index as indexing
-from pegboard_builtins.memory.events import FORGOTTEN, MAX_TEXT, MERGED, Event, Hit, UnfitEventError
+from pegboard_builtins.memory.events import FORGOTTEN, MAX_TEXT, MERGED, Event, Hit, UnfitEventError, keyed
 from pegboard_builtins.memory.index import Index, key_hash
 from pegboard_builtins.memory.lines import Place
 from pegboard_builtins.memory.segments import Log
@@ -32,7 +29,7 @@ class Project:
         self.identity = identity
         self._durability = durability
         self._waiting: deque[tuple[Event, Place]] = deque()
-        self._waiting_keys: dict[int, int] = {}
+        self._waiting_keys: OrderedDict[int, int] = OrderedDict()  # in the same order
         rewriting.finish(folder)
         self._reopen()
 
@@ -104,37 +101,36 @@ class Project:
         fresh: list[Event] = []
         of_key: dict[int, int] = {}
         places: list[int] = []
-        now = time.time()
-        for position, event in enumerate(events):
-            key = event.key or secrets.token_hex(8)
-            hashed = key_hash(key)
-            known = self._known(key, hashed) if event.key else None
+        for position, event in enumerate(keyed(events)):
+            hashed = key_hash(event.key)
+            known = self._known(hashed)
             if known is not None:
                 numbers[position] = known
                 continue
             if hashed not in of_key:
                 of_key[hashed] = len(fresh)
-                fresh.append(replace(event, key=key, at=round(event.at or now, 3)))
+                fresh.append(event)
             places.append(position)
             numbers[position] = of_key[hashed]
         placed = self.log.append(fresh) if fresh else []
         for position in places:
             numbers[position] = placed[numbers[position]][0].number
-        for event, place in placed:
+        for hashed, at in of_key.items():
+            event, place = placed[at]
             self._waiting.append((event, place))
-            self._waiting_keys[key_hash(event.key)] = event.number
+            self._waiting_keys[hashed] = event.number
         return numbers
 
-    def _known(self, key: str, hashed: int) -> int | None:
+    def _known(self, hashed: int) -> int | None:
         waiting = self._waiting_keys.get(hashed)
-        return waiting if waiting is not None else self.index.number_of(key)
+        return waiting if waiting is not None else self.index.number_of(hashed)
 
     def settle(self, most: int | None = None) -> int:
         """Index events that are waiting, and return how many still do; committed when none does, or at 2,000."""
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), most or len(self._waiting)))]
         self.index.add(batch)
-        for event, _ in batch:
-            self._waiting_keys.pop(key_hash(event.key), None)
+        for _ in batch:
+            self._waiting_keys.popitem(last=False)
         if not self._waiting or self.index.uncommitted >= AT_ONCE:
             self.index.commit()
         return len(self._waiting)

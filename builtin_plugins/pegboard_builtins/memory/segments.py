@@ -7,11 +7,10 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pegboard_builtins.memory import disk, lines
-from pegboard_builtins.memory.events import Event, NotKeptError
+from pegboard_builtins.memory.events import Event, NotKeptError, numbered
 from pegboard_builtins.memory.lines import Damage, Place
 
 SEGMENT_BYTES = 8_000_000
@@ -104,15 +103,20 @@ class Log:
         return self._highest_in(first, self.path_of(first).read_bytes())
 
     def _highest_in(self, first: int, data: bytes) -> int:
-        """A damaged line had a number, too; it is not given out again, because somebody may have cited it."""
-        highest, unknown = first - 1, 0
-        for offset, length, found in lines.parse(data, self.project):
-            if isinstance(found, Damage):
+        """A damaged line had a number, too; it is not given out again, because somebody may have cited it.
+
+        Looks from the end backwards, as far as the last good line: a daemon that starts does not read all of it.
+        """
+        unknown, end = 0, len(data)
+        while end:
+            start = data.rfind(b"\n", 0, end - 1) + 1
+            for offset, length, found in reversed(list(lines.parse(data[start:end], self.project, base=start))):
+                if not isinstance(found, Damage):
+                    return found.number + unknown
                 unknown += 1
                 self._quarantine(Place(first, offset, length), data[offset : offset + length], found.reason)
-            else:
-                highest, unknown = max(highest, found.number), 0
-        return highest + unknown
+            end = start
+        return first - 1 + unknown
 
     def segments(self) -> list[int]:
         """Return the first numbers of all segments, in order."""
@@ -129,8 +133,7 @@ class Log:
 
         All or none: raises NotKeptError, and then the log is what it was.
         """
-        numbered = [replace(event, number=self.last + step) for step, event in enumerate(events, 1)]
-        written = [lines.encode(event) for event in numbered]
+        written = [lines.encode(event, number=self.last + step) for step, event in enumerate(events, 1)]
         with disk.kept_or_told(self.folder):
             if self._file < 0:
                 self._reopen()
@@ -138,10 +141,10 @@ class Log:
                 self._begin_segment()
             self._write(b"".join(written))
         placed, offset = [], self._size
-        for event, line in zip(numbered, written, strict=True):
-            placed.append((event, Place(self._segment, offset, len(line))))
+        for number, (event, line) in enumerate(zip(events, written, strict=True), self.last + 1):
+            placed.append((numbered(event, number), Place(self._segment, offset, len(line))))
             offset += len(line)
-        self._size, self.last = offset, self.last + len(numbered)
+        self._size, self.last = offset, self.last + len(events)
         return placed
 
     def _write(self, data: bytes) -> None:

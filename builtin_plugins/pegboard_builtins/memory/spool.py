@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,13 @@ class Spool:
         data = b"".join(lines.encode(event, with_project=True) for event in events)
         with disk.kept_or_told(self.folder):
             disk.write_whole(self.folder / f"{time.time_ns():020d}-{uuid.uuid4().hex}{SUFFIX}", data)
+
+    def waits(self) -> bool:
+        """Whether anything does; quickly."""
+        try:
+            return any(name.endswith(SUFFIX) and not name.startswith(".") for name in os.listdir(self.folder))
+        except OSError:
+            return False
 
     def files(self) -> list[Path]:
         """Return the files that wait, oldest first."""

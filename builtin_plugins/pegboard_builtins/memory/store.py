@@ -49,10 +49,14 @@ class Store:
             found = self._open[identity] = Project(folder, identity, durability=self.durability)
         return found
 
+    def check(self, identity: str) -> None:
+        """Refuse what can be no project's identity. Raises MemoryFailure."""
+        if identity not in self._open and not IDENTITY.fullmatch(identity):
+            raise MemoryFailure(f"{identity!r} is no project's identity")
+
     def folder_of(self, identity: str) -> Path:
         """Return a project's folder, there or not."""
-        if not IDENTITY.fullmatch(identity):
-            raise MemoryFailure(f"{identity!r} is no project's identity")
+        self.check(identity)
         return self.root / "projects" / identity
 
     def projects(self) -> list[str]:
@@ -125,6 +129,9 @@ class Store:
             "events": sum(one["events"] for one in projects.values()),
             "projects": projects,
         }
+
+    def hurry(self) -> None:
+        """See Memory. There is nobody that this waits for."""
 
     # --- keeping house ---------------------------------------------------------------------------------
 

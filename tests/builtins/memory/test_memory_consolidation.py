@@ -400,3 +400,13 @@ def test_a_closed_gate_keeps_everything_as_it_is(opened: Opened) -> None:
     report = run(opened, gates=Gates(True, 10, 50))
     assert report.closed == ("1 new events of 50", "idle for 0.0 of 10 minutes")
     assert texts(opened) == {}
+
+
+def test_notes_that_only_begin_with_the_same_word_do_not_replace_each_other(opened: Opened) -> None:
+    said = ["Remember: we never deploy on Fridays", "Remember: the staging database is called mimir"]
+    opened.memory.put([note(text) for text in [*said, "TODO: renew the certificate", "TODO: split the parser"]])
+    run(opened)
+    facts = opened.facts.all()
+    assert {fact.text for fact in facts} >= {"we never deploy on Fridays", "the staging database is called mimir"}
+    assert {fact.state for fact in facts} == {"active"}
+    assert len(facts) == 4

@@ -25,6 +25,12 @@ ASKED = re.compile(
     r"(?:\s+for\s+(?:later|next time))?\s*(?:(?:,?\s*(?:that|this|dass))?\s*:?\s+|:\s*)(?P<what>\S.{5,})$"
 )
 """A prompt that asks for something to be remembered."""
+_NO_SUBJECT = """
+    todo fixme warning caution attention careful beware important tip hint reminder fyi ps idea question answer update
+    info decision rule example problem reason result see
+"""
+NO_SUBJECT = frozenset(_NO_SUBJECT.split())
+"""What stands before a colon and says nothing of what the rest is about: two such texts do not replace each other."""
 _SUBJECT = re.compile(r"^(?:the |our |my )?([\w][\w /.-]{1,40}?)\s*(?::|=)\s+\S", re.IGNORECASE)
 
 
@@ -95,9 +101,10 @@ def plan(
 
 def candidate(event: Event) -> Fact | None:
     """Return the fact that an event asks for: a note, or the words of a prompt that says "remember"; else None."""
+    asked = ASKED.match(event.text)
     if event.kind == "note" and not event.meta.get("fact"):
-        text = event.text.strip()
-    elif event.kind == "prompt" and (asked := ASKED.match(event.text)):
+        text = (asked["what"] if asked else event.text).strip()
+    elif event.kind == "prompt" and asked:
         text = asked["what"].strip()
     else:
         return None
@@ -118,7 +125,8 @@ def candidate(event: Event) -> Fact | None:
 def subject_of(text: str) -> str:
     """Return what a text of the form `deploy target: staging` is about; empty for any other."""
     found = _SUBJECT.match(text)
-    return found[1].strip().lower() if found and "://" not in text[: found.end() + 2] else ""
+    subject = found[1].strip().lower() if found and "://" not in text[: found.end() + 2] else ""
+    return "" if subject in NO_SUBJECT else subject
 
 
 def take_in(desk: Desk, new: Fact, event: Event, rejected: Mapping[str, str]) -> None:
