@@ -11,10 +11,14 @@ from time import perf_counter
 
 from bench.conversation import Question, Turn, conversation
 from bench.measure import Effort, Reach, Row, Sample, Table, cpu, interleaved, row
+from bench.subject import BareModel, Bench, builtin_entry_points, fresh_session
+from pegboard.host import Host
 from pegboard.records import parse_record
+from pegboard_builtins.memory.client import Client
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.index import EMPTY
 from pegboard_builtins.memory.observing import Observer
+from pegboard_builtins.memory.place import Config
 from pegboard_builtins.memory.store import Store
 
 PROJECT, HITS = "bench", 10
@@ -22,8 +26,8 @@ MISSED, SLOWEST, ADDED = Reach(17.0), Reach(30.0), Reach(200.0)
 
 
 def measure(effort: Effort) -> list[Table]:
-    """Measure searches of a generated conversation, and the hook on the journal's records."""
-    return [_finding(effort), _remembering(effort)]
+    """Measure searches of a generated conversation, the hook on the journal's records, and both in a session."""
+    return [_finding(effort), _remembering(effort), _in_session(effort)]
 
 
 def _finding(effort: Effort) -> Table:
@@ -134,3 +138,44 @@ def _remembering(effort: Effort) -> Table:
         for name in LINES
     ]
     return Table("what looking at a record of the journal costs, before anything is kept", rows)
+
+
+def _in_session(effort: Effort) -> Table:
+    """Let sessions of many calls and of many prompts run with memory and without it, its daemon running."""
+    calls, prompts = effort.pick(300, 10), effort.pick(60, 3)
+    memory = [point for point in builtin_entry_points() if point.name == "memory"]
+    with Bench() as bench:
+        without, with_it = bench.host(model=BareModel()), bench.host(model=BareModel(), entry_points=memory)
+        bench.run(_talk(with_it, calls=1, prompts=1))  # starts the daemon
+        try:
+            found = interleaved(
+                {
+                    "calls without": lambda: bench.run(_talk(without, calls=calls, prompts=1)),
+                    "calls": lambda: bench.run(_talk(with_it, calls=calls, prompts=1)),
+                    "prompts without": lambda: bench.run(_talk(without, calls=0, prompts=prompts)),
+                    "prompts": lambda: bench.run(_talk(with_it, calls=0, prompts=prompts)),
+                },
+                effort.pick(5, 2),
+            )
+        finally:
+            with Client(Config(with_it.state_dir / "memory"), starts=False) as client:
+                client.drain()
+    added = found["calls"].minus(found["calls without"]).times(1e6 / calls)
+    each = found["prompts"].minus(found["prompts without"]).times(1e6 / prompts)
+    call, prompt = found["calls without"].times(1e6 / calls), found["prompts without"].times(1e6 / prompts)
+    return Table(
+        "what memory adds in a session, dispatch and journal included (CPU time of the session's process)",
+        [
+            row("a tool call", added, "µs", beside="the call without memory", floor=call, reach=ADDED),
+            row("a prompt with its answer, recalled and kept", each, "µs", beside="without memory", floor=prompt),
+        ],
+        ["a call writes about five records, and memory looks at three; a prompt is searched for, two events are kept"],
+    )
+
+
+async def _talk(host: Host, *, calls: int, prompts: int) -> float:
+    async with fresh_session(host, f"bare:{calls}") as session:
+        started = cpu()
+        for number in range(prompts):
+            await session.run(f"go on with part {number}")
+        return cpu() - started

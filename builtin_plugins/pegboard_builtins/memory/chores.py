@@ -49,8 +49,8 @@ class Chores:
 
     # --- switched off ----------------------------------------------------------------------------------
 
-    def somebody_left(self) -> None:
-        """A client is gone: perhaps because the plugin was disabled, and then nobody else comes."""
+    def look(self) -> None:
+        """End where the plugin was disabled meanwhile: then nobody else comes."""
         if self.is_switched_off():
             self._end("its plugin is disabled in the settings")
 

@@ -33,6 +33,8 @@ LETS_GO = 3.0
 
 SETTLE_AFTER = 0.2
 """Seconds after which what was acknowledged is indexed; sooner if somebody searches."""
+LOOK_EVERY = 20.0
+"""Seconds between looks at whether the plugin was disabled, or its folder deleted, while no client came or went."""
 SLICE = 32
 """So many events are indexed before the next requests are looked at."""
 
@@ -52,6 +54,7 @@ class Daemon:
         self.connections: set[Connection] = set()
         self.desk = Desk(self.store, self.spool, self.about, self.end)
         self.chores = Chores(config, self.store, self.end)
+        self.look_every = LOOK_EVERY
         self.socket = ""
         self._group: list[tuple[Connection, Any, list[dict[str, Any]]]] = []
         self._settling: asyncio.Handle | None = None
@@ -137,12 +140,15 @@ class Daemon:
     # --- idleness --------------------------------------------------------------------------------------
 
     def _watch_idleness(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The only timer of a daemon that nobody uses: it looks when the time could be up."""
+        """The only timer of a daemon that nobody uses: it looks when the time could be up, and whether it is wanted."""
         left = self._used + self.config.idle_exit - loop.time()
         if left <= 0 and not self.chores.busy:
             self.end(f"nobody asked for {self.config.idle_exit:g} s")
+        elif not self.store.owns_its_folder():
+            self.end("its folder is gone")
         else:
-            loop.call_later(max(left, 1.0), self._watch_idleness, loop)
+            self.chores.look()
+            loop.call_later(min(max(left, 1.0), self.look_every), self._watch_idleness, loop)
 
     # --- requests --------------------------------------------------------------------------------------
 
@@ -255,7 +261,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Forget it; events that came whole are kept all the same."""
         self._daemon.connections.discard(self)
-        self._daemon.chores.somebody_left()
+        self._daemon.chores.look()
 
     def answer(self, message: dict[str, Any]) -> None:
         """Send an answer; whoever is gone does not get it, and asks again under the same keys."""

@@ -17,14 +17,13 @@ import typer
 from pegboard.context import HostView
 from pegboard.output import print_json, print_table, print_text, say
 from pegboard_builtins.memory.events import MemoryFailure
+from pegboard_builtins.memory.log_verbs import JsonOption, ProjectOption
 
 if TYPE_CHECKING:
     from pegboard_builtins.memory.facts import Fact
     from pegboard_builtins.memory.opened import Opened
     from pegboard_builtins.memory.patches import Edit, Run
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, stable and sorted.")]
-ProjectOption = Annotated[str, typer.Option("--project", help="Another project, by its id; this folder's by default.")]
 NameArgument = Annotated[str, typer.Argument(metavar="FACT", help="The fact's name.")]
 
 facts_app = typer.Typer(
@@ -215,15 +214,13 @@ def _apply(ctx: typer.Context, edits: Sequence[Edit], opened: Opened | None = No
 
 
 def _clean(ctx: typer.Context, opened: Opened, text: str) -> str:
-    """Return a text as it may be kept: without secrets and names."""
-    from pegboard_builtins.memory.secrets import Secrets
+    """Return a text as it may be kept, and say what was masked."""
+    from pegboard_builtins.memory.opening import clean
 
-    redact = opened.settings.capture.redact
-    if "secrets" in redact:
-        text, found = Secrets().masked(text)
-        if found:
-            print(f"warning: masked: {', '.join(found)}", file=sys.stderr)
-    return str(ctx.obj.emit("memory", text)) if "names" in redact else text
+    text, found = clean(ctx.obj, opened.settings, text)
+    if found:
+        print(f"warning: masked: {', '.join(found)}", file=sys.stderr)
+    return text
 
 
 def _edited(text: str, name: str) -> str:

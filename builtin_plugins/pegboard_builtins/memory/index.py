@@ -16,7 +16,7 @@ from pegboard_builtins.memory.events import FORGOTTEN, MERGED, Event, MemoryFail
 from pegboard_builtins.memory.lines import Place
 
 NAME = "index.sqlite3"
-VERSION = 1
+VERSION = 2
 FILES = ("", "-wal", "-shm", "-journal")
 
 MANY_EVENTS = 1_000
@@ -41,6 +41,11 @@ _EMPTY = """
 EMPTY = frozenset(_EMPTY.split())
 """Words that questions are made of and that nothing is about. They count where a query has no others."""
 
+LONGEST_NAME = 80
+"""Characters; longer words are no names, but data."""
+_HUMPED = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
+_HUMP = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_A-Za-z]+|\d+")
+_WORD = re.compile(r"[^\W_]+")
 _TERMS = re.compile(r'"([^"]+)"|([^\W_]+)')
 _SCHEMA = """
 create table meta(name text primary key, value) without rowid;
@@ -126,7 +131,7 @@ class Index:
                 self._insert(rows, texts)
                 self._obey(event)
             else:
-                texts.append((event.number, event.text))
+                texts.append((event.number, indexed(event.text)))
             done, last = done + 1, event.number
         self._insert(rows, texts)
         if done:
@@ -162,12 +167,12 @@ class Index:
         return [(row[0], Place(*row[1:])) for row in rows]
 
     def take_out(self, number: int, text: str) -> None:
-        """Take an event out, in a transaction that stays open until `commit`. Its *text* must be what was indexed."""
+        """Take an event out, in a transaction that stays open until `commit`. Its *text* is the one it came with."""
         self._begin()
         kind = self._db.execute("select kind from event where n = ?", (number,)).fetchone()
         self._db.execute("delete from event where n = ?", (number,))
         if text and kind is not None and kind[0] not in (FORGOTTEN, MERGED):
-            self._db.execute("insert into word(word, rowid, text) values('delete', ?, ?)", (number, text))
+            self._db.execute("insert into word(word, rowid, text) values('delete', ?, ?)", (number, indexed(text)))
 
     def _begin(self) -> None:
         if not self._open_transaction:
@@ -310,12 +315,28 @@ class _Fits:
                 self.values += wanted
 
 
+def humps(word: str) -> list[str]:
+    """Return the words that a name such as `parseConfigFile` is made of; none for any other word."""
+    if len(word) > LONGEST_NAME or not _HUMPED.search(word):
+        return []
+    return [part.lower() for part in _HUMP.findall(word) if len(part) > 1]
+
+
+def indexed(text: str) -> str:
+    """Return a text as it is indexed: behind it stand the words that its names are made of.
+
+    Underscores and hyphens part words by themselves; humps do not.
+    """
+    if not _HUMPED.search(text):
+        return text
+    return f"{text}\n{' '.join(part for name in _WORD.findall(text) for part in humps(name))}"
+
+
 def terms_of(query: str) -> list[str]:
     """Return what a query looks for: words, and phrases that stand in quotation marks; each once, in order."""
-    found = (
-        " ".join(_TERMS.findall(phrase) and re.findall(r"[^\W_]+", phrase)) or word
-        for phrase, word in _TERMS.findall(query)
-    )
+    found: list[str] = []
+    for phrase, word in _TERMS.findall(query):
+        found += [" ".join(_WORD.findall(phrase))] if phrase else [word, *humps(word)]
     return list(dict.fromkeys(term.lower() for term in found if term))[:MAX_TERMS]
 
 

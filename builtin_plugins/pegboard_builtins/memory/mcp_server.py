@@ -12,7 +12,7 @@ from pegboard.errors import PegboardError
 from pegboard_builtins.memory.events import MemoryFailure
 from pegboard_builtins.memory.notebook import Notebook
 from pegboard_builtins.memory.opened import Opened
-from pegboard_builtins.memory.secrets import Secrets
+from pegboard_builtins.memory.opening import clean
 
 NAME = "pegboard-memory"
 INSTRUCTIONS = (
@@ -33,14 +33,7 @@ class NoMcpError(MemoryFailure):
 
 def serve(host: HostView, opened: Opened) -> None:
     """Serve until the other side hangs up. Raises NoMcpError."""
-    server(opened, lambda text: _clean(host, opened, text)).run("stdio")
-
-
-def _clean(host: HostView, opened: Opened, text: str) -> str:
-    redact = opened.settings.capture.redact
-    if "secrets" in redact:
-        text = Secrets().masked(text)[0]
-    return str(host.emit("memory", text)) if "names" in redact else text
+    server(opened, lambda text: clean(host, opened.settings, text)[0]).run("stdio")
 
 
 def server(opened: Opened, clean: Callable[[str], str]) -> Any:

@@ -1,4 +1,4 @@
-"""Opens a project's memory for a session or a verb: the daemon's client, and whose part of the log it is."""
+"""Opens a project's memory for a session or a verb, and cleans what a verb keeps in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pegboard_builtins.memory.client import Client
 from pegboard_builtins.memory.configuring import config_of, settings_of
 from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.projects import identify, note_root
+from pegboard_builtins.memory.secrets import Secrets
 from pegboard_builtins.memory.settings import MemorySettings
 
 
@@ -25,3 +26,11 @@ def open_memory(
     found = identify(host.project, config.root, worktrees=settings.scope == "project+worktree")
     note_root(config.root, found, quota=settings.quota, retention_days=settings.retention_days)
     return Opened(client, found.project, found.worktree, found.root, settings)
+
+
+def clean(host: HostView, settings: MemorySettings, text: str) -> tuple[str, tuple[str, ...]]:
+    """Return a text as the settings let it be kept, without secrets and names, and which secrets there were."""
+    found: tuple[str, ...] = ()
+    if "secrets" in settings.capture.redact:
+        text, found = Secrets().masked(text)
+    return (str(host.emit("memory", text)) if "names" in settings.capture.redact else text), found

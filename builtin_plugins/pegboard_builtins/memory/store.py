@@ -130,6 +130,13 @@ class Store:
             "projects": projects,
         }
 
+    def owns_its_folder(self) -> bool:
+        """Whether the lock that is held still lies where others look for it: somebody may have deleted all of it."""
+        try:
+            return os.path.samestat(os.fstat(self._lock), os.stat(self.root / "lock"))
+        except OSError:
+            return False
+
     def hurry(self) -> None:
         """See Memory. There is nobody that this waits for."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +20,7 @@ from memory_room import P, daemons, end_all, event, gone
 
 from pegboard_builtins.memory import disk, place, protocol, starting
 from pegboard_builtins.memory.client import Client
+from pegboard_builtins.memory.daemon import Daemon
 from pegboard_builtins.memory.desk import Desk
 from pegboard_builtins.memory.events import Event, MemoryFailure, NotKeptError, UnfitEventError
 from pegboard_builtins.memory.place import Config, is_locked, said_where
@@ -213,6 +216,31 @@ def test_disabling_the_plugin_ends_it_when_a_client_leaves(config, tmp_path, tex
         settings.write_text(text)
     assert gone(pid)
     assert "disabled" in (config.root / "daemon.log").read_text()
+
+
+async def run_until_it_ends(config, meanwhile):
+    """Run a daemon here that looks around ten times a second, and do something to it."""
+    daemon = Daemon(config)
+    daemon.look_every = 0.1
+    running = asyncio.create_task(daemon.run())
+    await asyncio.sleep(0.3)
+    assert not running.done()
+    meanwhile()
+    async with asyncio.timeout(20):
+        await running
+
+
+def test_disabling_the_plugin_ends_it_also_where_no_client_is_left(config, tmp_path):
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[plugins]\ndisabled = []\n")
+    off = '[plugins]\ndisabled = ["memory"]\n'
+    asyncio.run(run_until_it_ends(replace(config, settings=str(settings)), lambda: settings.write_text(off)))
+    assert not is_locked(config.root)
+
+
+def test_it_ends_when_its_folder_is_deleted_and_does_not_bring_it_back(config):
+    asyncio.run(run_until_it_ends(config, lambda: shutil.rmtree(config.root)))
+    assert not config.root.exists()
 
 
 def test_an_idle_daemon_does_not_wake_up_and_is_small(config):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pegboard_builtins.memory.events import Event, MemoryFailure, StoreBusyError
-from pegboard_builtins.memory.index import terms_of
+from pegboard_builtins.memory.index import indexed, terms_of
 from pegboard_builtins.memory.store import Store
 
 P = "project"
@@ -250,3 +251,21 @@ def test_the_status_counts(store):
     assert told["events"] == 7
     assert told["projects"][P]["last"] == 7
     assert isinstance(told["pid"], int)
+
+
+@pytest.mark.parametrize("query", ["parse config", "parseConfigFile", "HTTPServer", "http server", "config_file"])
+def test_names_are_found_by_the_words_they_are_made_of(store, query):
+    store.put(
+        [
+            Event(P, "parseConfigFile of the HTTPServer reads it twice"),
+            Event(P, "parse_config_file in http_server.py reads it once"),
+            Event(P, "nothing of the kind"),
+        ]
+    )
+    assert {hit.event.number for hit in store.search(P, query, neighbours=0)} == {1, 2}
+
+
+@given(st.text(alphabet="aBcD12_é ", max_size=40))
+def test_a_word_alone_finds_the_text_that_has_it_whatever_its_form(text):
+    assert set(terms_of(text)) >= {word.lower() for word in re.findall(r"[^\W_]+", text)}
+    assert indexed(text).startswith(text)

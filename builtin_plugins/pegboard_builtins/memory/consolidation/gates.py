@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -12,6 +11,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pegboard_builtins.memory import disk
+from pegboard_builtins.memory.events import StoreBusyError
 from pegboard_builtins.memory.factsfolder import read_json, write_whole
 
 UNPRICED_A_DAY = 24
@@ -90,14 +91,12 @@ class Gates:
 @contextmanager
 def alone(private: Path) -> Iterator[bool]:
     """Give whether nobody else consolidates this project; the kernel lets go when we die."""
-    private.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(private / "consolidate.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+        handle = disk.lock(disk.private_folder(private) / "consolidate.lock")
+    except StoreBusyError:
+        yield False
+        return
+    try:
         yield True
     finally:
         os.close(handle)

@@ -43,7 +43,7 @@ class Caps:
 
 
 @dataclass
-class Desk:
+class Workbench:
     """The facts while they are worked on: as they were, as they will be, and why each one changes."""
 
     texts: Mapping[str, str]
@@ -87,16 +87,16 @@ def plan(
     rejected: Mapping[str, str],
     caps: Caps = Caps(),
     clock: float | None = None,
-) -> Desk:
-    """Return the desk after these events. *texts* are the files; *rejected* the digests of texts."""
-    desk = Desk(texts, {fact.name: fact for fact in facts})
+) -> Workbench:
+    """Return the bench after these events. *texts* are the files; *rejected* the digests of texts."""
+    bench = Workbench(texts, {fact.name: fact for fact in facts})
     for event in events:
         said = candidate(event)
         if said is not None:
-            take_in(desk, said, event, rejected)
-    _merge(desk)
-    _age(desk, uses, caps, clock)
-    return desk
+            take_in(bench, said, event, rejected)
+    _merge(bench)
+    _age(bench, uses, caps, clock)
+    return bench
 
 
 def candidate(event: Event) -> Fact | None:
@@ -129,42 +129,42 @@ def subject_of(text: str) -> str:
     return "" if subject in NO_SUBJECT else subject
 
 
-def take_in(desk: Desk, new: Fact, event: Event, rejected: Mapping[str, str]) -> None:
+def take_in(bench: Workbench, new: Fact, event: Event, rejected: Mapping[str, str]) -> None:
     """Set a new fact down, or see that it is there already."""
     if digest_of(" ".join(new.text.split())) in rejected:
-        desk.dropped.append(f"#{event.number}: a person rejected this")
+        bench.dropped.append(f"#{event.number}: a person rejected this")
         return
-    said = says_the_same(desk, new)
+    said = says_the_same(bench, new)
     if said is not None:
-        old = desk.facts[said]
+        old = bench.facts[said]
         if rank_of(new) == rank_of(old):
-            desk.put(old.grown((), new.cites), f"#{event.number} says it again")
+            bench.put(old.grown((), new.cites), f"#{event.number} says it again")
             return
         if rank_of(new) > rank_of(old):
-            desk.dropped.append(f"#{event.number}: {said} says the same and is more trusted")
+            bench.dropped.append(f"#{event.number}: {said} says the same and is more trusted")
             return
-        desk.take(said, f"#{event.number} says the same and is more trusted")
-    _set_down(desk, new, event)
+        bench.take(said, f"#{event.number} says the same and is more trusted")
+    _set_down(bench, new, event)
 
 
-def says_the_same(desk: Desk, new: Fact) -> str | None:
+def says_the_same(bench: Workbench, new: Fact) -> str | None:
     """Return the name of a fact that says the same; None if none does."""
-    counts = (one for one in desk.facts.values() if not one.superseded_by)
+    counts = (one for one in bench.facts.values() if not one.superseded_by)
     return nearest(new.text, ((one.name, simhash(one.text), one.text) for one in counts))
 
 
-def _set_down(desk: Desk, new: Fact, event: Event) -> None:
-    name = desk.free_name(new.subject, new.text)
+def _set_down(bench: Workbench, new: Fact, event: Event) -> None:
+    name = bench.free_name(new.subject, new.text)
     if new.subject:
-        for old in list(desk.facts.values()):
+        for old in list(bench.facts.values()):
             if old.subject.lower() != new.subject.lower() or old.superseded_by or old.pinned:
                 continue
             if rank_of(new) > rank_of(old):
-                desk.dropped.append(f"#{event.number}: it does not supersede {old.name}, which is more trusted")
+                bench.dropped.append(f"#{event.number}: it does not supersede {old.name}, which is more trusted")
                 continue
             approved = old.approved
-            desk.put(old.grown(superseded_by=name, approved=approved), f"#{event.number} is newer and about the same")
-    desk.put(Fact(name, new.text, new.origins, new.cites, new.at, new.subject), f"#{event.number} is new")
+            bench.put(old.grown(superseded_by=name, approved=approved), f"#{event.number} is newer and about the same")
+    bench.put(Fact(name, new.text, new.origins, new.cites, new.at, new.subject), f"#{event.number} is new")
 
 
 def rank_of(fact: Fact) -> int:
@@ -172,10 +172,10 @@ def rank_of(fact: Fact) -> int:
     return 0 if fact.approved and fact.believed else TRUSTED_FIRST.index(least(fact.labels))
 
 
-def _merge(desk: Desk) -> None:
+def _merge(bench: Workbench) -> None:
     """Say once what two facts of the same trust say."""
     kept: list[tuple[int, Fact]] = []
-    for fact in sorted(desk.facts.values(), key=lambda one: (not one.pinned, one.at, one.name)):
+    for fact in sorted(bench.facts.values(), key=lambda one: (not one.pinned, one.at, one.name)):
         if fact.superseded_by:
             continue
         rank = rank_of(fact)
@@ -183,25 +183,25 @@ def _merge(desk: Desk) -> None:
         if twin is None or fact.pinned:
             kept.append((rank, fact))
             continue
-        grown = desk.facts[twin.name].grown(fact.origins, fact.cites)
-        desk.put(grown, f"{fact.name} says the same")
-        desk.take(fact.name, f"{twin.name} says the same")
+        grown = bench.facts[twin.name].grown(fact.origins, fact.cites)
+        bench.put(grown, f"{fact.name} says the same")
+        bench.take(fact.name, f"{twin.name} says the same")
 
 
-def _age(desk: Desk, uses: Mapping[str, Use], caps: Caps, clock: float | None) -> None:
+def _age(bench: Workbench, uses: Mapping[str, Use], caps: Caps, clock: float | None) -> None:
     """Take away what was superseded or unused for long, then what counts least beyond the cap."""
-    for fact in list(desk.facts.values()):
+    for fact in list(bench.facts.values()):
         if fact.pinned:
             continue
         last = uses.get(fact.name, NEVER).last
         if fact.superseded_by and age_days(fact.at, clock=clock) > SUPERSEDED_DAYS:
-            desk.take(fact.name, f"{fact.superseded_by} took its place long ago")
+            bench.take(fact.name, f"{fact.superseded_by} took its place long ago")
         elif age_days(last or fact.at, clock=clock) > caps.unused_days:
-            desk.take(fact.name, f"it was not used for {caps.unused_days:g} days")
-    beyond = len(desk.facts) - caps.facts
+            bench.take(fact.name, f"it was not used for {caps.unused_days:g} days")
+    beyond = len(bench.facts) - caps.facts
     if beyond > 0:
-        loose = [fact for fact in desk.facts.values() if not fact.pinned]
+        loose = [fact for fact in bench.facts.values() if not fact.pinned]
         # What waits goes first, or whoever floods a project with it would push out what is trusted.
         loose.sort(key=lambda one: (rank_of(one) <= TRUSTED, standing(one, uses, clock=clock), one.name))
         for fact in loose[:beyond]:
-            desk.take(fact.name, f"there may be {caps.facts} facts, and it counts least")
+            bench.take(fact.name, f"there may be {caps.facts} facts, and it counts least")

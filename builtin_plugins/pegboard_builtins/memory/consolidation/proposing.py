@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pegboard_builtins.memory.consolidation.planning import LONGEST, Desk, rank_of, says_the_same
+from pegboard_builtins.memory.consolidation.planning import LONGEST, Workbench, rank_of, says_the_same
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.facts import Fact
 from pegboard_builtins.memory.origins import is_automatic, joined, labels_in
@@ -52,20 +52,20 @@ def batches(events: Iterable[Event]) -> list[Batch]:
     return [Batch(tuple(some), some is trusted) for some in (trusted, others) if some]
 
 
-def propose(desk: Desk, batch: Batch, ask: Ask) -> None:
+def propose(bench: Workbench, batch: Batch, ask: Ask) -> None:
     """Ask about a batch and set down what may be taken of the answer."""
-    shown = [fact for fact in desk.facts.values() if fact.is_automatic(("user", "assistant"))] if batch.trusted else []
+    shown = [fact for fact in bench.facts.values() if fact.is_automatic(("user", "assistant"))] if batch.trusted else []
     said = ask(SYSTEM, text_of(batch.events, shown))
     items = _items(said)
     if items is None:
-        desk.dropped.append("the model's answer is no JSON array")
+        bench.dropped.append("the model's answer is no JSON array")
         return
     for item in items[:MOST_EDITS]:
-        problem = _take(desk, item, batch, {fact.name for fact in shown})
+        problem = _take(bench, item, batch, {fact.name for fact in shown})
         if problem:
-            desk.dropped.append(f"proposed {json.dumps(item, ensure_ascii=False)[:200]}: {problem}")
+            bench.dropped.append(f"proposed {json.dumps(item, ensure_ascii=False)[:200]}: {problem}")
     if len(items) > MOST_EDITS:
-        desk.dropped.append(f"{len(items) - MOST_EDITS} proposals beyond {MOST_EDITS}")
+        bench.dropped.append(f"{len(items) - MOST_EDITS} proposals beyond {MOST_EDITS}")
 
 
 def text_of(events: Sequence[Event], facts: Sequence[Fact]) -> str:
@@ -92,7 +92,7 @@ def _items(said: str) -> list[Any] | None:
     return items if isinstance(items, list) else None
 
 
-def _take(desk: Desk, item: Any, batch: Batch, known: set[str]) -> str:
+def _take(bench: Workbench, item: Any, batch: Batch, known: set[str]) -> str:
     """Set one proposal down; return why not, if not."""
     if not isinstance(item, dict):
         return "it is no object"
@@ -112,21 +112,21 @@ def _take(desk: Desk, item: Any, batch: Batch, known: set[str]) -> str:
     if op == "add":
         subject = item.get("subject")
         subject = subject.strip()[:60] if isinstance(subject, str) else ""
-        fact = Fact(desk.free_name(subject, text), text, labels, tuple(sorted(set(cites))), now(), subject)
-        twin = says_the_same(desk, fact)
-        if twin is not None and rank_of(desk.facts[twin]) <= rank_of(fact):
+        fact = Fact(bench.free_name(subject, text), text, labels, tuple(sorted(set(cites))), now(), subject)
+        twin = says_the_same(bench, fact)
+        if twin is not None and rank_of(bench.facts[twin]) <= rank_of(fact):
             return f"{twin} says the same"
-        desk.put(fact, "proposed by the model")
+        bench.put(fact, "proposed by the model")
         return ""
     if op not in ("replace", "remove"):
         return "its op is none of add, replace, remove"
-    if not batch.trusted or name not in known or name not in desk.facts:
+    if not batch.trusted or name not in known or name not in bench.facts:
         return "it may not change that fact"
-    old = desk.facts[name]
+    old = bench.facts[name]
     if old.pinned:
         return "that fact is pinned"
     if op == "remove":
-        desk.take(name, f"the model proposed it, because of {', '.join(f'#{one}' for one in cites)}")
+        bench.take(name, f"the model proposed it, because of {', '.join(f'#{one}' for one in cites)}")
     else:
-        desk.put(old.grown(labels, cites, text=text, at=now()), "proposed by the model")
+        bench.put(old.grown(labels, cites, text=text, at=now()), "proposed by the model")
     return ""

@@ -100,9 +100,9 @@ def _work(
     patches.settle()
     known = facts.all()
     texts = {fact.name: facts.text_of(fact.name) or "" for fact in known}
-    desk = planning.plan(known, texts, events, uses=uses, rejected=facts.ledger()["rejected"], caps=caps)
-    spoken = _with_model(desk, events, ask, progress, daily_usd) if ask is not None and events else []
-    edits, dropped = desk.edits(), desk.dropped
+    bench = planning.plan(known, texts, events, uses=uses, rejected=facts.ledger()["rejected"], caps=caps)
+    spoken = _with_model(bench, events, ask, progress, daily_usd) if ask is not None and events else []
+    edits, dropped = bench.edits(), bench.dropped
     if dry_run:
         if spoken:
             Progress.write(progress, facts.private)  # what was asked was paid for; the cursor stays
@@ -125,7 +125,7 @@ def _work(
 
 
 def _with_model(
-    desk: planning.Desk, events: Sequence[Event], ask: AskModel, progress: Progress, daily_usd: float
+    bench: planning.Workbench, events: Sequence[Event], ask: AskModel, progress: Progress, daily_usd: float
 ) -> list[Spoken]:
     """Let a model propose on top of what was planned without it. A model that fails costs only its proposals."""
     spoken: list[Spoken] = []
@@ -139,10 +139,10 @@ def _with_model(
     for batch in proposing.batches(events):
         broke = progress.broke(daily_usd)
         if broke:
-            desk.dropped.append(f"no model was asked about {len(batch.events)} events: {broke}")
+            bench.dropped.append(f"no model was asked about {len(batch.events)} events: {broke}")
             continue
         try:
-            proposing.propose(desk, batch, asked)
+            proposing.propose(bench, batch, asked)
         except PegboardError as error:
-            desk.dropped.append(f"the model failed: {error}")
+            bench.dropped.append(f"the model failed: {error}")
     return spoken
