@@ -35,6 +35,8 @@ SETTLE_AFTER = 0.2
 """Seconds after which what was acknowledged is indexed; sooner if somebody searches."""
 LOOK_EVERY = 20.0
 """Seconds between looks at whether the plugin was disabled, or its folder deleted, while no client came or went."""
+BACKLOG = 4_000
+"""So many events may wait for the index; beyond it puts wait, so that it never lags by more than about a second."""
 SLICE = 32
 """So many events are indexed before the next requests are looked at."""
 
@@ -199,7 +201,13 @@ class Daemon:
                 connection.answer({"id": identity, "ok": kept})
         if group:
             self.chores.something_new()
+            self._keep_up()
             self._settle_later()
+
+    def _keep_up(self) -> None:
+        for project in self.store.open_projects():
+            if project.waiting > BACKLOG:
+                project.settle(project.waiting - BACKLOG)
 
     def _settle_later(self) -> None:
         if self._settling is None:

@@ -277,6 +277,13 @@ class Index:
         )
         return [Place(*row) for row in self._db.execute(sql, (first, last))]
 
+    def place_of(self, number: int) -> Place | None:
+        """Return where an event lies; None for one that is not indexed."""
+        found = self._db.execute(
+            "select segment, offset, length from event where n = ? and length > 0", (number,)
+        ).fetchone()
+        return Place(*found) if found else None
+
     def facts(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         """Ask for rows of the table `event`, for reports."""
         return self._db.execute(sql, values).fetchall()

@@ -46,7 +46,8 @@ class Project:
     def _catch_up(self) -> None:
         if self.index.upto() > self.log.last:
             self._drop_index("it knows of events that the log does not have")
-        waiting = self.log.scan(self.index.upto())
+        upto = self.index.upto()
+        waiting = self.log.scan(upto, self.index.place_of(upto))
         while self.index.add(islice(waiting, AT_ONCE)):
             self.index.commit()
 

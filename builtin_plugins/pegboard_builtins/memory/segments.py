@@ -209,20 +209,26 @@ class Log:
             self._readers[segment] = os.open(self.path_of(segment), os.O_RDONLY | os.O_CLOEXEC)
         return self._readers[segment]
 
-    def scan(self, after: int = 0) -> Iterator[tuple[Event, Place]]:
-        """Go through all good events with larger numbers than *after*, in order. Damage is noted on the way."""
+    def scan(self, after: int = 0, behind: Place | None = None) -> Iterator[tuple[Event, Place]]:
+        """Go through all good events with larger numbers than *after*, in order. Damage is noted on the way.
+
+        *behind* is where *after* lies, if that is known: then its segment is not read from the beginning.
+        """
         firsts = self.segments()
         for position, first in enumerate(firsts):
             if position + 1 < len(firsts) and firsts[position + 1] <= after + 1:
                 continue
-            yield from self._scan_segment(first, after)
+            known = behind is not None and behind.segment == first
+            yield from self._scan_segment(first, after, behind.offset + behind.length if behind and known else 0)
 
-    def _scan_segment(self, first: int, after: int) -> Iterator[tuple[Event, Place]]:
-        data = self.path_of(first).read_bytes()
-        for offset, length, found in lines.parse(data, self.project):
+    def _scan_segment(self, first: int, after: int, start: int = 0) -> Iterator[tuple[Event, Place]]:
+        with open(self.path_of(first), "rb") as file:
+            file.seek(start)
+            data = file.read()
+        for offset, length, found in lines.parse(data, self.project, base=start):
             place = Place(first, offset, length)
             if isinstance(found, Damage):
-                self._quarantine(place, data[offset : offset + length], found.reason)
+                self._quarantine(place, data[offset - start : offset - start + length], found.reason)
             elif found.number > after:
                 yield found, place
 

@@ -20,7 +20,7 @@ from memory_room import P, daemons, end_all, event, gone
 
 from pegboard_builtins.memory import disk, place, protocol, starting
 from pegboard_builtins.memory.client import Client
-from pegboard_builtins.memory.daemon import Daemon
+from pegboard_builtins.memory.daemon import BACKLOG, Daemon
 from pegboard_builtins.memory.desk import Desk
 from pegboard_builtins.memory.events import Event, MemoryFailure, NotKeptError, UnfitEventError
 from pegboard_builtins.memory.place import Config, is_locked, said_where
@@ -253,6 +253,15 @@ def test_an_idle_daemon_does_not_wake_up_and_is_small(config):
         time.sleep(1.5)
         assert _switches(pid) - before == 0
         assert _resident(pid) < 40
+
+
+def test_the_index_keeps_up_with_whoever_puts_fast_and_the_daemon_stays_small(client, count):
+    most = 0
+    for first in range(0, count(40_000), 1_000):
+        client.put([event(number) for number in range(first, first + 1_000)])
+        most = max(most, client.status()["projects"][P]["waiting"])
+    assert most <= BACKLOG + 1_000
+    assert _resident(client.status()["pid"]) < 80
 
 
 def _switches(pid: int) -> int:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pegboard_builtins.memory import lines
 from pegboard_builtins.memory.events import Event, MemoryFailure, StoreBusyError
 from pegboard_builtins.memory.index import indexed, terms_of
 from pegboard_builtins.memory.store import Store
@@ -269,3 +270,19 @@ def test_names_are_found_by_the_words_they_are_made_of(store, query):
 def test_a_word_alone_finds_the_text_that_has_it_whatever_its_form(text):
     assert set(terms_of(text)) >= {word.lower() for word in re.findall(r"[^\W_]+", text)}
     assert indexed(text).startswith(text)
+
+
+def test_a_project_that_is_opened_again_reads_only_what_the_index_does_not_know(store, tmp_path, monkeypatch):
+    store.put(chatter(40))
+    store.close()
+    with Store(tmp_path / "memory") as again:
+        again.put(chatter(3, seed=9))
+        again.project(P).log.close()
+        again.project(P).index.close()  # without what is waiting, as a killed daemon leaves it
+        again._open.clear()
+        parsed: list[int] = []
+        real = lines.decode
+        monkeypatch.setattr(lines, "decode", lambda line, project="": parsed.append(1) or real(line, project))
+        assert again.project(P).count() == 43
+        assert len(parsed) < 10
+        assert [event.number for event in again.read(P)] == list(range(1, 44))
