@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 
 from pegboard_builtins.memory import disk
@@ -28,6 +29,10 @@ LOOKED_AT = 3_000
 SMALL = 50_000
 LOOKED_AT_IN_SMALL = 8_000
 """In a log of up to 50,000 events more matches are ranked."""
+SIDE_BY_SIDE = 0.5
+"""So much more of their worth two words count that follow each other in the query and in the text."""
+RARE = 2_000
+MAX_PAIRS = 6
 RERANKED = 200
 NEAR = 64
 """Neighbours are looked for among so many events before and behind."""
@@ -229,13 +234,21 @@ class Index:
         if newest > MANY_EVENTS:
             rare = {term: count for term, count in often.items() if count <= newest * FREQUENT}
             often = rare or dict(sorted(often.items(), key=lambda item: item[1])[:1])
+        worths = {term: math.log(1 + (newest - count + 0.5) / (count + 0.5)) for term, count in often.items()}
+        for pair in self._pairs(terms, often):
+            worths[pair] = SIDE_BY_SIDE * sum(worths[term] for term in pair.split(" "))
+            matches[pair] = self._newest_with(pair, share)
         scores: dict[int, float] = {}
         known = scores.get
-        for term, count in often.items():
-            worth = math.log(1 + (newest - count + 0.5) / (count + 0.5))
+        for term, worth in worths.items():
             for number in matches[term]:
                 scores[number] = known(number, 0.0) + worth
         return scores
+
+    def _pairs(self, terms: Sequence[str], often: dict[str, float]) -> list[str]:
+        """Return the words that follow each other in the query and are rare enough to be looked for side by side."""
+        rare = [term if often.get(term, RARE) < RARE and " " not in term else "" for term in terms]
+        return [f"{one} {other}" for one, other in pairwise(rare) if one and other][:MAX_PAIRS]
 
     def _newest_with(self, term: str, limit: int) -> list[int]:
         sql = "select rowid from word where word match ? order by rowid desc limit ?"

@@ -24,7 +24,7 @@ from pegboard_builtins.memory.verbs import app
 class StoreForAMoment:
     """What a client does without a daemon, but for the spool: so that each note has its number at once."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, **how: bool) -> None:
         self._root = config.root
 
     def __getattr__(self, name: str) -> Any:

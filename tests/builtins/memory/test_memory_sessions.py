@@ -209,7 +209,7 @@ async def test_what_could_not_be_kept_is_taken_from_the_journal_the_next_time(op
     opened.memory.put = full  # type: ignore[method-assign]
     async with session_with(opened, "ok", folder=tmp_path / "host") as host:
         await host.prompt("the question")
-        await session_of_memory(host).drain(0.0)
+        await session_of_memory(host).drain(0.0, 0.0)
         for _ in range(300):
             if any("no space left" in text for text in host.notices):
                 break

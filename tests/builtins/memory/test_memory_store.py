@@ -286,3 +286,9 @@ def test_a_project_that_is_opened_again_reads_only_what_the_index_does_not_know(
         assert again.project(P).count() == 43
         assert len(parsed) < 10
         assert [event.number for event in again.read(P)] == list(range(1, 44))
+
+
+def test_words_that_stand_side_by_side_count_more_where_they_stand_side_by_side(store):
+    store.put([Event(P, "the audit gateway"), Event(P, "gateway of an audit"), Event(P, "audit or gateway")])
+    store.put(chatter(20))
+    assert store.search(P, "audit gateway", limit=3, neighbours=0)[0].event.number == 1

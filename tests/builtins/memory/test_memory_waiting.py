@@ -77,9 +77,9 @@ def test_a_daemon_that_hangs_costs_who_does_not_wait_a_second_and_no_event(root)
 
 
 def test_a_verb_is_told_when_a_daemon_hangs(root, monkeypatch):
-    monkeypatch.setattr("pegboard_builtins.memory.client.GREETING", 0.3)
     with Client(Config(root)) as client:
         pid = client.start()["pid"]
+        monkeypatch.setattr("pegboard_builtins.memory.client.GREETING", 0.3)
         with stopped(pid):
             with pytest.raises(LateError, match=r"did not answer within 0.3 s.*stop --kill"):
                 client.status()
