@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ def attributes(kind: type, *, without: Iterable[str] = ()) -> list[Attribute]:
                 default = _dataclass_default(kind, name)
             needed = default is PydanticUndefined or default is inspect.Parameter.empty
             shown = "" if needed else str(getattr(default, "value", None) or repr(default))
-            found[name] = Attribute(name, str(annotation), shown)
+            found[name] = Attribute(name, _written(annotation), shown)
     return [one for name, one in found.items() if name not in set(without)]
 
 
@@ -107,3 +108,10 @@ def members(kind: type) -> list[tuple[str, str]]:
             shown = f"{'await ' if inspect.iscoroutinefunction(found) else ''}{call_of(found)}"
         rows.append((code(shown), prose(found)))
     return rows
+
+
+def _written(annotation: object) -> str:
+    """Return an annotation as somebody writes it, whether its module keeps annotations as text or as types."""
+    if isinstance(annotation, str):
+        return annotation
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", inspect.formatannotation(annotation)).replace("NoneType", "None")
