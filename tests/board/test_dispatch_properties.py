@@ -126,6 +126,16 @@ def test_a_decider_more_never_turns_a_refused_call_into_an_executed_one(count: C
             False,
             True,
         )
+        @example(
+            [
+                Handler("p3", None, writes="a", rewrites=True),
+                Handler("p4", None, writes="b", rewrites=True, before=("*",)),
+                Handler("p5", Verdict.ASK),
+            ],
+            Handler("added", None, before=("p4",), after=("*",)),
+            False,
+            False,
+        )
         def check(handlers: list[Handler], added: Handler, can_defer: bool, read_only: bool) -> None:
             nonlocal refused
             before, _ = runner.run(outcome_of(handlers, can_defer=can_defer))

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pegboard._board.order import Place, Tier, total_order
@@ -15,6 +15,7 @@ from pegboard.errors import OrderCycleError
 
 NAMES = ("ants", "bees", "cats", "dogs", "eels", "fish", "*")
 SOME = st.lists(st.sampled_from(NAMES), max_size=2).map(tuple)
+STARS = st.sampled_from([(), ("*",)])
 
 
 @st.composite
@@ -99,6 +100,34 @@ def test_a_star_holds_against_all_that_say_nothing(count: Callable[[int], int]) 
         )
         groups = [0 if name in first else 2 if name in last else 1 for name in order]
         assert groups == sorted(groups)
+
+    check()
+
+
+@st.composite
+def one_more(draw: st.DrawFn) -> Place:
+    """A plugin that nobody names, with names on one side alone; a star on either."""
+    before, after = draw(st.sampled_from([(SOME, STARS), (STARS, SOME)]))
+    return Place(
+        draw(st.sampled_from(["aaa", "cod", "zoo"])),
+        draw(st.sampled_from(Tier)),
+        draw(st.sampled_from(["", "acme", "zoo"])),
+        before=draw(before),
+        after=draw(after),
+    )
+
+
+def test_a_plugin_more_leaves_the_others_in_their_order(count: Callable[[int], int]) -> None:
+    @settings(max_examples=count(10_000), deadline=None, database=None)
+    @given(some_places(), one_more())
+    @example([Place("p3"), Place("p4", before=("*",))], Place("added", before=("p4",), after=("*",)))
+    @example([Place("p1"), Place("p2")], Place("added", before=("p1",), after=("*",)))
+    @example([Place("p1"), Place("p2")], Place("zoo", before=("p1",)))
+    @example([Place("a", before=("*",)), Place("b", before=("*",))], Place("x", before=("a",)))
+    def check(places: list[Place], added: Place) -> None:
+        order = outcome_of(places)
+        if order[:1] != ("circle",):
+            assert [name for name in names_of([*places, added]) if name != added.name] == order
 
     check()
 

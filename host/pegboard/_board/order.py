@@ -10,6 +10,7 @@ from pegboard._dataclass import dataclass
 from pegboard.errors import OrderCycleError
 
 ALL = "*"
+Key = tuple[int, str, str]
 
 
 class Tier(IntEnum):
@@ -37,7 +38,7 @@ class Place:
     innermost: bool = False
 
     @property
-    def key(self) -> tuple[int, str, str]:
+    def key(self) -> Key:
         """What decides between two plugins that say nothing of each other."""
         return (self.tier, self.distribution, self.name)
 
@@ -45,14 +46,17 @@ class Place:
 def total_order(places: Sequence[Place], *, hook: str = "") -> list[Place]:
     """Return *places* in their one order. Names that are not among them are ignored.
 
-    What is said by name comes first; "*" yields to it. Raises OrderCycleError naming the circle.
+    What is said by name comes first; "*" yields to it. Who says something moves, and not who is spoken of: a plugin
+    that nobody names, and that does not ask to come between others by name, leaves the order of all others as it
+    was. Raises OrderCycleError naming the circle.
     """
     by_name = {place.name: place for place in places}
     followers = _named_edges(by_name)
     _refuse_circle(followers, hook)
-    for earlier, later in _star_edges(places, followers):
+    groups = _groups(by_name)
+    for earlier, later in _star_edges(groups, followers):
         followers[earlier].add(later)
-    return _smallest_first(by_name, followers)
+    return _smallest_first(by_name, followers, groups)
 
 
 def _named_edges(by_name: dict[str, Place]) -> dict[str, set[str]]:
@@ -67,14 +71,45 @@ def _named_edges(by_name: dict[str, Place]) -> dict[str, set[str]]:
     return followers
 
 
-def _star_edges(places: Sequence[Place], followers: dict[str, set[str]]) -> list[tuple[str, str]]:
-    inner = {place.name for place in places if place.innermost}
-    first = {place.name for place in places if ALL in place.before} - inner
-    last = {place.name for place in places if ALL in place.after} - first - inner
-    middle = {place.name for place in places} - first - last - inner
-    groups = (first, middle, last, inner)
-    below = {place.name: _reachable(place.name, followers) for place in places}
-    wanted = [(a, b) for at, group in enumerate(groups) for later in groups[at + 1 :] for a in group for b in later]
+class _Group(IntEnum):
+    FIRST = 0
+    MIDDLE = 1
+    LAST = 2
+    INNERMOST = 3
+
+
+def _groups(by_name: dict[str, Place]) -> dict[str, _Group]:
+    """Return where each plugin stands by its own star, moved as far as its own names ask.
+
+    Who comes before one of the first is one of the first, and who says "after all, and before x" stands with x: else
+    all others, which come before it, would come before x too.
+    """
+    found: dict[str, _Group] = {}
+
+    def of(name: str) -> _Group:
+        if name not in found:
+            place = by_name[name]
+            found[name] = group = _own_group(place)  # what is asked for on the way round
+            if group is not _Group.INNERMOST:
+                later = [of(other) for other in place.before if other in by_name]
+                earlier = [of(other) for other in place.after if other in by_name]
+                found[name] = max([min([group, *later]), *earlier])
+        return found[name]
+
+    for name in sorted(by_name):
+        of(name)
+    return found
+
+
+def _own_group(place: Place) -> _Group:
+    if place.innermost:
+        return _Group.INNERMOST
+    return _Group.FIRST if ALL in place.before else _Group.LAST if ALL in place.after else _Group.MIDDLE
+
+
+def _star_edges(groups: dict[str, _Group], followers: dict[str, set[str]]) -> list[tuple[str, str]]:
+    below = {name: _reachable(name, followers) for name in groups}
+    wanted = [(a, b) for a in groups for b in groups if groups[a] < groups[b]]
     # What was said by name wins: no star edge against a path of named ones. Those kept cannot close a circle,
     # because every one of them leads from an earlier of the groups to a later one, unless a named path
     # leads back; such a path is looked for again with the kept edges in place.
@@ -122,12 +157,15 @@ def _circle_through(start: str, followers: dict[str, set[str]]) -> tuple[str, ..
     raise AssertionError("no circle")
 
 
-def _smallest_first(by_name: dict[str, Place], followers: dict[str, set[str]]) -> list[Place]:
+def _smallest_first(
+    by_name: dict[str, Place], followers: dict[str, set[str]], groups: dict[str, _Group]
+) -> list[Place]:
+    keys = _keys(by_name, groups)
     waits_for = dict.fromkeys(by_name, 0)
     for later in followers.values():
         for name in later:
             waits_for[name] += 1
-    ready = [(by_name[name].key, name) for name, count in waits_for.items() if count == 0]
+    ready = [(keys[name], name) for name, count in waits_for.items() if count == 0]
     heapq.heapify(ready)
     ordered: list[Place] = []
     while ready:
@@ -136,5 +174,22 @@ def _smallest_first(by_name: dict[str, Place], followers: dict[str, set[str]]) -
         for later_name in followers[name]:
             waits_for[later_name] -= 1
             if waits_for[later_name] == 0:
-                heapq.heappush(ready, (by_name[later_name].key, later_name))
+                heapq.heappush(ready, (keys[later_name], later_name))
     return ordered
+
+
+def _keys(by_name: dict[str, Place], groups: dict[str, _Group]) -> dict[str, Key]:
+    """Return what decides between two that may both come next: who says "before x" goes when it is x's turn."""
+    found: dict[str, Key] = {}
+
+    def of(name: str) -> Key:
+        if name not in found:
+            place = by_name[name]
+            found[name] = place.key
+            near = [other for other in place.before if other in by_name and groups[other] is groups[name]]
+            found[name] = min([place.key, *map(of, near)])
+        return found[name]
+
+    for name in sorted(by_name):
+        of(name)
+    return found
