@@ -262,6 +262,8 @@ class Ctx:
     ) -> ModelAnswer:
         """Ask a model through the host's chokepoint, so that all hooks and filters see it. Raises ModelError.
 
+        For this the plugin declares the permission `model`; for `invoke` and `secret` those of these names.
+
         What the model may call is in *tools*; its calls come back as blocks of the answer, and it is the plugin that
         runs them, with `invoke`, and asks again.
         """

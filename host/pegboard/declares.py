@@ -35,6 +35,18 @@ class DeclaresError(PegboardError):
     """A plugin declares something that there is not."""
 
 
+class UndeclaredError(PegboardError):
+    """A plugin wanted to do what it has not declared."""
+
+    def __init__(self, plugin: str, permission: str) -> None:
+        self.plugin = plugin
+        self.permission = str(permission)
+        super().__init__(
+            f"plugin {plugin!r} has not declared the permission {self.permission!r}; its author writes "
+            f'`declares = Declares(permissions=["{self.permission}"])` at the top of its module'
+        )
+
+
 @dataclass(frozen=True)
 class Declares:
     """What a plugin declares, at the top of its module and as plain words: `declares = Declares(permissions=...)`.

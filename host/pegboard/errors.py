@@ -40,6 +40,14 @@ class PluginError(PegboardError):
         super().__init__(f"plugin {plugin!r}: {reason}")
 
 
+class UnacceptedError(PluginError):
+    """A plugin declares more than the user has accepted."""
+
+
+class IncompatibleError(PluginError):
+    """A plugin is for another version of the host."""
+
+
 class UnknownHookError(PluginError):
     """A plugin implements a hook that no hookspec declares."""
 

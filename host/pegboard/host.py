@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from pegboard._board.watchdog import Watchdog
 from pegboard._board.whereabouts import is_somewhere
 from pegboard._folders import config_folder, state_folder
 from pegboard.context import Ailment, Ctx, Gate, NoServiceError, Prompt, Result, ToolSource, Wanted
+from pegboard.declares import Permission, UndeclaredError
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, FlagVote, LiveCheck, Ramp, Resolution, resolve
@@ -121,7 +123,7 @@ class Host:
         if self._opened:
             return self
         self.view = self._given_settings or self._load_settings()
-        self.board = Board(self.view, self.trust.consented, HostFace(self), self.snapshot)
+        self.board = Board(self.view, self.trust.consented, partial(HostFace, self), self.snapshot)
         records = self._find()
         if self._locked:
             self._hold_to_the_lock(records)
@@ -235,7 +237,11 @@ class Host:
     def _further(self) -> list[PluginRecord]:
         return [
             PluginRecord(
-                name, value=getattr(plugin, "__name__", type(plugin).__name__), tier=Tier.SESSION, plugin=plugin
+                name,
+                value=getattr(plugin, "__name__", type(plugin).__name__),
+                tier=Tier.SESSION,
+                plugin=plugin,
+                unbounded=getattr(plugin, "__spec__", None) is None,  # a module is a pack, whatever way it came
             )
             for name, plugin in self._extra
         ]
@@ -472,6 +478,10 @@ class Host:
         """Whether the user has consented to this part of a folder."""
         return self.trust.consented(folder, wanted)
 
+    def may(self, plugin: str, permission: str) -> bool:
+        """Whether a plugin has declared that it does this."""
+        return permission not in self.board.lacks(plugin)
+
     def wanted(self) -> list[Wanted]:
         """Return what of this folder runs only with consent, as the plugins say it, in their order."""
         contributions = [contribution for _, contribution in sorted(self.board.contributions.items())]
@@ -532,10 +542,11 @@ def opens(gate: Gate, flags: FlagView) -> bool:
 
 
 class HostFace:
-    """The host as plugins see it: see context.HostView."""
+    """The host as plugins see it: see context.HostView. That of one plugin is bounded by what that one declares."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, plugin: str = "") -> None:
         self._host = host
+        self._plugin = plugin
 
     @property
     def project(self) -> Path:
@@ -564,7 +575,9 @@ class HostFace:
 
     def secret(self, name: str) -> str | None:
         """See context.HostView."""
-        return self._host.secret("", name)
+        if self._plugin and not self._host.may(self._plugin, Permission.SECRET):
+            raise UndeclaredError(self._plugin, Permission.SECRET)
+        return self._host.secret(self._plugin, name)
 
     def flags(self) -> Mapping[str, Flag]:
         """See context.HostView."""

@@ -70,7 +70,9 @@ class Stage:
         self.board = Board(SettingsView())
         declares = [("flags", SimpleNamespace(register=hookimpl(lambda registry: registry.add_flag(*flags))))]
         everybody = [*(declares if flags else []), *plugins]
-        self.board.load([PluginRecord(name, name, tier=Tier.SESSION, plugin=plugin) for name, plugin in everybody])
+        self.board.load(
+            [PluginRecord(name, name, tier=Tier.SESSION, plugin=plugin, unbounded=True) for name, plugin in everybody]
+        )
         broken = [record for record in self.board.records if record.status is not Status.ACTIVE]
         assert not broken, broken
         self.notes = Notes(problems)

@@ -37,8 +37,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from pegboard import Claims, Decision, Layer, ResultPatch, Section, flag, hookimpl, tool
+from pegboard import Claims, Decision, Declares, Layer, ResultPatch, Section, flag, hookimpl, tool
 
+declares = Declares(permissions=["approve", "context", "rewrite"])
 LOUD = flag("acme.loud", True, help="Louder.", choices=(), metadata={"team": "a"})
 
 
@@ -397,7 +398,15 @@ async def test_a_service_opens_as_ever(place):
 
 # --- by import -----------------------------------------------------------------------------------------
 
-SMALL = "import os\nfrom pegboard import hookimpl, tool\n@tool\ndef small() -> str:\n    'Be small.'\n    return ''\n"
+SMALL = """
+import os
+from pegboard import Declares, hookimpl, tool
+declares = Declares(permissions=["rewrite"])
+@tool
+def small() -> str:
+    'Be small.'
+    return ''
+"""
 
 
 @pytest.mark.parametrize(

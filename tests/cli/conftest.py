@@ -21,7 +21,9 @@ PACK = '''
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pegboard import Decision, hookimpl, tool
+from pegboard import Decision, Declares, hookimpl, tool
+
+declares = Declares(permissions=["approve", "rewrite"])
 
 
 class Settings(BaseModel):

@@ -51,7 +51,8 @@ def test_a_failed_call_ends_with_1(acme: Any) -> None:
 
 def test_a_filter_of_a_plugin_sees_what_is_printed(acme: Any) -> None:
     filter_ = (
-        "from pegboard import hookimpl\n\n\n@hookimpl\ndef register(registry):\n"
+        "from pegboard import Declares, hookimpl\n\ndeclares = Declares(permissions=['rewrite'])\n\n\n"
+        "@hookimpl\ndef register(registry):\n"
         "    registry.add_filter('text', lambda surface, text: text.replace('touched', 'did'))\n"
     )
     acme.install("acme-filter", {"acme_filter": "acme_filter"}, acme_filter=filter_)

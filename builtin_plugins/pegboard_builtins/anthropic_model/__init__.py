@@ -7,11 +7,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from pegboard.context import Ctx, Registry
+from pegboard.declares import Declares
 from pegboard.hookspecs import hookimpl
 from pegboard.records import Event, SessionStart
 from pegboard.requests import CallNext, ModelInfo, Request, StreamEvent
 from pegboard_builtins.anthropic_model.models import CONTEXT_WINDOWS
 from pegboard_builtins.anthropic_model.settings import PREFIX, SERVICE, AnthropicSettings
+
+declares = Declares(permissions=["secret"])
 
 
 @hookimpl

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from pegboard.context import Ctx, Registry
 from pegboard.decisions import Resolution
+from pegboard.declares import Declares
 from pegboard.flags import Flag
 from pegboard.hookspecs import Ask, hookimpl
 from pegboard_builtins.auto_mode.settings import AutoModeSettings
+
+declares = Declares(permissions=["approve", "model"])
 
 FLAG = "auto_mode"
 

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from pegboard.context import Ailment, Ctx, Prompt, Registry, Wanted
 from pegboard.decisions import Answer, PromptDecision
+from pegboard.declares import Declares
 from pegboard.hookspecs import hookimpl
 from pegboard.records import Event, SessionStart
 from pegboard.requests import Purpose, RequestDraft, RequestPatch
 from pegboard_builtins.commands.places import SKILL_PLACES
 from pegboard_builtins.commands.settings import CommandSettings
 from pegboard_builtins.commands.skills import LISTED, list_of, section_of, skill, skills_of
+
+declares = Declares(permissions=["rewrite", "context", "invoke"])
 
 READ_AGAIN = frozenset({"startup", "clear", "compact"})
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pegboard.context import Ctx, Registry
+from pegboard.declares import Declares
 from pegboard.errors import PegboardError
 from pegboard.flags import flag
 from pegboard.hookspecs import hookimpl
 from pegboard.requests import CompactionJob, CompactionResult, estimate_tokens
 from pegboard_builtins.compaction.settings import CompactionSettings
+
+declares = Declares(permissions=["rewrite", "model"])
 
 SUMMARIES = flag(
     "compaction.summarise",

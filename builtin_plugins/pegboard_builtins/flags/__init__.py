@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pegboard.context import Ctx, Registry
+from pegboard.declares import Declares
 from pegboard.hookspecs import hookimpl
 from pegboard.records import Event
 from pegboard_builtins.flags.settings import FlagsTable
 from pegboard_builtins.flags.sources import Desk
+
+declares = Declares(permissions=["secret"])
 
 
 @hookimpl

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pegboard.context import Ailment, Ctx, HostView, Registry, ToolSource, Wanted
+from pegboard.declares import Declares
 from pegboard.egress import Surface
 from pegboard.hookspecs import hookimpl
 from pegboard.tools import Tool
@@ -19,6 +20,8 @@ from pegboard_builtins.mcp.settings import PROJECT_FILE, TABLE, McpSettings
 
 if TYPE_CHECKING:
     from pegboard_builtins.mcp.desk import Desk
+
+declares = Declares(permissions=["invoke", "context", "secret"])
 
 SERVICE = "mcp"
 

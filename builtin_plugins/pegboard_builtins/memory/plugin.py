@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from pegboard.context import HostView, Registry
+from pegboard.declares import Declares
 from pegboard.egress import Surface
 from pegboard.flags import flag
 from pegboard.hookspecs import hookimpl
@@ -18,6 +19,8 @@ from pegboard_builtins.memory.settings import MemorySettings
 
 if TYPE_CHECKING:
     from pegboard_builtins.memory.opened import Opened
+
+declares = Declares(permissions=["context", "secret", "model"])
 
 __all__ = ["ASKING", "event", "lifecycle", "pre_tool", "prepare_request", "prompt_submit", "register"]
 

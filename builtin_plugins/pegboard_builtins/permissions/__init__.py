@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pegboard.context import Ctx, Registry
 from pegboard.decisions import Answer, Decision, Resolution, Verdict
+from pegboard.declares import Declares
 from pegboard.errors import SettingsError
 from pegboard.flags import Ramp
 from pegboard.hookspecs import Ask, hookimpl
@@ -18,6 +19,8 @@ from pegboard_builtins.permissions.settings import TABLE, TIGHTENING, Permission
 if TYPE_CHECKING:
     from pegboard_builtins.permissions.rules import RuleSet
     from pegboard_builtins.permissions.subject import Subject
+
+declares = Declares(permissions=["approve"])
 
 _MODE_WAS_SET = "mode_was_set"
 _open_questions = OpenQuestions()

@@ -9,11 +9,14 @@ from typing import Any
 
 from pegboard.context import Ctx, Registry
 from pegboard.decisions import Answer, ResultPatch
+from pegboard.declares import Declares
 from pegboard.hookspecs import hookimpl
 from pegboard.messages import Outcome, OutcomeKind, ToolCall
 from pegboard.records import Event, InstructionsLoaded, SessionStart
 from pegboard.requests import Layer, Purpose, RequestDraft, RequestPatch, Section, Stability
 from pegboard_builtins.project_memory.files import Memory, MemorySettings, Reader, project_root
+
+declares = Declares(permissions=["context", "rewrite"])
 
 SECTIONS, SEEN = "sections", "seen"
 """Keys of our state: what the prompt was given, byte for byte, and which files the model has."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from pegboard.context import Ctx, Registry
+from pegboard.declares import Declares
 from pegboard.flags import flag
 from pegboard.hookspecs import hookimpl
 from pegboard.requests import CallNext, Request, StreamEvent
 from pegboard_builtins.retry.settings import RetrySettings
+
+declares = Declares(permissions=["rewrite"])
 
 FALLBACK = flag(
     "retry.fallback", True, live=True, safe=False, kind="ops", help="Other models are asked where one is too busy."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pegboard.context import Ctx, Registry
 from pegboard.decisions import Decision
+from pegboard.declares import Declares
 from pegboard.errors import PegboardError
 from pegboard.hookspecs import hookimpl
 from pegboard.messages import ToolCall
@@ -15,6 +16,8 @@ from pegboard_builtins.undercover.settings import UndercoverSettings
 
 if TYPE_CHECKING:
     from pegboard_builtins.undercover.filtering import Undercover
+
+declares = Declares(permissions=["rewrite"])
 
 _hosts: dict[tuple[str, str], Undercover] = {}
 """The names by the folders of their host: each host reads its list once."""

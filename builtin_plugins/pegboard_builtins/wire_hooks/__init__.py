@@ -23,6 +23,7 @@ from pegboard.decisions import (
     Skip,
     StepDecision,
 )
+from pegboard.declares import Declares
 from pegboard.errors import SettingsError
 from pegboard.flags import flag
 from pegboard.hookspecs import Ask, State, hookimpl
@@ -34,6 +35,8 @@ from pegboard_builtins.wire_hooks.settings import TABLE, HookSettings
 
 if TYPE_CHECKING:
     from pegboard_builtins.wire_hooks.session import HookSession
+
+declares = Declares(permissions=["rewrite", "approve", "context", "model", "invoke"])
 
 MODELS = flag(
     "hooks.ask_models",

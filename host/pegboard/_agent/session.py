@@ -34,6 +34,7 @@ from pegboard._agent.toolbox import Toolbox
 from pegboard._board.dispatch import Dispatcher
 from pegboard.context import Ctx, Wanted
 from pegboard.decisions import Answer as LifecycleAnswer
+from pegboard.declares import Permission, UndeclaredError
 from pegboard.errors import ModelError, PegboardError
 from pegboard.messages import (
     Batch,
@@ -808,12 +809,18 @@ class Session:
         tools: Sequence[ToolSpec] = (),
     ) -> ModelAnswer:
         """Ask a model for a plugin, through the same onion as the turn's requests."""
+        self._need(plugin, Permission.MODEL)
         return await self._side.ask_model(
             messages, purpose=purpose, model=model, system=system, max_tokens=max_tokens, tools=tools
         )
 
+    def _need(self, plugin: str, permission: str) -> None:
+        if not self._host.may(plugin, permission):
+            raise UndeclaredError(plugin, permission)
+
     async def call_tool(self, plugin: str, name: str, given: dict[str, Any]) -> ToolResult:
         """Run a tool for a plugin."""
+        self._need(plugin, Permission.INVOKE)
         done = await self._side.call(name, given, origin=f"hook:{plugin}")
         assert done.outcome is not None
         return done.outcome.result
@@ -847,6 +854,7 @@ class Session:
 
     def secret(self, plugin: str, name: str) -> str | None:
         """Return a secret."""
+        self._need(plugin, Permission.SECRET)
         return self._host.secret(plugin, name)
 
     def consented(self, wanted: Wanted) -> bool:

@@ -23,6 +23,8 @@ class Piece:
     test_imports: tuple[str, ...] = ()
     registers: str = ""
     constants: str = ""
+    permissions: tuple[str, ...] = ()
+    """What its hooks may do only if the pack declares it."""
 
 
 PIECES = (
@@ -88,6 +90,7 @@ def test_the_flag_decides_about_politeness(pegboard_host: HostFixture, value: bo
     assert ("Answer politely." in str(outcome.contexts)) is value
 """,
         imports=("pegboard:PromptDecision", "pegboard:flag", "pegboard:hookimpl"),
+        permissions=("context",),
         test_imports=("pytest",),
         constants="""\
 POLITE = flag(
@@ -211,5 +214,6 @@ def test_the_last_prompt_stays(pegboard_host: HostFixture) -> None:
             "pegboard:hookimpl",
         ),
         test_imports=("pegboard:Message", "pegboard:TextBlock"),
+        permissions=("rewrite",),
     ),
 )

@@ -203,7 +203,13 @@ def module_text(pieces: Iterable[Piece]) -> str:
         said = '    """Say what this pack brings."""'
         parts.insert(0, f"@hookimpl\ndef register(registry: Registry) -> None:\n{said}\n{body}")
     wanted = {one for piece in pieces for one in piece.imports}
-    return _text('"""$about"""', wanted, parts, constants="".join(piece.constants for piece in pieces))
+    constants = "".join(piece.constants for piece in pieces)
+    permissions = sorted({one for piece in pieces for one in piece.permissions})
+    if permissions:
+        wanted.add("pegboard:Declares")
+        listed = ", ".join(f'"{one}"' for one in permissions)
+        constants = f"declares = Declares(permissions=[{listed}])\n{constants}"
+    return _text('"""$about"""', wanted, parts, constants=constants)
 
 
 def tests_text(module: str, pieces: Iterable[Piece]) -> str:

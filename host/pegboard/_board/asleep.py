@@ -21,6 +21,7 @@ from pegboard._board.manifest import commands_in, flag_in, models_in, options_in
 from pegboard._board.plan import adapter
 from pegboard._dataclass import dataclass
 from pegboard.context import HealthCheck, ToolSource, View
+from pegboard.declares import ALL, Declares
 from pegboard.errors import PluginError, ToolError
 from pegboard.hookspecs import ImplOptions
 from pegboard.requests import ToolSpec
@@ -95,6 +96,8 @@ def fill(contribution: Contribution, manifest: Mapping[str, Any], board: Waker) 
         board.wake(plugin)
         return board.contributions[plugin]
 
+    contribution.declares = Declares(**manifest.get("declares", {}))
+    contribution.lacks = ALL.difference(contribution.declares.permissions)
     contribution.tools = [_tool(plugin, facts, board) for facts in manifest.get("tools", ())]
     contribution.tool_sources = [
         ToolSource(_source(real, number), tuple(where)) for number, where in enumerate(manifest.get("tool_sources", ()))

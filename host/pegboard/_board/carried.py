@@ -15,7 +15,7 @@ from typing import Any
 
 from pegboard import __version__
 
-FORMAT = 2
+FORMAT = 3
 
 
 def made_for() -> dict[str, Any]:

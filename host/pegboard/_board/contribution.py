@@ -22,6 +22,7 @@ from pegboard.context import (
     View,
     Wanted,
 )
+from pegboard.declares import NOTHING, Declares, Permission, UndeclaredError
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PluginError
 from pegboard.flags import Flag, FlagSource, LiveCheck
@@ -66,6 +67,9 @@ class Contribution:
     own_settings: BaseModel | None = None
     gated: dict[str, str] = field(default_factory=dict)
     """Keys of `own_settings` that count only where a flag is on."""
+    declares: Declares = NOTHING
+    lacks: frozenset[str] = frozenset()
+    """The permissions that the plugin has not declared."""
     registering: bool = False
     by_import: str = ""
     """Why this may be otherwise at the next start, so that the plugin must be imported to know; empty if it is not."""
@@ -77,6 +81,11 @@ class Contribution:
         if self.registering:
             self.each_time("it asks the host while it registers")
         return self.host_view
+
+    def need(self, permission: Permission) -> None:
+        """Raise UndeclaredError if the plugin has not declared this."""
+        if permission in self.lacks:
+            raise UndeclaredError(self.plugin, permission)
 
     def each_time(self, why: str) -> None:
         """See context.Registry."""
@@ -133,6 +142,7 @@ class Contribution:
 
     def add_section(self, *sections: Section) -> None:
         """See context.Registry."""
+        self.need(Permission.CONTEXT)
         for section in sections:
             if section.stability is Stability.TURN:
                 raise PluginError(self.plugin, f"the section {section.name!r} changes by turn: use prepare_request")
@@ -163,6 +173,7 @@ class Contribution:
 
     def add_filter(self, surface: str, function: FilterFunction) -> None:
         """See context.Registry."""
+        self.need(Permission.REWRITE)
         self.filters.append((surface, function))
 
     def add_surface(self, *surfaces: Surface) -> None:

@@ -55,6 +55,8 @@ class PluginRecord:
     """The fingerprint of its distribution, where somebody has asked for it."""
     accepted: frozenset[str] | None = None
     """The permissions that were shown when its distribution was accepted; None where nobody had to accept it."""
+    unbounded: bool = False
+    """Whether it may do all without declaring it: an object of the very program that opened the host."""
     path: Path | None = None
     """Where it lies, if nobody installed it: a file or a folder."""
 

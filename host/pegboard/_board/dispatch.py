@@ -26,6 +26,7 @@ from pegboard._board.outcomes import (
     reduce_votes,
     what_changed,
 )
+from pegboard._board.permitting import own_sections, within
 from pegboard._board.plan import Impl, Plan, seconds_of
 from pegboard._board.registry import Board, describe
 from pegboard._board.sheet import Sheet
@@ -73,6 +74,7 @@ class Dispatcher:
         self.quarantined: dict[str, str] = {}
         self.muted: set[str] = set()
         self.abandoned: list[str] = []
+        self.notice = around.notice
         self._turnout = Turnout(around.ctx)
         self.use(plan)
 
@@ -169,6 +171,8 @@ class Dispatcher:
         for impl, ctx in bound:
             answer = await self._one(sheet, impl, ctx, (draft,))
             if isinstance(answer, RequestPatch):
+                if "rewrite" in impl.lacks:
+                    answer = sheet.bound(impl, *own_sections(answer, draft, impl.plugin))
                 draft = patched(draft, answer, impl.plugin)
                 sheet.row(impl, effect="applied", reason=what_changed(answer))
         if sheet.rows:  # asked before every request: only an answer is worth a line
@@ -650,23 +654,19 @@ class Dispatcher:
         if not isinstance(answer, Failure):
             wanted = POLICIES[impl.hook].answers
             if isinstance(answer, wanted):
-                return answer if not impl.held else self._hold(sheet, impl, answer)
+                if impl.lacks:
+                    answer = sheet.bound(impl, *within(answer, impl.lacks))
+                return sheet.hold(impl, answer) if impl.held and answer is not None else answer
             if inspect.iscoroutine(answer):
                 answer.close()
             names = " or ".join(kind.__name__ for kind in wanted) or "nothing"
             answer = Failure(str(WrongAnswerError(impl.plugin, impl.hook, type(answer).__name__, names)))
         if impl.held:
-            self._hold(sheet, impl, answer)
+            sheet.hold(impl, answer)
             self.failed(impl, answer.error)
             return None
         sheet.failed(impl, answer)
         return answer
-
-    def _hold(self, sheet: Sheet, impl: Impl, answer: Any) -> None:
-        """Journal what one in shadow, or under a warning, would have done; nothing comes of it."""
-        said = sheet.hold(impl, answer)
-        if said:
-            self._around.notice(impl.plugin, said, "warning")
 
     def failed(self, impl: Impl, error: str) -> None:
         """Tell of a failure, count it, and quarantine who fails again and again."""

@@ -74,6 +74,11 @@ def facts_of(contribution: Contribution, hooks: Hooks) -> dict[str, Any]:
     """Return a manifest but for its schemas, which take longest to make."""
     manifest: dict[str, Any] = {
         "hooks": {hook: _of_hook(options, contribution, is_async) for hook, (options, is_async) in hooks.items()},
+        "declares": {
+            one.name: list(value) if isinstance(value := getattr(contribution.declares, one.name), tuple) else value
+            for one in fields(contribution.declares)
+            if getattr(contribution.declares, one.name)
+        },
         "tools": [_of_tool(one) for one in contribution.tools],
         "tool_sources": [list(one.where) for one in contribution.tool_sources],
         "models": [one.model_dump() for one in contribution.models],

@@ -38,6 +38,8 @@ class Impl:
     """`shadow` or `warn` where its answers decide nothing."""
     ramp: str = ""
     """The flag that holds it."""
+    lacks: frozenset[str] = frozenset()
+    """The permissions that its plugin has not declared."""
 
     def __str__(self) -> str:
         return f"{self.plugin}.{self.hook}"
@@ -62,7 +64,14 @@ class Plan:
 
 
 def make_impl(
-    index: int, policy: Policy, hook: str, plugin: str, function: Any, held: str = "", ramp: str = ""
+    index: int,
+    policy: Policy,
+    hook: str,
+    plugin: str,
+    function: Any,
+    held: str = "",
+    ramp: str = "",
+    lacks: frozenset[str] = frozenset(),
 ) -> Impl:
     """Compile one implementation."""
     options = options_on(function)
@@ -81,6 +90,7 @@ def make_impl(
         stepped=is_async and not options.blocking and not callable(limit),
         held=held,
         ramp=ramp,
+        lacks=lacks,
     )
 
 

@@ -6,10 +6,11 @@ import hashlib
 from typing import Any, Protocol
 
 from pegboard._board.dispatch import implementations
-from pegboard._board.plan import Impl, Plan, make_impl, options_on
+from pegboard._board.plan import Impl, Plan, adapter, make_impl, options_on
 from pegboard._board.registry import Board
+from pegboard.declares import Permission
 from pegboard.flags import FlagView, Ramp, ramp_of
-from pegboard.hookspecs import POLICIES
+from pegboard.hookspecs import POLICIES, marked
 from pegboard.records import PluginStamp
 
 RAMPS = list(Ramp)
@@ -67,7 +68,10 @@ def compile_plan(board: Board, gates: FlagGates | None = None) -> Plan:
         names.sort(key=lambda name: not options_on(found[name]).rewrites)  # stable: rewriters first, each in its order
         held = {name: held_by(*ramps[name]) for name in names}
         hooks[hook] = tuple(
-            make_impl(index, policy, hook, name, found[name], *held[name]) for index, name in enumerate(names)
+            make_impl(
+                index, policy, hook, name, _bounded(board, hook, name, found[name]), *held[name], board.lacks(name)
+            )
+            for index, name in enumerate(names)
         )
         said = (f"{name}={held[name][0]}" if held[name][0] else name for name in names)
         digest.update(f"{hook}:{','.join(said)};".encode())
@@ -75,6 +79,20 @@ def compile_plan(board: Board, gates: FlagGates | None = None) -> Plan:
         digest.update(f"{stamp.name} {stamp.distribution} {stamp.version} {stamp.hash};".encode())
     digest.update(board.lock.encode())
     return Plan(digest.hexdigest()[:12], hooks, stamps, board.asleep, board.lock)
+
+
+def _bounded(board: Board, hook: str, plugin: str, function: Any) -> Any:
+    """Return a frame of the model as it may stand: without `rewrite`, a model answers for its own names alone."""
+    if hook != "model_call" or Permission.REWRITE not in board.lacks(plugin):
+        return function
+    contribution = board.contributions.get(plugin)
+    own = frozenset(model.prefix for model in contribution.models) if contribution is not None else frozenset()
+    call = adapter(hook, function)
+
+    def model_call(request: Any, call_next: Any, ctx: Any) -> Any:
+        return call(request, call_next, ctx) if request.model.partition(":")[0] in own else call_next(request)
+
+    return marked(model_call, options_on(function))
 
 
 def held_by(how: Ramp, flag: str) -> tuple[str, str]:

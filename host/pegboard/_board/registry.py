@@ -16,11 +16,11 @@ from typing import Any
 
 import pluggy
 
-from pegboard import hookspecs
+from pegboard import __version__, hookspecs
 from pegboard._board.contribution import Contribution
 from pegboard._board.discovery import PluginRecord, Status
 from pegboard._board.environment import noted_reads
-from pegboard._board.order import Place, total_order
+from pegboard._board.order import Place, Tier, total_order
 from pegboard._board.plan import matcher
 from pegboard._board.snapshot import Snapshot
 from pegboard._board.watchdog import raise_in
@@ -31,15 +31,18 @@ from pegboard.context import (
     ToolSource,
     Wanted,
 )
+from pegboard.declares import ALL, NOTHING, Declares, DeclaresError, Permission
 from pegboard.egress import SURFACES, FilterFunction, Surface
 from pegboard.errors import (
     DuplicateToolError,
     HookSignatureError,
     HookTimeoutError,
+    IncompatibleError,
     OrderCycleError,
     PegboardError,
     PluginError,
     SettingsError,
+    UnacceptedError,
     UnknownHookError,
 )
 from pegboard.flags import Flag, UnknownFlagError
@@ -59,7 +62,7 @@ class Board:
         self,
         view: SettingsView,
         has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False,
-        host: HostView | None = None,
+        host: Callable[[str], HostView] | None = None,
         snapshot: Snapshot | None = None,
     ) -> None:
         self.view = view
@@ -89,8 +92,10 @@ class Board:
         for record in records:
             if record.status is Status.FOUND:
                 self._load_one(record)
+        self._settle_requires()
         self._settle_order()
         self._settle_gates()
+        self._settle_requires()
         self.manager.check_pending()
         self.generation += 1
         if self.snapshot is not None:
@@ -106,6 +111,10 @@ class Board:
         except DuplicateToolError as error:
             owner, _, rest = str(error).partition(". ")
             record.fail(Status.LOAD_ERROR, owner, rest)
+        except UnacceptedError as error:
+            record.fail(Status.UNTRUSTED, error.reason, f"pegboard plugins trust {record.distribution}")
+        except IncompatibleError as error:
+            record.fail(Status.INCOMPATIBLE, error.reason, f"pegboard plugins upgrade {record.name}")
         except PegboardError as error:
             record.fail(Status.LOAD_ERROR, str(error))
         except ModuleNotFoundError as error:
@@ -130,12 +139,19 @@ class Board:
             self._keep(record, contribution, reads)
 
     def _registered(self, record: PluginRecord) -> Contribution:
+        if record.plugin is None and record.tier is not Tier.HOST:
+            from pegboard._board.reading import declared
+
+            self._check_declared(record, declared(record.value) or NOTHING)
         started = time.perf_counter()
         if record.plugin is None:
             record.plugin = run_abandonable(lambda: resolve(record.value), IMPORT_SECONDS, record.name, "import")
         record.import_ms = (time.perf_counter() - started) * 1e3
         record.hooks = implementations_of(self.manager, record.name, record.plugin)
         contribution = self._contribution(record.name)
+        contribution.declares = declared_by(record.plugin)
+        contribution.lacks = frozenset() if record.unbounded else ALL.difference(contribution.declares.permissions)
+        self._check_declared(record, contribution.declares)
         for found in vars(record.plugin).values() if inspect.ismodule(record.plugin) else ():
             if isinstance(found, Tool):
                 contribution.add_tool(found)
@@ -151,10 +167,27 @@ class Board:
             run_abandonable((lambda: register(contribution)) if wanted else register, limit, record.name, "register")
             contribution.registering = False
         contribution.tools = [self._named(record.name, one) for one in contribution.tools]
+        if "model_call" in record.hooks and not contribution.models and Permission.REWRITE in contribution.lacks:
+            record.reason = "its model_call is never asked: it adds no model, and does not declare 'rewrite'"
         return contribution
 
+    def _check_declared(self, record: PluginRecord, said: Declares) -> None:
+        """Refuse a plugin that is for another host, or that declares more than was shown when it was accepted."""
+        if not said.fits(__version__):
+            raise IncompatibleError(record.name, f"works with pegboard {said.api}, and this is {__version__}")
+        more = set(said.permissions) - record.accepted if record.accepted is not None else set()
+        if more:
+            words = ", ".join(sorted(more))
+            raise UnacceptedError(record.name, f"declares more than was shown when it was accepted: {words}")
+
     def _contribution(self, plugin: str) -> Contribution:
-        return Contribution(plugin, self.view, self._host, has_consent=self._has_consent)  # type: ignore[arg-type]  # a board alone has no host
+        face = self._host(plugin) if self._host is not None else None
+        return Contribution(plugin, self.view, face, has_consent=self._has_consent)  # type: ignore[arg-type]  # a board alone has no host
+
+    def lacks(self, plugin: str) -> frozenset[str]:
+        """Return the permissions that a plugin has not declared."""
+        contribution = self.contributions.get(plugin)
+        return contribution.lacks if contribution is not None else frozenset()
 
     # plugins that are known without being imported
 
@@ -178,6 +211,7 @@ class Board:
         contribution = self._contribution(record.name)
         try:
             asleep.fill(contribution, known, self)
+            self._check_declared(record, contribution.declares)
             stand_in = asleep.stand_in(record.value, record.name, known.get("hooks", {}), self)
             hooks = implementations_of(self.manager, record.name, stand_in)
             tables = list(known.get("tables", {}))
@@ -342,6 +376,21 @@ class Board:
                 raise PluginError(plugin, f"declares the flag {one.name!r}{where}, as {declared[one.name]!r} does")
             raise PluginError(plugin, f"the flags {one.name!r}{where} and {twin!r} are one variable, {one.variable}")
 
+    def _settle_requires(self) -> None:
+        """Take out the plugins whose required ones take no part, until all that are left have theirs."""
+        while True:
+            here = {record.name: record for record in self.records if record.status is Status.ACTIVE}
+            for record in list(here.values()):
+                contribution = self.contributions.get(record.name)
+                missing = [name for name in contribution.declares.requires if name not in here] if contribution else []
+                if missing:
+                    other = self.record(missing[0])
+                    why = f"which is {other.status}: {other.reason}" if other is not None else "which is not installed"
+                    self.disable(record.name, f"requires {missing[0]!r}, {why}", status=Status.LOAD_ERROR)
+                    break
+            else:
+                return
+
     def _settle_gates(self) -> None:
         """Take out the plugins that hang from a flag which nobody declares: nobody could ever switch them on."""
         gates = self.gates
@@ -407,9 +456,11 @@ class Board:
             if options is not None:
                 contribution = self.contributions.get(record.name)
                 is_model = hook == "model_call" and contribution is not None and bool(contribution.models)
-                places.append(
-                    Place(record.name, record.tier, record.distribution, options.before, options.after, is_model)
-                )
+                said = contribution.declares if contribution is not None else NOTHING
+                before, after = options.before, options.after
+                if not before and not after:  # what a hook says of itself is meant for that hook
+                    before, after = tuple(said.before), tuple(said.after)
+                places.append(Place(record.name, record.tier, record.distribution, before, after, is_model))
         return [place.name for place in total_order(places, hook=hook)]
 
     @property
@@ -521,6 +572,15 @@ def resolve(value: str) -> Any:
     for part in filter(None, attribute.strip().split(".")):
         found = getattr(found, part)
     return found() if inspect.isclass(found) else found
+
+
+def declared_by(plugin: Any) -> Declares:
+    """Return what a plugin declares: the `Declares` at the top of its module, or in its class."""
+    homes = [plugin] if inspect.ismodule(plugin) else [sys.modules.get(type(plugin).__module__), type(plugin)]
+    found = [one for home in homes if home is not None for one in vars(home).values() if isinstance(one, Declares)]
+    if len(found) > 1:
+        raise DeclaresError("there is more than one Declares(...); write one, with all that is declared")
+    return found[0] if found else NOTHING
 
 
 def implementations_of(manager: pluggy.PluginManager, plugin_name: str, plugin: Any) -> dict[str, ImplOptions]:

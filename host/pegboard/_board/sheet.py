@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from pegboard._board.outcomes import Failure, in_words
@@ -17,12 +17,14 @@ class Owner(Protocol):
 
     def put(self, kind: type[Record], facts: dict[str, Any]) -> None: ...
     def failed(self, impl: Impl, error: str) -> None: ...
+    @property
+    def notice(self) -> Callable[[str, str, str], None]: ...
 
 
 class Sheet:
     """The record of one dispatch while it is made."""
 
-    __slots__ = ("_dispatcher", "hook", "ns", "rows", "skipped", "subject")
+    __slots__ = ("_dispatcher", "_dropped", "hook", "ns", "rows", "skipped", "subject")
 
     def __init__(self, dispatcher: Owner, hook: str, subject: str) -> None:
         self._dispatcher = dispatcher
@@ -31,6 +33,7 @@ class Sheet:
         self.ns: list[int] = []
         self.rows: dict[int, dict[str, Any]] = {}
         self.skipped: list[int] = []
+        self._dropped: dict[int, str] = {}
 
     def row(self, impl: Impl, **facts: str) -> None:
         """Say something of an implementation (fields of records.HookRow); what is said again replaces what was."""
@@ -57,6 +60,7 @@ class Sheet:
         del self.ns[len(self.ns) - len(bound) :]
         for impl, _ in bound:
             self.rows.pop(impl.index, None)
+            self._dropped.pop(impl.index, None)
 
     def failed(self, impl: Impl, failure: Failure) -> None:
         """Say that an implementation failed."""
@@ -64,20 +68,33 @@ class Sheet:
         self.row(impl, error=failure.error, effect=effect)
         self._dispatcher.failed(impl, failure.error)
 
-    def hold(self, impl: Impl, answer: Any) -> str:
-        """Write down what one in shadow would have done; return what to tell the person where it is to warn."""
+    def bound(self, impl: Impl, kept: Any, dropped: Sequence[str]) -> Any:
+        """Write down and tell what was taken out of an answer for want of a permission; return what is left of it."""
+        if dropped:
+            said = f"dropped: {'; '.join(dropped)}"
+            self.row(impl)
+            self._dropped[impl.index] = f"{self._dropped[impl.index]}; {said}" if impl.index in self._dropped else said
+            text = f"{impl.hook} answered more than it may: {said}. Its author writes Declares(permissions=[...])"
+            self._dispatcher.notice(impl.plugin, text, "warning")
+        return kept
+
+    def hold(self, impl: Impl, answer: Any) -> None:
+        """Write down what one in shadow would have done; tell the person where it is to warn. Nothing comes of it."""
         verdict, reason = in_words(answer, guard=impl.options.guard)
         if not verdict:
-            return ""
+            return
         facts = {"point": self.hook, "subject": self.subject, "by": impl.plugin, "flag": impl.ramp}
         self._dispatcher.put(ShadowRecord, {**facts, "mode": impl.held, "verdict": verdict, "reason": reason})
-        if impl.held != "warn":
-            return ""
-        said = f": {reason}" if reason else ""
-        return f"{self.hook} would have said {verdict} to {self.subject or 'this'}{said} ({impl.ramp} is warn)"
+        if impl.held == "warn":
+            said = f": {reason}" if reason else ""
+            text = f"{self.hook} would have said {verdict} to {self.subject or 'this'}{said} ({impl.ramp} is warn)"
+            self._dispatcher.notice(impl.plugin, text, "warning")
 
     def close(self, outcome: str, winner: str, before: str = "", after: str = "") -> None:
         """Write the record."""
+        for index, said in self._dropped.items():
+            effect = self.rows[index].get("effect")
+            self.rows[index]["effect"] = f"{effect}; {said}" if effect else said
         facts: dict[str, Any] = {
             "point": self.hook,
             "plan": self._dispatcher.plan.id,

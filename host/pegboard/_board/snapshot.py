@@ -24,7 +24,7 @@ from typing import Any
 from pegboard import __version__
 from pegboard._board.installed import POINTS, Metadata, distributions, folders_of, metadata_in, points_of
 
-FORMAT = 4
+FORMAT = 5
 GROUPS = ("pegboard", "pydantic")
 """The groups of entry points that are kept: our own, and the one whose emptiness spares pydantic a search."""
 SWITCH = "PEGBOARD_SNAPSHOT"

@@ -177,6 +177,8 @@ def _plugins(host: Host) -> Iterator[Finding]:
     yield Finding("plugins", "", OK, f"{len(active)} of {len(records)} take part")
     for record in records:
         if record.status == "active":
+            if record.reason:
+                yield Finding("plugins", record.name, NOTE, record.reason, f"see `pegboard plugins info {record.name}`")
             continue
         # Switched off and not yet trusted is how somebody wanted it; everything else is broken.
         state = NOTE if record.status in ("disabled", "untrusted") else WRONG
