@@ -193,7 +193,8 @@ class Answer(_Answer):
     """An answer to a `lifecycle` event.
 
     `block` counts only where the event's docstring says so. `display` replaces text that is shown,
-    `watch` names paths to watch, `retry` asks for one more try where the event offers that.
+    `watch` names paths to watch, `retry` asks for one more try where the event offers that. `action` and `content`
+    answer an MCP server that asked something.
     """
 
     context: str = ""
@@ -205,3 +206,5 @@ class Answer(_Answer):
     notice: str = ""
     prompt: str = ""
     title: str = ""
+    action: str = ""
+    content: dict[str, Any] | None = None

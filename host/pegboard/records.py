@@ -648,6 +648,35 @@ class UserPromptExpansion(Event):
     prompt: str
 
 
+class Elicitation(Event):
+    """An MCP server asks the person something, in a form or at a URL; fired by who is connected to it.
+
+    An answer's `action` (accept, decline, cancel) and `content` answer in the person's place; a block declines.
+    """
+
+    name: Literal["Elicitation"] = "Elicitation"
+    server: str
+    message: str
+    mode: Literal["form", "url"] = "form"
+    url: str = ""
+    elicitation_id: str = ""
+    requested_schema: dict[str, Any] | None = None
+
+
+class ElicitationResult(Event):
+    """What an MCP server is about to be answered; an answer's `action` and `content` are sent instead.
+
+    A block declines.
+    """
+
+    name: Literal["ElicitationResult"] = "ElicitationResult"
+    server: str
+    action: Literal["accept", "decline", "cancel"]
+    mode: Literal["form", "url"] = "form"
+    elicitation_id: str = ""
+    content: dict[str, Any] | None = None
+
+
 class RulesGranted(Event):
     """A person has sent a command that brings permission rules along: they allow such calls for this prompt.
 

@@ -13,6 +13,7 @@ from pegboard.messages import ToolResult
 from pegboard.tools import SchemaTool, Tool
 from pegboard_builtins.mcp.connection import Connection, McpFailure
 from pegboard_builtins.mcp.declared import usable
+from pegboard_builtins.mcp.schemas import checker
 from pegboard_builtins.mcp.settings import TABLE, McpSettings
 from pegboard_builtins.mcp.words import DESCRIPTION, clean, clean_schema, tool_name
 
@@ -40,6 +41,8 @@ class Desk:
         self._made: dict[str, tuple[tuple[types.Tool, ...], tuple[Tool, ...]]] = {}
         self._told: set[str] = set()
         self._notes: list[str] = []
+        self._callers: dict[str, Ctx] = {}
+        """Whose call each server works on: who is asked where it wants to know something."""
 
     async def tools(self, ctx: Ctx) -> Sequence[Tool]:
         """Return the tools of all servers as they are now; the first time, start the servers and wait a while."""
@@ -67,7 +70,9 @@ class Desk:
         settings = self._host.settings.parse(TABLE, McpSettings)
         self._wait = settings.wait
         servers, held, problems = usable(self._host)
-        self.connections = {name: Connection(server, self._host) for name, server in servers.items()}
+        self.connections = {
+            name: Connection(server, self._host, elicit=self._elicited) for name, server in servers.items()
+        }
         for problem in problems:
             where = f" ({problem.where})" if problem.where else ""
             self._notes.append(f"{problem.text}{where}" + (f"; {problem.mend}" if problem.mend else ""))
@@ -120,11 +125,16 @@ class Desk:
                 self._notes.append(f"the MCP server {one.name!r} has two tools that are {name!r} here; one is left out")
                 continue
             try:
-                made[name] = _tool(one, tool, name, plugin)
+                made[name] = _tool(one, tool, name, plugin, self._callers)
             except ValueError as wrong:
                 shown = clean(tool.name, 100)
                 self._notes.append(f"the MCP server {one.name!r} has a tool {shown!r} that is left out: {wrong}")
         return list(made.values())
+
+    async def _elicited(self, server: str, params: Any) -> Any:
+        from pegboard_builtins.mcp.eliciting import elicited
+
+        return await elicited(self._callers.get(server), server, params)
 
     async def close(self) -> None:
         """End all servers, all at once."""
@@ -138,7 +148,7 @@ def _wanted(one: Connection, name: str) -> bool:
     return not any(fnmatchcase(name, pattern) for pattern in settings.without)
 
 
-def _tool(one: Connection, tool: types.Tool, name: str, plugin: str) -> Tool:
+def _tool(one: Connection, tool: types.Tool, name: str, plugin: str, callers: dict[str, Ctx]) -> Tool:
     """Return a server's tool as the host knows tools. Raises ValueError for one that cannot be offered."""
     schema = clean_schema(tool.input_schema)
     if len(str(schema)) > LARGEST_SCHEMA:
@@ -155,6 +165,7 @@ def _tool(one: Connection, tool: types.Tool, name: str, plugin: str) -> Tool:
     text = clean(tool.description or title or f"The tool {tool.name} of {one.name}.", DESCRIPTION)
 
     async def call(given: dict[str, Any], ctx: Ctx) -> ToolResult:
+        callers[one.name] = ctx
         return await _called(one, tool.name, given, ctx)
 
     return SchemaTool(
@@ -166,7 +177,7 @@ def _tool(one: Connection, tool: types.Tool, name: str, plugin: str) -> Tool:
         timeout=settings.call_seconds + settings.start_seconds + SLACK,
         owner=plugin,
         schema=offered,
-        check=_check_of(schema),
+        check=checker(schema),
     )
 
 
@@ -182,50 +193,3 @@ async def _called(one: Connection, tool: str, given: dict[str, Any], ctx: Ctx) -
     except McpFailure as failure:
         raise ToolError(f"{failure}.") from None
     return result_of(answer)
-
-
-def _check_of(schema: dict[str, Any]) -> Any:
-    """Return what checks an input against a schema; it is compiled with the first call."""
-    kept: list[Any] = []
-
-    def check(given: dict[str, Any]) -> list[str]:
-        if not kept:
-            kept.append(_validator(schema))
-        if kept[0] is None:
-            return []
-        try:
-            found = sorted(kept[0].iter_errors(given), key=lambda error: str(error.json_path))[:5]
-        except Exception:  # a reference that leads nowhere, say: the server checks alone
-            return []
-        return [f"{error.json_path.removeprefix('$.')}: {error.message[:300]}" for error in found]
-
-    return check
-
-
-def _validator(schema: dict[str, Any]) -> Any:
-    """Return a validator that fetches nothing; None for a schema that only its server understands."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-    from referencing import Registry
-
-    checked = _without_patterns(schema)
-    try:
-        Draft202012Validator.check_schema(checked)
-    except SchemaError:
-        return None
-    return Draft202012Validator(checked, registry=Registry())
-
-
-def _without_patterns(schema: Any, *, names: bool = False) -> Any:
-    """Leave out regular expressions, which the server checks: one of its making could keep us busy for ever."""
-    if isinstance(schema, dict):
-        return {
-            key: _without_patterns(value, names=key in ("properties", "$defs", "definitions"))
-            for key, value in schema.items()
-            if names
-            or key not in ("pattern", "patternProperties", "propertyNames", "additionalProperties")
-            or (key == "additionalProperties" and "patternProperties" not in schema)
-        }
-    if isinstance(schema, list):
-        return [_without_patterns(one) for one in schema]
-    return schema

@@ -321,6 +321,8 @@ def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:
     title, _ = first(fired.heard, "sessionTitle")
     display, _ = last(fired.heard, "displayContent")
     retry, _ = first(fired.heard, "retry")
+    action, _ = first(fired.heard, "action")
+    content, _ = first(fired.heard, "content")
     name = f"SessionStart:{event.source}" if isinstance(event, SessionStart) else ""
     answer = Answer(
         context=_joined(_contexts(session, fired, name)),
@@ -330,6 +332,8 @@ def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:
         retry=bool(retry),
         prompt=prompt or "",
         title=title or "",
+        action=action or "",
+        content=content if action == "accept" else None,
     )
     return answer if answer != Answer() else None
 

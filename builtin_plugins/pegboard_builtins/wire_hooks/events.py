@@ -320,7 +320,7 @@ _ALL = (
         outputs.ElicitationSpecific,
         matches="mcp_server_name",
         exit_2=Exit2.BLOCK,
-        missing="an MCP client",
+        fires="an MCP server asks the person something",
     ),
     EventRow(
         "ElicitationResult",
@@ -328,7 +328,7 @@ _ALL = (
         outputs.ElicitationResultSpecific,
         matches="mcp_server_name",
         exit_2=Exit2.BLOCK,
-        missing="an MCP client",
+        fires="an MCP server is about to be answered",
     ),
     EventRow(
         "SessionEnd",

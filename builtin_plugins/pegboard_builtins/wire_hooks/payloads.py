@@ -13,6 +13,8 @@ from pegboard.messages import Outcome, TextBlock, ToolCall, ToolResult
 from pegboard.records import (
     ConfigChange,
     CwdChanged,
+    Elicitation,
+    ElicitationResult,
     Event,
     FileChanged,
     InstructionsLoaded,
@@ -214,6 +216,25 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
             return inputs.ConfigChangeInput(**shared, source=event.source, file_path=event.file_path)
         case FileChanged():
             return inputs.FileChangedInput(**shared, file_path=event.file_path, event=event.event)
+        case Elicitation():
+            return inputs.ElicitationInput(
+                **shared,
+                mcp_server_name=event.server,
+                message=event.message,
+                mode=event.mode,
+                url=event.url or None,
+                elicitation_id=event.elicitation_id or None,
+                requested_schema=event.requested_schema,
+            )
+        case ElicitationResult():
+            return inputs.ElicitationResultInput(
+                **shared,
+                mcp_server_name=event.server,
+                mode=event.mode,
+                elicitation_id=event.elicitation_id or None,
+                action=event.action,
+                content=event.content,
+            )
         case PostCompact():
             trigger = "manual" if event.trigger == CompactionTrigger.MANUAL else "auto"
             return inputs.PostCompactInput(**shared, trigger=trigger, compact_summary=event.compact_summary)

@@ -35,6 +35,8 @@ LIFECYCLE = frozenset(
         "CwdChanged",
         "FileChanged",
         "PostCompact",
+        "Elicitation",
+        "ElicitationResult",
     }
 )
 """Events that hang from the host's `lifecycle`; the others have a hook of their own."""

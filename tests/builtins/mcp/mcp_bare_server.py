@@ -21,6 +21,7 @@ TOOLS = [
      "annotations": READS},
     {"name": "flood", "description": "Send messages for ever.", "inputSchema": {"type": "object"},
      "annotations": READS},
+    {"name": "ask", "description": "Ask the person.", "inputSchema": {"type": "object"}, "annotations": READS},
     {"name": "grow", "description": "Get another tool.", "inputSchema": {"type": "object"}, "annotations": READS},
     {"name": "nonsense", "description": "Answer with nonsense.", "inputSchema": {"type": "object"},
      "annotations": READS},
@@ -48,6 +49,11 @@ def call(number: object, name: str, given: dict) -> None:
         line = json.dumps({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": 1}})
         while True:
             os.write(1, (line + "\n").encode() * 100)
+    if name == "ask":
+        schema = {"type": "object", "properties": {"user": {"type": "string"}}, "required": ["user"]}
+        send({"id": f"ask-{number}", "method": "elicitation/create",
+              "params": {"message": "Who?", "requestedSchema": schema}})  # fmt: skip
+        return
     if name == "grow":
         TOOLS.append({**TOOLS[0], "name": "grown"})
         send({"method": "notifications/tools/list_changed"})
@@ -94,6 +100,9 @@ def main() -> None:
             send({"id": number, "result": {"tools": tools()}})
         elif method == "tools/call":
             call(number, message["params"]["name"], message["params"].get("arguments", {}))
+        elif method is None and str(number).startswith("ask-"):  # what it asked is answered
+            said = json.dumps(message.get("result"))
+            send({"id": int(number[4:]), "result": {"content": [{"type": "text", "text": said}]}})
         elif number is not None:
             send({"id": number, "error": {"code": -32601, "message": "no such method"}})
     if HOW == "stubborn":

@@ -8,7 +8,7 @@ import sys
 from typing import Annotated
 
 import mcp_types as types
-from mcp.server.mcpserver import Context, Image, MCPServer
+from mcp.server.mcpserver import Context, Elicit, Image, MCPServer, Resolve
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
@@ -80,12 +80,14 @@ async def grow(ctx: Context) -> str:
     return "there is another tool now"
 
 
-@server.tool(annotations=READS)
-async def ask(ctx: Context) -> str:
-    """Ask the person something."""
+def who() -> Elicit[Weather]:
+    return Elicit("Where are you, and how is it there?", Weather)
 
-    answer = await ctx.elicit("Who are you?", Weather)
-    return str(answer)
+
+@server.tool(annotations=READS)
+def ask(told: Annotated[Weather, Resolve(who)]) -> str:
+    """Ask the person something."""
+    return f"{told.city}: {told.degrees}"
 
 
 if __name__ == "__main__":

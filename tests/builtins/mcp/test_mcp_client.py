@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from mcp_room import OFFICIAL, bare, fixture, gone, official, over_http, results, running, texts
 
+from pegboard import Answer, Event, hookimpl
 from pegboard.messages import ImageBlock, Origin, TextBlock
 from pegboard.testing import HostFixture, call
 
@@ -23,6 +24,14 @@ def url() -> Iterator[str]:
     """The official server over streamable HTTP."""
     with over_http(OFFICIAL, "http", "PORT") as address:
         yield address
+
+
+class Answers:
+    """A hook that answers what servers ask."""
+
+    @hookimpl(matcher="Elicitation")
+    def lifecycle(self, event: Event) -> Answer:
+        return Answer(action="accept", content={"city": "Oslo", "degrees": -3})
 
 
 async def use(host: HostFixture) -> None:
@@ -71,6 +80,7 @@ async def test_a_list_that_changes_on_an_older_server_counts_from_the_next_turn_
 @pytest.mark.anyio
 async def test_a_server_of_the_official_package_is_used_over_stdio(tmp_path: Path) -> None:
     async with fixture(tmp_path, {"all": official(env={"GIVEN": "${NOBODY_SET_THIS:-so}"})}) as host:
+        host.load(Answers())
         await use(host)
         tools = host.session.tools()
         assert tools["mcp__all__add"].read_only
@@ -78,6 +88,8 @@ async def test_a_server_of_the_official_package_is_used_over_stdio(tmp_path: Pat
         assert tools["mcp__all__add"].input_schema["properties"]["b"]["description"] == "The other one."
         await grow(host)
         assert texts(host)[-1] == "new"
+        answered = (await host.invoke("mcp__all__ask")).result.content
+        assert answered == "Oslo: -3"
         seen = (await host.invoke("mcp__all__environment")).result.content
         assert "GIVEN" in str(seen)
         assert "PYTEST_CURRENT_TEST" not in str(seen)

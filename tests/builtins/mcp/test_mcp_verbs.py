@@ -56,7 +56,7 @@ def test_a_server_is_declared_listed_tried_and_taken_away(verb: Verb, tmp_path: 
     (listed,) = json.loads(verb("list", "--json"))["servers"]
     assert (listed["name"], listed["status"], listed["target"]) == ("one", "ready to start", " ".join(SERVER))
     tried = verb("test", "one")
-    assert "one: 7 tools, started in" in tried
+    assert "one: 8 tools, started in" in tried
     assert "echo  (reads)  Say it again." in tried
     (facts,) = json.loads(verb("test", "--json"))
     assert facts["ok"]
@@ -79,7 +79,7 @@ def test_the_projects_file_is_written_and_wants_consent(verb: Verb, tmp_path: Pa
     file.write_text(json.dumps({"mcpServers": {"one": bare()}}))
     text = json.dumps(bare(), indent=2, sort_keys=True)
     TrustStore(tmp_path / "state").consent(tmp_path / "project", [Wanted("MCP server one (.mcp.json)", text)])
-    assert "one: 7 tools" in verb("test")
+    assert "one: 8 tools" in verb("test")
     verb("remove", "one")
     assert json.loads(file.read_text()) == {"mcpServers": {}}
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import pathlib as files
+import sys
 from dataclasses import replace
 
 import pytest
@@ -202,7 +205,41 @@ async def test_a_refusal_of_auto_mode_is_told_with_what_was_refused(project, hos
     assert "you may try it again" in result
 
 
+@pytest.mark.parametrize(
+    ("stdout", "exit_code", "sent"),
+    [
+        pytest.param(None, 0, {"action": "cancel"}, id="nobody answers"),
+        pytest.param({"action": "accept", "content": {"user": "Ann"}}, 0,
+                     {"action": "accept", "content": {"user": "Ann"}}, id="a hook answers"),
+        pytest.param({"action": "accept", "content": {"nobody": 1}}, 0, {"action": "cancel"}, id="it does not fit"),
+        pytest.param(None, 2, {"action": "decline"}, id="a hook blocks"),
+    ],
+)  # fmt: skip
+async def test_what_an_mcp_server_asks_is_answered_by_hooks(project, host_of, stdout, exit_code, sent):
+    pytest.importorskip("mcp")
+    said = {"hookSpecificOutput": {"hookEventName": "Elicitation", **stdout}} if stdout else None
+    project.declare(
+        {
+            "Elicitation": [{"matcher": "orc", "command": project.hook("Elicitation", stdout=said, exit=exit_code)}],
+            "ElicitationResult": [project.hook("ElicitationResult")],
+        }
+    )
+    server = str(files.Path(__file__).parents[1] / "mcp" / "mcp_bare_server.py")
+    async with host_of() as host:
+        host.settings["mcp"] = {"servers": {"orc": {"command": sys.executable, "args": ["-I", "-S", server]}}}
+        host.builtin("mcp")
+        host.model.script(call("mcp__orc__ask"), "Done.")
+        await host.prompt("Go.")
+        assert json.loads(host.messages[2].content[0].content) == sent
+    assert project.ran == ["Elicitation", "ElicitationResult"]
+    asked, answered = (payload for _, payload in project.seen)
+    assert (asked["mcp_server_name"], asked["message"], asked["mode"]) == ("orc", "Who?", "form")
+    assert asked["requested_schema"]["required"] == ["user"]
+    assert (answered["mcp_server_name"], answered["action"]) == ("orc", sent["action"])
+
+
 def test_every_event_either_is_fired_on_some_path_or_says_what_is_missing():
-    shown = {event for path in PATHS.values() for event in path.counts} | {"Notification", "PermissionDenied"}
+    apart = {"Notification", "PermissionDenied", "Elicitation", "ElicitationResult"}
+    shown = {event for path in PATHS.values() for event in path.counts} | apart
     assert shown == {event for event, row in EVENTS.items() if row.fires}
     assert all(bool(row.fires) != bool(row.missing) for row in EVENTS.values())
