@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import mcp_types as types
     from mcp import Client
 
+    from pegboard_builtins.mcp.pipes import Said
+
 PAGES = 100
 """How many pages a list of tools may have."""
 REASON = 600
@@ -67,6 +69,8 @@ class Connection:
         self._keeper: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
         self._closing = asyncio.Event()
+        self._said: Said | None = None
+        """What a program says beside its messages; None for a server over HTTP."""
         self._ended: Callable[[], str] = lambda: ""
         self._status: Callable[[], int] = lambda: 0
 
@@ -218,9 +222,8 @@ class Connection:
     async def _until_end(self, client: Client) -> None:
         """Wait until the connection shall end or the server is gone; meanwhile hear of other tools."""
         waits = [asyncio.create_task(self._closing.wait())]
-        said = getattr(self, "_said", None)
-        if said is not None and not self.server.over_http:
-            waits.append(asyncio.create_task(said.over.wait()))
+        if self._said is not None:
+            waits.append(asyncio.create_task(self._said.over.wait()))
         listening = asyncio.create_task(self._hear_of_changes(client))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -310,8 +313,7 @@ class Connection:
 
     async def _is_gone(self) -> bool:
         """Whether the connection has ended; its end is noticed a moment later than its last call's."""
-        keeper = self._keeper
-        said = getattr(self, "_said", None)
+        keeper, said = self._keeper, self._said
         if keeper is not None and said is not None and said.over.is_set():
             await asyncio.wait([keeper], timeout=CLOSE_SECONDS)
         return keeper is None or keeper.done()

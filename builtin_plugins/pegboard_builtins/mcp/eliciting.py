@@ -32,7 +32,7 @@ async def elicited(ctx: Ctx | None, server: str, params: Any) -> types.ElicitRes
         action, content = "cancel", None
     result = ElicitationResult(
         server=server,
-        action=action,  # type: ignore[arg-type]  # one of ACTIONS
+        action=action,
         mode=asked.mode,
         elicitation_id=asked.elicitation_id,
         content=content,
@@ -41,7 +41,7 @@ async def elicited(ctx: Ctx | None, server: str, params: Any) -> types.ElicitRes
     if changed and not _objection(asked, changed, others):
         action, content = changed, others
     return types.ElicitResult(
-        action=action,  # type: ignore[arg-type]  # one of ACTIONS
+        action=action,
         content=content if action == "accept" and asked.mode == "form" else None,
     )
 

@@ -19,9 +19,14 @@ def checker(schema: dict[str, Any]) -> Callable[[dict[str, Any]], list[str]]:
             found = sorted(kept[0].iter_errors(given), key=lambda error: str(error.json_path))[:5]
         except Exception:  # a reference that leads nowhere, say: the server checks alone
             return []
-        return [f"{error.json_path.removeprefix('$.')}: {error.message[:300]}" for error in found]
+        return [_said(error) for error in found]
 
     return check
+
+
+def _said(error: Any) -> str:
+    where = str(error.json_path).removeprefix("$").removeprefix(".")
+    return f"{where}: {error.message[:300]}" if where else str(error.message[:300])
 
 
 def _validator(schema: dict[str, Any]) -> Any:

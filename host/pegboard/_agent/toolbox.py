@@ -64,12 +64,17 @@ class Toolbox:
         self._told: set[str] = set(kept.get("told", ()))
         self._much = bool(kept.get("much", False))
         self._warned: set[str] = set()
+        self._one_at_a_time = asyncio.Lock()
         self._gathering: asyncio.Future[list[tuple[Tool, ...] | None]] | None = None
 
     # --- what sources bring ----------------------------------------------------------------------------
 
     async def gather(self) -> bool:
         """Ask all sources at once; True if there are other tools now. Never raises for what a source does."""
+        async with self._one_at_a_time:
+            return await self._gather()
+
+    async def _gather(self) -> bool:
         asked = [self._ask(plugin, source) for plugin, source in self.sources]
         gathering = self._gathering = asyncio.gather(*asked)
         try:
@@ -212,7 +217,7 @@ class Toolbox:
         """Return what to say beside a wrong call of a tool whose parameters the model was not shown; else nothing."""
         if name not in self.deferred:
             return ""
-        return f" You have not been shown its parameters: ask {TOOL_SEARCH} for `select:{name}` first."
+        return f". You have not been shown its parameters: ask {TOOL_SEARCH} for `select:{name}` first."
 
     def _keep(self) -> None:
         value = {

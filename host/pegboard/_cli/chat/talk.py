@@ -97,6 +97,7 @@ class Talk:
         session = self.session
         model = session.model_name or "no model: /model PREFIX:NAME chooses one"
         self.face.say(f"pegboard chat, {self.shown(model)}; /help tells more")
+        self._beside_it(session.gather_tools())  # servers start while the person types
         self.show_past()
         first = "\n".join(text for text in (session.first_prompt, prompt) if text)
         if first:
