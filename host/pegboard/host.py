@@ -29,6 +29,7 @@ from pegboard._board.discovery import (
     Status,
     find_plugins,
     installed_entry_points,
+    tried_again,
 )
 from pegboard._board.local import brought, file_plugins, folder_plugins, settle_names, wanted_here
 from pegboard._board.order import Tier
@@ -69,7 +70,8 @@ class Host:
     ("" for the option without names, None if it was not given). *plugins* are further plugins as (name, object);
     *entry_points* replaces what is installed, and needs no trust. *strict* makes wrong settings an error at once;
     without it they are in `problems`, so that `doctor` and the like work in any state. *locked* refuses packs that are
-    not those of the project's `pegboard.lock`, before any is imported.
+    not those of the project's `pegboard.lock`, before any is imported. *tried* imports packs that nothing is known of
+    in a process of its own first: one that ends the interpreter ends only that.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Host:
         settings: SettingsView | None = None,
         strict: bool = True,
         locked: bool = False,
+        tried: bool = False,
     ) -> None:
         self.cwd = (cwd or Path.cwd()).resolve()
         self.environment = os.environ if environment is None else environment
@@ -106,6 +109,7 @@ class Host:
         self._given_settings = settings
         self._strict = strict
         self._locked = locked
+        self._tried = tried
         self._plans: dict[tuple[int, str, tuple[str, ...]], Plan] = {}
         self.flag_problems: list[str] = []
         self._services: dict[str, Any] = {}
@@ -125,6 +129,8 @@ class Host:
         self.view = self._given_settings or self._load_settings()
         self.board = Board(self.view, self.trust.consented, partial(HostFace, self), self.snapshot)
         records = self._find()
+        if self._tried:
+            self._try_imports(records)
         if self._locked:
             self._hold_to_the_lock(records)
         self.board.load([*records, *self._further()])
@@ -159,6 +165,24 @@ class Host:
     def lock_file(self) -> Path:
         """Where the project's lock lies, if there is one."""
         return self.cwd / lock.FILE
+
+    def _try_imports(self, records: Sequence[PluginRecord]) -> None:
+        from pegboard._board.trial import failures
+
+        found = {
+            record.name: record for record in records if record.status is Status.FOUND and self._is_unknown(record)
+        }
+        for name, what in failures((name, record.value) for name, record in found.items()).items():
+            found[name].fail(Status.LOAD_ERROR, what, tried_again(found[name]))
+
+    def _is_unknown(self, record: PluginRecord) -> bool:
+        """Whether an installed plugin was never imported as it is."""
+        if record.tier is Tier.HOST or not record.folder or record.plugin is not None:
+            return False
+        if self.snapshot is None:
+            return True
+        known = self.snapshot.manifest(record.distribution, record.version, record.name, record.value)
+        return known is None
 
     def _hold_to_the_lock(self, records: Sequence[PluginRecord]) -> None:
         self.board.lock = lock.digest_of(self.lock_file)

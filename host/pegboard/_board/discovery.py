@@ -55,6 +55,8 @@ class PluginRecord:
     """The fingerprint of its distribution, where somebody has asked for it."""
     accepted: frozenset[str] | None = None
     """The permissions that were shown when its distribution was accepted; None where nobody had to accept it."""
+    fails: str = ""
+    """What its import does to the interpreter, as it was found when the pack was accepted; it is not imported then."""
     unbounded: bool = False
     """Whether it may do all without declaring it: an object of the very program that opened the host."""
     path: Path | None = None
@@ -137,6 +139,9 @@ def find_plugins(
         if why:
             record.fail(Status.UNTRUSTED, why, f"pegboard plugins trust {record.distribution or record.name}")
             continue
+        if record.fails:
+            record.fail(Status.LOAD_ERROR, record.fails, tried_again(record))
+            continue
         owners.setdefault(record.name, []).append(record)
     for rivals in owners.values():
         for record in rivals if len(rivals) > 1 else ():
@@ -150,6 +155,14 @@ def _record(entry_point: EntryPointLike) -> PluginRecord:
     folder = str(getattr(entry_point.dist, "folder", None) or getattr(entry_point.dist, "_path", None) or "")
     tier = Tier.HOST if distribution == OWN_DISTRIBUTION and _is_own(folder) else Tier.USER
     return PluginRecord(entry_point.name, entry_point.value, distribution, version, tier, folder=folder)
+
+
+def tried_again(record: PluginRecord) -> str:
+    """Return what mends a plugin whose import is not survived."""
+    return (
+        f"pegboard plugins uninstall {record.distribution}; once its author has mended it, "
+        f"`pegboard plugins trust {record.distribution}` tries it again"
+    )
 
 
 def _is_own(folder: str) -> bool:

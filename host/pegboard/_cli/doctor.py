@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard._cli import app as command_line
-from pegboard._cli.opening import JsonOption, open_host
+from pegboard._cli.opening import JsonOption, tried_host
 from pegboard.output import print_json, say
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ FixOption = Annotated[bool, typer.Option("--fix", help="Mend what is safe to men
 
 def doctor(fix: FixOption = False, as_json: JsonOption = False, cwd: command_line.CwdOption = None) -> None:
     """Look for everything that is wrong here. The exit code is 1 if something is. This imports the plugins."""
-    found = list(examine(open_host(cwd)))
+    found = list(examine(tried_host(cwd)))
     if fix:
         found = [_mended(one) for one in found]
     wrong = [finding for finding in found if finding.state == WRONG]

@@ -31,6 +31,16 @@ def open_host(cwd: Path | None = None) -> Host:
     return closed_host(cwd).open()
 
 
+def tried_host(cwd: Path | None = None) -> Host:
+    """Return the same, after packs that nothing is known of were imported in a process of its own.
+
+    For verbs that say what is wrong with a pack: they must outlive it.
+    """
+    from pegboard.host import Host
+
+    return Host(cwd, no_plugins=command_line.no_plugins, strict=False, tried=True).open()
+
+
 def name_untrusted(host: Host) -> None:
     """Say on stderr which packs nobody has accepted: without them a list looks as if they were not there."""
     waiting = host.untrusted()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard._cli import installing, locking, packs, switching, trusting
-from pegboard._cli.opening import JsonOption, closed_host, open_host
+from pegboard._cli.opening import JsonOption, closed_host, tried_host
 from pegboard.errors import PluginError, did_you_mean
 from pegboard.output import print_json, print_table, say
 
@@ -51,7 +51,7 @@ def list_plugins(
 @app.command()
 def info(name: NameArgument, as_json: JsonOption = False) -> None:
     """Tell what a plugin is and what it brings. This imports the plugins that are not known yet."""
-    host = open_host()
+    host = tried_host()
     told = [_facts(record) | _brings(host, record) for record in _named(host, name)]
     if as_json:
         print_json(told[0] if len(told) == 1 else told)
@@ -69,7 +69,7 @@ def info(name: NameArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def why(name: NameArgument, as_json: JsonOption = False) -> None:
     """Tell why a plugin is on, off or broken, and what mends it. This imports it."""
-    host = open_host()
+    host = tried_host()
     host.board.wake_all(name)
     records = _named(host, name)
     if as_json:
@@ -97,14 +97,14 @@ def manifest(name: NameArgument) -> None:
     """
     import json
 
-    host = open_host()
+    host = tried_host()
     _named(host, name)
     # Not sorted: the order of a schema's keys is what a model is sent.
     print(json.dumps(host.board.to_carry(name), indent=2, ensure_ascii=False))
 
 
 def _loaded() -> list[PluginRecord]:
-    board = open_host().board
+    board = tried_host().board
     board.wake_all()
     return board.records
 

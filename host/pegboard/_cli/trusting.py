@@ -41,15 +41,17 @@ def trust(
         _revoke(host, chosen if names else [], as_json=as_json)
         return
     shown = [_about(host, packs[name]) for name in chosen]
-    waiting = [one for one in shown if host.packs.accepted(one.distribution, one.print_) is None]
+    waiting = [one for one in shown if _waits(host, one)]
     if as_json:
         accepted = [one for one in (waiting if yes else []) if _accept(host, one)]
+        _try(host, accepted)
         print_json([_facts(host, one, accepted=one not in waiting or one in accepted) for one in shown])
         return
     if not waiting:
         say(_nothing(packs, names))
         return
     refused = [one for one in waiting if not _ask(host, one, yes=yes)]
+    _tell_failing(_try(host, [one for one in waiting if one not in refused]))
     if refused:
         raise typer.Exit(1)
 
@@ -85,15 +87,17 @@ def accept_shown(host: Host, distributions: Iterable[str], *, yes: bool) -> list
     """Show packs that were just installed, and accept them; return those that were not accepted."""
     packs = third_party(host)
     shown = [_about(host, packs[name]) for name in _known(packs, distributions)]
-    waiting = [one for one in shown if host.packs.accepted(one.distribution, one.print_) is None]
-    return [one.distribution for one in waiting if not _ask(host, one, yes=yes)]
+    waiting = [one for one in shown if _waits(host, one)]
+    refused = [one.distribution for one in waiting if not _ask(host, one, yes=yes)]
+    _tell_failing(_try(host, [one for one in waiting if one.distribution not in refused]))
+    return refused
 
 
 def accept_silently(host: Host, distributions: Iterable[str]) -> None:
     """Accept packs without a word, for scripts that read JSON."""
     packs = third_party(host)
-    for name in _known(packs, distributions):
-        _accept(host, _about(host, packs[name]))
+    shown = [_about(host, packs[name]) for name in _known(packs, distributions)]
+    _try(host, [one for one in shown if _accept(host, one)])
 
 
 def _known(packs: dict[str, list[PluginRecord]], names: Iterable[str]) -> list[str]:
@@ -121,6 +125,30 @@ def _ask(host: Host, one: About, *, yes: bool) -> bool:
     _accept(host, one)
     say(f"{one.distribution} {one.version} is trusted until one of its files changes.", "green")
     return True
+
+
+def _waits(host: Host, one: About) -> bool:
+    """Whether a pack is not accepted as it is, or is to be tried again."""
+    accepted = host.packs.accepted(one.distribution, one.print_)
+    return accepted is None or bool(accepted.get("fails"))
+
+
+def _try(host: Host, accepted: Iterable[About]) -> dict[str, str]:
+    """Import what was accepted in a process of its own, and keep which of it nobody would survive."""
+    from pegboard._board.trial import failures
+
+    packs = list(accepted)
+    found = failures((name, value) for one in packs for name, (value, _) in one.plugins.items())
+    for one in packs:
+        fails = {name: found[name] for name in one.plugins if name in found}
+        if fails:
+            host.packs.accept(one.distribution, one.print_, {**one.facts, "fails": fails})
+    return found
+
+
+def _tell_failing(found: dict[str, str]) -> None:
+    for name, what in sorted(found.items()):
+        say(f"{name} takes no part: {what}.", "red")
 
 
 def _confirm(question: str) -> bool:
