@@ -302,7 +302,7 @@ class Client:
         if self._socket is not None or self._connected():
             return
         if not self._starts or not self._waits_for_start:
-            raise NoDaemonError("no daemon runs")
+            raise NoDaemonError("no daemon answers")
         until = time.monotonic() + min(READY, max(patience, 0.05))
         pause = 0.002
         while time.monotonic() < until:

@@ -37,8 +37,10 @@ LOOK_EVERY = 20.0
 """Seconds between looks at whether the plugin was disabled, or its folder deleted, while no client came or went."""
 BACKLOG = 4_000
 """So many events may wait for the index; beyond it puts wait, so that it never lags by more than about a second."""
-SLICE = 32
-"""So many events are indexed before the next requests are looked at."""
+SLICE = 8
+"""So many events are indexed before the next requests are looked at: less than a millisecond's work."""
+BREATH = 0.0005
+"""Seconds between slices, for puts that come in meanwhile: with eight clients it halves the slowest of a hundred."""
 
 log = logging.getLogger("pegboard.memory.daemon")
 
@@ -137,6 +139,8 @@ class Daemon:
             log.error("the spool stays as it is: %s", error)
             return
         if done:
+            self._keep_up()
+            self._settle_later()
             log.info("imported %d events from the spool", done)
 
     # --- idleness --------------------------------------------------------------------------------------
@@ -222,7 +226,7 @@ class Daemon:
             self._failed("index", error)
             return
         if left:
-            self._settling = asyncio.get_running_loop().call_soon(self._settle)
+            self._settling = asyncio.get_running_loop().call_later(BREATH, self._settle)
 
     def _failed(self, operation: str, error: Exception) -> None:
         if isinstance(error, MemoryFailure):
