@@ -32,12 +32,13 @@ def register(registry: Registry) -> None:
     registry.settings(McpSettings, tightening=("disabled",))
 
     def wanted(project: Path) -> Iterable[Wanted]:
-        if not (project / PROJECT_FILE).exists():
+        folders = registry.all_settings().plugin_folders
+        if not (project / PROJECT_FILE).exists() and not any(folder.has("servers") for folder in folders):
             return []
         from pegboard_builtins.mcp.declared import declared, wanted_of
 
         servers = declared(registry.all_settings(), project).servers
-        return [wanted_of(one) for one in servers.values() if one.of_project]
+        return [wanted_of(one) for one in servers.values() if one.wants_consent]
 
     def servers_are_well_declared() -> list[Ailment]:
         from pegboard_builtins.mcp.declared import ailments
@@ -47,7 +48,7 @@ def register(registry: Registry) -> None:
     registry.add_consent(wanted)
     registry.add_health_check("MCP servers", servers_are_well_declared)
     registry.add_service(SERVICE, lambda: _opened(registry.host))
-    registry.add_tool_source(ToolSource(_tools, where=(PROJECT_FILE,)))
+    registry.add_tool_source(ToolSource(_tools, where=(PROJECT_FILE, "folders:servers")))
     registry.add_surface(Surface(TABLE, "What clients of `pegboard mcp serve` are told."))
     registry.add_command(TABLE, "pegboard_builtins.mcp.verbs:app")
 

@@ -144,7 +144,7 @@ class Connection:
             why = self._with_words(f"did not start within {self.server.settings.start_seconds:g} s")
         except ImportError:
             why = str(NoMcpError())
-        except BaseException as error:  # of a task group, too: whatever it is, it is this server's
+        except (Exception, BaseExceptionGroup) as error:  # whatever it is, it is this server's
             why = self._with_words(f"could not be started: {first_of(error)}")
         finally:
             was_ready, self._client = self._client is not None, None

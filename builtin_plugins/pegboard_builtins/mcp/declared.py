@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from pydantic import ValidationError
 
 from pegboard.context import Ailment, HostView, Wanted
 from pegboard.errors import did_you_mean
-from pegboard.settings import SettingsLayer, SettingsView, Source
+from pegboard.plugin_folders import PluginFolder, PluginFolderError
+from pegboard.settings import FROM_THE_FOLDER, SettingsLayer, SettingsView, Source
 from pegboard_builtins.mcp.settings import PROJECT_FILE, TABLE, McpSettings, ServerSettings
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+OF_FOLDER = re.compile(r"plugin:[^:]+:[^:]+")
 LARGEST = 1_000_000
 """Bytes of a .mcp.json that is read."""
 IGNORED = ("timeout", "description", "alwaysAllow", "autoApprove", "disabled", "alwaysLoad")
@@ -34,11 +36,8 @@ class Server:
     settings: ServerSettings
     where: Source
     said: Mapping[str, Any]
-
-    @property
-    def of_project(self) -> bool:
-        """Whether the project's own .mcp.json declares it, so that it wants consent."""
-        return Path(self.where.file).name == PROJECT_FILE
+    wants_consent: bool = False
+    """Whether the project declares it, in its .mcp.json or in a plugin folder that its settings name."""
 
     @property
     def over_http(self) -> bool:
@@ -76,14 +75,44 @@ def declared(view: SettingsView, project: Path) -> Declared:
         )
         layers.insert(place, (servers, Source(SettingsLayer.PROJECT, str(path)), lines))
     for values, source, line in layers:
+        theirs = Path(source.file).name == PROJECT_FILE
         for name, said_of_it in values.items():
             at = line(name)
-            server = _server(name, said_of_it, at, found, lenient=Path(source.file).name == PROJECT_FILE)
+            server = _server(name, said_of_it, at, found, lenient=theirs)
             if server is not None:
-                found.servers[name] = server
+                found.servers[name] = replace(server, wants_consent=theirs)
+    for folder in view.plugin_folders:
+        found.servers.update(_of_folder(folder, found))
     for name in settings.disabled:
         found.servers.pop(name, None)
     return found
+
+
+def _of_folder(folder: PluginFolder, found: Declared) -> Iterator[tuple[str, Server]]:
+    """Go through the servers of a plugin folder, which are called `plugin:FOLDER:SERVER`."""
+    stands_for = {"CLAUDE_PLUGIN_ROOT": str(folder.root)}
+    stands_for |= {f"user_config.{key}": value for key, value in folder.options.items()}
+    of_project = folder.layer in FROM_THE_FOLDER
+    try:
+        for name, said, file in folder.servers():
+            called = f"plugin:{folder.name}:{name}"
+            where = Source(SettingsLayer(folder.layer) if of_project else SettingsLayer.USER, str(file))
+            server = _server(called, _put_in(said, stands_for), where, found, lenient=True)
+            if server is not None:
+                yield called, replace(server, wants_consent=of_project)
+    except PluginFolderError as error:
+        found.problems.append(Ailment(f"the servers of a plugin folder do not count: {error.problem}", str(error.file)))
+
+
+def _put_in(said: Any, stands_for: Mapping[str, str]) -> Any:
+    """Put in what the folder's own words stand for; variables are put in when the server starts."""
+    if isinstance(said, str):
+        for name, value in stands_for.items():
+            said = said.replace(f"${{{name}}}", value)
+        return said
+    if isinstance(said, Mapping):
+        return {key: _put_in(value, stands_for) for key, value in said.items()}
+    return [_put_in(one, stands_for) for one in said] if isinstance(said, list) else said
 
 
 def _line_in(view: SettingsView, source: Source) -> Callable[[str], Source]:
@@ -156,10 +185,8 @@ class WrongServerError(Exception):
 
 def checked(name: str, said: Any, where: Source) -> Server:
     """Return the server that a declaration means. Raises WrongServerError."""
-    if not NAME.fullmatch(name) or "__" in name:
-        raise WrongServerError(
-            "has a name that cannot be part of a tool's", "use letters, digits, - and single _, 60 at most"
-        )
+    if not NAME.fullmatch(name.replace(":", "_")) or "__" in name or (":" in name and not OF_FOLDER.fullmatch(name)):
+        raise WrongServerError("has a name that cannot be part of a tool's", "use letters, digits, - and single _")
     if not isinstance(said, dict):
         raise WrongServerError("is no table with `command` or `url`")
     if said.get("type") == "sse":
@@ -214,13 +241,15 @@ def expanded(settings: ServerSettings, secret: Secret) -> ServerSettings:
 def wanted_of(server: Server) -> Wanted:
     """Return what consent is given to: the whole declaration, as it stands in the file."""
     text = json.dumps(server.said, indent=2, sort_keys=True, ensure_ascii=False)
-    return Wanted(key=f"MCP server {server.name} ({PROJECT_FILE})", text=text)
+    return Wanted(key=f"MCP server {server.name} ({Path(server.where.file).name})", text=text)
 
 
 def usable(host: HostView) -> tuple[dict[str, Server], dict[str, Server], list[Ailment]]:
     """Return the servers that may be started, those of the project that wait for consent, and what is wrong."""
     found = declared(host.settings, host.project)
-    held = {name: one for name, one in found.servers.items() if one.of_project and not host.consented(wanted_of(one))}
+    held = {
+        name: one for name, one in found.servers.items() if one.wants_consent and not host.consented(wanted_of(one))
+    }
     return {name: one for name, one in found.servers.items() if name not in held}, held, found.problems
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp_room import OFFICIAL, bare, fixture, gone, official, over_http, results, running, texts
+from mcp_room import BARE, OFFICIAL, bare, fixture, gone, official, over_http, results, running, texts
 
 from pegboard import Answer, Event, hookimpl
 from pegboard.messages import ImageBlock, Origin, TextBlock
@@ -226,6 +226,20 @@ async def test_the_projects_servers_start_only_with_consent(tmp_path: Path) -> N
         host.load(object(), "again")  # opens host and session anew
         await host.prompt("Go on.")
         assert "mcp__theirs__echo" in host.session.tools()
+
+
+@pytest.mark.anyio
+async def test_a_plugin_folder_brings_its_servers(tmp_path: Path) -> None:
+    folder = tmp_path / "brought"
+    (folder / ".claude-plugin").mkdir(parents=True)
+    (folder / ".claude-plugin" / "plugin.json").write_text('{"name": "kit"}')
+    (folder / "server.py").write_text(Path(BARE).read_text())
+    own = {**bare(), "args": ["-I", "-S", "${CLAUDE_PLUGIN_ROOT}/server.py"]}
+    (folder / ".mcp.json").write_text(json.dumps({"mcpServers": {"desk": own}}))
+    async with fixture(tmp_path, {}, plugins={"folders": [str(folder)]}) as host:
+        host.model.script([call("mcp__plugin_kit_desk__echo", text="brought")], "done")
+        await host.prompt("Go.")
+        assert texts(host) == ["brought"]
 
 
 @pytest.mark.anyio
