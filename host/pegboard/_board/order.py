@@ -84,21 +84,18 @@ def _groups(by_name: dict[str, Place]) -> dict[str, _Group]:
     Who comes before one of the first is one of the first, and who says "after all, and before x" stands with x: else
     all others, which come before it, would come before x too.
     """
-    found: dict[str, _Group] = {}
-
-    def of(name: str) -> _Group:
-        if name not in found:
-            place = by_name[name]
-            found[name] = group = _own_group(place)  # what is asked for on the way round
-            if group is not _Group.INNERMOST:
-                later = [of(other) for other in place.before if other in by_name]
-                earlier = [of(other) for other in place.after if other in by_name]
-                found[name] = max([min([group, *later]), *earlier])
-        return found[name]
-
-    for name in sorted(by_name):
-        of(name)
-    return found
+    own = {name: _own_group(place) for name, place in by_name.items()}
+    free = {name: place for name, place in by_name.items() if own[name] is not _Group.INNERMOST}
+    found = {name: _Group.FIRST if name in free else _Group.INNERMOST for name in by_name}
+    while True:  # they only ever rise, so this ends, and with the same groups in whichever order
+        raised = dict(found)
+        for name, place in free.items():
+            later = [found[other] for other in place.before if other in by_name and other != name]
+            earlier = [found[other] for other in place.after if other in by_name and other != name]
+            raised[name] = max([min([own[name], *later]), *earlier])
+        if raised == found:
+            return found
+        found = raised
 
 
 def _own_group(place: Place) -> _Group:
@@ -186,7 +183,9 @@ def _keys(by_name: dict[str, Place], groups: dict[str, _Group]) -> dict[str, Key
         if name not in found:
             place = by_name[name]
             found[name] = place.key
-            near = [other for other in place.before if other in by_name and groups[other] is groups[name]]
+            near = [
+                other for other in place.before if other in by_name and groups[other] is groups[name] and other != name
+            ]
             found[name] = min([place.key, *map(of, near)])
         return found[name]
 
