@@ -32,6 +32,7 @@ from pegboard._board.discovery import (
     tried_again,
 )
 from pegboard._board.local import brought, file_plugins, folder_plugins, settle_names, wanted_here
+from pegboard._board.observing import OBSERVATIONS
 from pegboard._board.order import Tier
 from pegboard._board.plan import Plan
 from pegboard._board.planning import SessionGates, compile_plan
@@ -281,6 +282,7 @@ class Host:
         finally:
             self.watchdog.close()
             self.threads.close()
+            OBSERVATIONS.save(self.state_dir)
 
     # --- sessions --------------------------------------------------------------------------------------
 

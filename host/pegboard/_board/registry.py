@@ -20,6 +20,7 @@ from pegboard import __version__, hookspecs
 from pegboard._board.contribution import Contribution
 from pegboard._board.discovery import PluginRecord, Status
 from pegboard._board.environment import noted_reads
+from pegboard._board.observing import OBSERVATIONS
 from pegboard._board.order import Place, Tier, total_order
 from pegboard._board.plan import matcher
 from pegboard._board.snapshot import Snapshot
@@ -143,6 +144,8 @@ class Board:
             from pegboard._board.reading import declared
 
             self._check_declared(record, declared(record.value) or NOTHING)
+            if record.folder:
+                OBSERVATIONS.watch(_package_of(record.value), record.distribution)
         started = time.perf_counter()
         if record.plugin is None:
             record.plugin = run_abandonable(lambda: resolve(record.value), IMPORT_SECONDS, record.name, "import")

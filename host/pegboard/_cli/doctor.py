@@ -99,6 +99,7 @@ def examine(host: Host) -> Iterator[Finding]:
     yield from _held_back(host)
     host.board.wake_all()  # what is wrong with a plugin shows when it is imported
     yield from _plugins(host)
+    yield from _observed(host)
     yield from _snapshot(host)
     yield from _health(host)
     yield from _journals(host)
@@ -200,6 +201,20 @@ def _disabled(host: Host) -> tuple[str, ...]:
         return host.view.plugins.disabled
     except SettingsError:
         return ()  # which the settings' own findings say
+
+
+def _observed(host: Host) -> Iterator[Finding]:
+    """Say which packs were seen to use the network or to start processes: nothing is wrong with that by itself."""
+    from pegboard._board.observing import NETWORK, PROCESS, observed
+
+    packs = {record.distribution for record in host.board.records if record.folder and record.status == "active"}
+    for name in sorted(packs):
+        seen = observed(host.state_dir, name)
+        for kind in (NETWORK, PROCESS):
+            if kind in seen:
+                first, *more = sorted(seen[kind])
+                text = f"was seen to use {kind}: {first}" + (f" and {len(more)} more" if more else "")
+                yield Finding("observed", name, NOTE, text, "`pegboard plugins info` has all that was seen")
 
 
 def _snapshot(host: Host) -> Iterator[Finding]:

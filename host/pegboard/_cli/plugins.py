@@ -135,6 +135,16 @@ def _origin(record: PluginRecord) -> str:
     return f"{record.distribution} {record.version}".strip() or record.value
 
 
+def _observed(host: Host, record: PluginRecord) -> dict[str, str]:
+    """Return what its distribution was seen to do in sessions, with how often; that is no proof of what it does not."""
+    if not record.folder or record.tier.name == "HOST":
+        return {}
+    from pegboard._board.observing import observed
+
+    seen = observed(host.state_dir, record.distribution)
+    return {f"{kind}, {what}": f"{times} times" for kind in sorted(seen) for what, times in sorted(seen[kind].items())}
+
+
 def _brings(host: Host, record: PluginRecord) -> dict[str, Any]:
     """Return what a plugin registered; nothing for one that takes no part."""
     folder = next((one for one in host.view.plugin_folders if one.name == record.name), None)
@@ -158,6 +168,10 @@ def _brings(host: Host, record: PluginRecord) -> dict[str, Any]:
         "checks": sorted(check.name for check in contribution.checks),
         "filters": [surface for surface, _ in contribution.filters],
         "settings": dict(contribution.described_keys()),
+        "permissions": list(contribution.declares.permissions),
+        "requires": list(contribution.declares.requires),
+        "api": contribution.declares.api,
+        "observed": _observed(host, record),
     }
 
 
