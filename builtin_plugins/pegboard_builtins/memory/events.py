@@ -84,13 +84,17 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What `forget` did: which events are gone, and in how many files and bytes their texts were looked for since."""
+    """What `forget` did: which events are gone, and in how many files and bytes their texts were looked for since.
+
+    `left` are the files that still have something of them: what a person wrote about the same, in a fact.
+    """
 
     numbers: tuple[int, ...]
     files: int = 0
     searched_bytes: int = 0
     found_bytes: int = 0
     purged: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 class Memory(Protocol):

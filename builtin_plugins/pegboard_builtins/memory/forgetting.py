@@ -36,8 +36,8 @@ def forget(
         _note(project, gone)
     purged = project.take_out([event.number for event in gone])
     _forget_facts(project.folder, [event.number for event in gone])
-    files, searched, found = _look_for(gone, match, [project.folder, spool])
-    return Forgotten(tuple(event.number for event in gone), files, searched, found, tuple(purged))
+    files, searched, found, left = _look_for(gone, match, [project.folder, spool])
+    return Forgotten(tuple(event.number for event in gone), files, searched, found, tuple(purged), tuple(left))
 
 
 def _meant(event: Event, numbers: set[int], session: str, match: str) -> bool:
@@ -70,18 +70,22 @@ def _forget_facts(folder: Path, numbers: Sequence[int]) -> None:
         Patches(FactsFolder(folder / "facts", folder)).forget(numbers)
 
 
-def _look_for(gone: Sequence[Event], match: str, folders: Sequence[Path]) -> tuple[int, int, int]:
-    """Look for what was forgotten, byte for byte; return how many files and bytes that were, and what is left of it."""
+def _look_for(gone: Sequence[Event], match: str, folders: Sequence[Path]) -> tuple[int, int, int, list[str]]:
+    """Look for what was forgotten, byte for byte: how many files and bytes that were, what is left of it, and where."""
     needles = {match} if match else {event.text for event in gone if len(event.text) >= SHORT}
     spellings = {one.encode() for one in needles} | {
         json.dumps(one, ensure_ascii=False)[1:-1].encode() for one in needles
     }
     pattern = re.compile(b"|".join(map(re.escape, sorted(spellings)))) if spellings else None
     files = searched = found = 0
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink() and path.relative_to(folder).parts[0] != "facts":
-                data = path.read_bytes()
-                files, searched = files + 1, searched + len(data)
-                found += sum(len(one[0]) for one in pattern.finditer(data)) if pattern else 0
-    return files, searched, found
+    left = []
+    for path in [path for folder in folders for path in sorted(folder.rglob("*"))]:
+        if not path.is_file() or path.is_symlink():
+            continue
+        data = path.read_bytes()
+        files, searched = files + 1, searched + len(data)
+        here = sum(len(one[0]) for one in pattern.finditer(data)) if pattern else 0
+        if here:
+            found += here
+            left.append(str(path))
+    return files, searched, found, left

@@ -400,10 +400,8 @@ def forget(
         )
         for one in done.purged:
             say(f"gone with it, because nobody could read it: {one}")
-    if done.found_bytes:
-        raise MemoryFailure(
-            "something is left of it; `pegboard memory forget` again, and look into the folder of facts"
-        )
+    if done.left:
+        raise MemoryFailure(f"something is left of it in {', '.join(done.left)}; delete it there if it shall go, too")
 
 
 def _forget_in_the_project(ctx: typer.Context, project: str, numbers: Sequence[int]) -> None:

@@ -240,6 +240,15 @@ def test_forgetting_that_a_crash_cut_off_is_finished_when_the_project_is_opened(
         assert not path.is_file() or b"secret of its" not in path.read_bytes()
 
 
+def test_what_a_person_wrote_of_what_is_forgotten_is_told_and_not_taken_away(store):
+    store.put([*chatter(3), Event(P, "the passphrase is zanzibar quartz")])
+    fact = store.facts_folder(P) / "mine.md"
+    fact.write_text("Somebody told me about the zanzibar quartz.\n")
+    done = store.forget(P, match="zanzibar quartz")
+    assert (done.numbers, done.found_bytes, done.left) == ((4,), len("zanzibar quartz"), (str(fact),))
+    assert fact.exists()
+
+
 def test_nothing_is_forgotten_by_saying_nothing(store):
     store.put(chatter(2))
     with pytest.raises(MemoryFailure, match="say what to forget"):
