@@ -34,7 +34,12 @@ async def answer(request: Request, packs: Packs, ctx: Ctx) -> AsyncIterator[Stre
         ctx.log.warning("%s cannot call tools", request.model)
     yield ModelStarted(model=request.model)
     response = model.prompt(
-        messages=messages(request), tools=tools or None, stream=bool(model.can_stream), **_options(model, request)
+        _last_words(request),  # for packs that do not know of `messages` yet, which has all of it
+        system="\n\n".join(request.system) or None,
+        messages=messages(request),
+        tools=tools or None,
+        stream=bool(model.can_stream),
+        **_options(model, request),
     )
     text = ""
     async for chunk in _chunks(response):
@@ -48,6 +53,11 @@ async def answer(request: Request, packs: Packs, ctx: Ctx) -> AsyncIterator[Stre
         yield BlockDone(block=ToolUseBlock(id=id_, name=call.name, input=dict(call.arguments or {})))
     usage = Usage(input_tokens=response.input_tokens or 0, output_tokens=response.output_tokens or 0)
     yield ModelDone(stop_reason=StopReason.TOOL_USE if calls else StopReason.END_TURN, usage=usage)
+
+
+def _last_words(request: Request) -> str | None:
+    last = request.messages[-1].content if request.messages else ()
+    return "\n\n".join(block.text for block in last if isinstance(block, TextBlock)) or None
 
 
 def _options(model: Any, request: Request) -> dict[str, Any]:

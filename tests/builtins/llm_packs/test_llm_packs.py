@@ -80,9 +80,16 @@ class Parrot(llm.Model):
         yield "it says "
         yield str(getattr(last, "output", "") or last.text)
 
+class Elder(llm.Model):
+    model_id = "elder"
+
+    def execute(self, prompt, stream, response, conversation):
+        yield f"{prompt.prompt}, {bool(prompt.system)}"
+
 @llm.hookimpl
 def register_models(register):
     register(Parrot())
+    register(Elder())
 """
 
 Install = Callable[..., None]
@@ -210,6 +217,15 @@ async def test_a_model_of_a_pack_talks_and_calls_tools(install: Install, room: H
     room.options = type(room.options)(model="llm:parrot")
     assert (await room.prompt("hello")).text == "it says hello"
     assert (await room.prompt("add it")).text == "it says 42"
+
+
+async def test_a_model_of_an_older_pack_reads_the_prompt_where_it_used_to_be(
+    install: Install, room: HostFixture
+) -> None:
+    install("llm-parrot", MODEL)
+    room.settings["llm_packs"] = {"packs": ["llm-*"], "models": True}
+    room.options = type(room.options)(model="llm:elder")
+    assert (await room.prompt("hello")).text == "hello, True"
 
 
 def test_without_the_setting_no_model_is_there_and_nothing_of_the_library_is_imported() -> None:
