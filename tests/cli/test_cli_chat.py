@@ -175,7 +175,7 @@ def test_a_narrow_window_stays_readable(room: Room, width: int) -> None:
 
 def test_commands_complete_and_an_unknown_one_names_the_nearest(room: Room) -> None:
     room.start(says("Hello."))
-    room.keys("/re")
+    room.keys("/res")
     room.wait("/resume .*go on with another conversation")
     room.press("Tab", "Enter")
     room.press("Enter")
@@ -201,6 +201,33 @@ def test_commands_in_files_complete_and_are_sent(room: Room) -> None:
     room.press("Tab")
     room.type(" Ada")
     room.wait("Hello, Ada.")
+
+
+def test_a_pack_is_reloaded_between_turns_while_it_is_written(room: Room) -> None:
+    pack = room.folder / "pack"
+    pack.mkdir()
+    (pack / "pyproject.toml").write_text(
+        '[project]\nname = "acme"\nversion = "1"\ndependencies = ["pegboard"]\n'
+        '[project.entry-points.pegboard]\nacme = "acme_dev"\n'
+    )
+    source = "from pegboard import PromptDecision, hookimpl\n@hookimpl\ndef prompt_submit(prompt):\n"
+    (pack / "acme_dev.py").write_text(f"{source}    return PromptDecision(context='quokka one')\n")
+    (room.project / "script.toml").write_text(says("One.") + says("Two."))
+    command = f"{sys.executable} -m pegboard dev {pack} --model scripted:script.toml; echo ended with $?"
+    room.tmux("new-session", "-d", "-x", "80", "-y", "40", "-c", str(room.project), "bash --norc")
+    room.type(f"clear; {command}")
+    room.wait("/help tells more")
+    room.type("go")
+    room.wait("One.")
+    (pack / "acme_dev.py").write_text(f"{source}    return PromptDecision(context='quokka two')\n")
+    room.type("go on")
+    room.wait("acme was reloaded")
+    room.wait("Two.")
+    room.type("/quit")
+    room.wait("ended with 0")
+    said = "".join(path.read_text() for path in room.state.rglob("*.jsonl"))
+    assert said.count("quokka one") == 1
+    assert said.count("quokka two") == 1
 
 
 def test_ctrl_c_twice_leaves_and_nothing_is_left_behind(room: Room) -> None:

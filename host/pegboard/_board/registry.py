@@ -262,6 +262,17 @@ class Board:
             self.contributions[name] = contribution
             self._compare(record, contribution)
 
+    def load_again(self, record: PluginRecord) -> None:
+        """Bring up a plugin that was taken off, from its source (see reloading.py)."""
+        self._functions.pop(record.name, None)
+        self._broken.pop(record.name, None)
+        if self.snapshot is not None:
+            self._forget(record, "it was reloaded")
+        self._load_one(record)
+        self._settle_order()
+        self._settle_gates()
+        self.generation += 1
+
     def wake_all(self, *names: str) -> None:
         """Wake these plugins, or all that are asleep; one that cannot be imported is a load error from then on."""
         for name in names or list(self.asleep):

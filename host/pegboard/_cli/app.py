@@ -36,6 +36,7 @@ VERBS = (
     Verb("run", "pegboard._cli.run:run"),
     Verb("chat", "pegboard._cli.chat:chat"),
     Verb("demo", "pegboard._cli.demo:demo"),
+    Verb("dev", "pegboard._cli.dev:dev"),
     Verb("plugins", "pegboard._cli.plugins:app"),
     Verb("hooks", "pegboard._cli.hooks:app", grows=True),
     Verb("tools", "pegboard._cli.tools:app"),

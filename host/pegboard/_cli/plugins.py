@@ -12,7 +12,10 @@ from pegboard.errors import PluginError, did_you_mean
 from pegboard.output import print_json, print_table, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pegboard._board.discovery import PluginRecord
+    from pegboard._board.reloading import Reloaded
     from pegboard.host import Host
     from pegboard.plugin_folders import PluginFolder
 
@@ -86,6 +89,31 @@ def why(name: NameArgument, as_json: JsonOption = False) -> None:
         else:
             say(f"Why: {record.reason}")
             say(f"Mend: {record.mend}")
+
+
+@app.command()
+def reload(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Import a plugin anew, forget what was known of it, and say what it brings that it did not. In chat: /reload."""
+    from pegboard._board.reloading import reload_plugin
+
+    host = open_host()
+    done = reload_plugin(host.board, name)
+    if as_json:
+        print_json({"name": done.name, "status": done.status, "reason": done.reason, "changes": list(done.changes)})
+    else:
+        tell_reload(done, say)
+    if done.status != "active":
+        raise typer.Exit(1)
+
+
+def tell_reload(done: Reloaded, tell: Callable[[str], None]) -> None:
+    """Say what became of a plugin that was reloaded."""
+    if done.status != "active":
+        tell(f"{done.name} takes no part now: {done.reason}")
+        return
+    tell(f"{done.name} was reloaded." + ("" if done.changes else " It brings what it brought before."))
+    for line in done.changes:
+        tell(f"  {line}")
 
 
 @app.command()

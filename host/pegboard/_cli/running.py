@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,12 @@ async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> in
 
 @asynccontextmanager
 async def host_for(
-    wanted: Wanted, no_plugins: str | None, warn: Callable[[str], None], *, plugins: Sequence[tuple[str, Any]] = ()
+    wanted: Wanted,
+    no_plugins: str | None,
+    warn: Callable[[str], None],
+    *,
+    plugins: Sequence[tuple[str, Any]] = (),
+    entry_points: Iterable[Any] | None = None,
 ) -> AsyncIterator[Host]:
     """Open the host that the words of the command line ask for; *warn* is told of plugins that take no part."""
     from pegboard.host import Host
@@ -78,6 +83,7 @@ async def host_for(
     host = Host(
         wanted.cwd,
         command_line=_tables(wanted),
+        entry_points=entry_points,
         given=given,
         no_plugins=no_plugins,
         plugins=plugins,

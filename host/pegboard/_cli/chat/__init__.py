@@ -6,7 +6,8 @@ import asyncio
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -87,18 +88,33 @@ def chat(
         locked=locked,
         cwd=cwd,
     )
-    asyncio.run(_chat(wanted, plain=plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")))
+    asyncio.run(hold_chat(wanted, plain=plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")))
 
 
-async def _chat(wanted: Wanted, *, plain: bool) -> None:
+async def hold_chat(
+    wanted: Wanted,
+    *,
+    plain: bool,
+    entry_points: Iterable[Any] | None = None,
+    changed: Callable[[], Sequence[str]] | None = None,
+) -> None:
+    """Talk until the person leaves.
+
+    *entry_points* replaces what is installed, *changed* names the plugins that are to be reloaded.
+    """
     from pegboard._cli.chat.asking import HumanAnswer
     from pegboard._cli.chat.talk import Talk
     from pegboard._cli.running import host_for, options_for
 
     talk, human = Talk(options_for(wanted, interactive=True, stream=True)), HumanAnswer()
     warnings: list[str] = []
-    async with host_for(wanted, command_line.no_plugins, warnings.append, plugins=[("chat", human)]) as host:
+    opening = host_for(
+        wanted, command_line.no_plugins, warnings.append, plugins=[("chat", human)], entry_points=entry_points
+    )
+    async with opening as host:
         talk.host = host
+        if changed is not None:
+            talk.changed = changed
         talk.face = human.face = _face(talk, host, plain=plain)
         session = (
             host.resume(wanted.resume or None, talk.options, show=talk.show)

@@ -81,6 +81,12 @@ async def _fork(talk: Talking, words: str) -> None:
     talk.face.say(f"this is a fork now, session {new.stem}; the other stays as it was: /resume {old.session_id[:8]}")
 
 
+async def _reload(talk: Talking, words: str) -> None:
+    if not words:
+        raise PegboardError("which plugin? /reload NAME")
+    await talk.reload(words)
+
+
 async def _continue(talk: Talking, words: str) -> None:
     await talk.go_on()
 
@@ -99,6 +105,7 @@ SLASHES = (
     Slash("mode", "[MODE]", "show or set the permission mode", _mode, anytime=True),
     Slash("model", "[PREFIX:NAME]", "show or choose the model", _model),
     Slash("quit", "", "leave", _quit, anytime=True),
+    Slash("reload", "NAME", "import a plugin anew from its source", _reload),
     Slash("resume", "[ID]", "go on with another conversation", _resume),
     Slash("trace", "[all]", "show what happened in the last turn", looking.trace, anytime=True),
     Slash("why", "[CALL]", "tell who decided about a call, the last one by default", looking.why, anytime=True),

@@ -45,6 +45,8 @@ class Talk:
         self._in_turn = False
         self._undrawn = ""
         self._said = False
+        self.changed: Callable[[], Sequence[str]] = tuple
+        """Names the plugins whose source has changed since it was last asked; they are reloaded before a turn."""
         self._known: tuple[Session, float, dict[str, Slash]] | None = None
 
     # --- life ------------------------------------------------------------------------------------------
@@ -230,6 +232,9 @@ class Talk:
             self._take_late_words()
 
     async def _turn(self, text: str | None, *, drawn: bool = False) -> None:
+        changed = self.changed()
+        if changed:
+            await self.reload(*changed)
         while True:
             if text is not None and not drawn:
                 self._undrawn, self._said = text, True
@@ -263,6 +268,22 @@ class Talk:
         self.face.unqueue()
         if words:
             self._start(self._turn(words))
+
+    async def reload(self, *names: str) -> None:
+        """Import plugins anew, and go on with the conversation under what they bring now."""
+        from pegboard._board.reloading import reload_plugin
+        from pegboard._cli.plugins import tell_reload
+
+        for name in names:
+            tell_reload(reload_plugin(self.host.board, name), lambda text: self.face.say(self.shown(text)))
+        session, go_on = self.session, self.has_words
+        await self._close("other")
+        self.session = (
+            self.host.resume(session.session_id, self.options, show=self.show)
+            if go_on
+            else self.host.session(self.options, show=self.show)
+        )
+        await self.session.__aenter__()
 
     async def send(self, text: str) -> None:
         """Send a prompt that was drawn as a command already."""
