@@ -97,3 +97,10 @@ def test_an_unknown_plugin_is_an_error_with_the_nearest(acme: Any) -> None:
     error = acme.error("plugins", "why", "acmee")
     assert isinstance(error, PluginError)
     assert "Did you mean 'acme'?" in str(error)
+
+
+def test_a_plugin_is_imported_anew_and_says_what_it_brings_now(acme: Any) -> None:
+    assert "acme was reloaded. It brings what it brought before." in acme.fine("plugins", "reload", "acme")
+    told = json.loads(acme.fine("plugins", "reload", "acme", "--json"))
+    assert (told["name"], told["status"], told["changes"]) == ("acme", "active", [])
+    assert "Did you mean 'acme'" in str(acme.error("plugins", "reload", "acne"))

@@ -96,7 +96,7 @@ def reload(name: NameArgument, as_json: JsonOption = False) -> None:
     """Import a plugin anew, forget what was known of it, and say what it brings that it did not. In chat: /reload."""
     from pegboard._board.reloading import reload_plugin
 
-    host = open_host()
+    host = tried_host()
     done = reload_plugin(host.board, name)
     if as_json:
         print_json({"name": done.name, "status": done.status, "reason": done.reason, "changes": list(done.changes)})

@@ -90,6 +90,9 @@ def _tell(host: Host, *, as_json: bool, words: str = "") -> None:
 
 
 def _show(host: Host) -> None:
+    if not _seen(host):
+        _show_waiting(host)
+        return
     say(f"{host.cwd} is not trusted. These files of it would count in full:", "bold")
     changed = set(host.trust.changed(host.cwd))
     for name in sorted(_seen(host)):
