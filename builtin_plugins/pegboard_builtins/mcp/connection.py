@@ -27,6 +27,7 @@ PAGES = 100
 """How many pages a list of tools may have."""
 REASON = 600
 CLOSE_SECONDS = 5.0
+NEEDED = "needs the extra `mcp`: pip install 'pegboard[mcp]'"
 
 Elicit = Callable[[str, Any], Awaitable[Any]]
 """Takes a server's name and what it asks (ElicitRequestParams); returns an ElicitResult."""
@@ -45,7 +46,7 @@ class NoMcpError(PegboardError):
     """The package is missing."""
 
     def __init__(self) -> None:
-        super().__init__("MCP servers need the extra `mcp`: pip install 'pegboard[mcp]'")
+        super().__init__(f"`pegboard mcp` {NEEDED}")
 
 
 class Connection:
@@ -143,19 +144,17 @@ class Connection:
         except TimeoutError:
             why = self._with_words(f"did not start within {self.server.settings.start_seconds:g} s")
         except ImportError:
-            why = str(NoMcpError())
+            why = NEEDED
         except (Exception, BaseExceptionGroup) as error:  # whatever it is, it is this server's
             why = self._with_words(f"could not be started: {first_of(error)}")
         finally:
-            was_ready, self._client = self._client is not None, None
+            self._client, self.changed = None, False
             if why:
                 self.reason = clean(why, REASON)
                 self.breaker.failed()
             if not ready.done():
                 ready.set_exception(McpFailure(self.name, self.reason or "was ended"))
                 ready.exception()  # whoever waits gets it; where nobody does, nothing is to be said
-            elif was_ready and why:
-                self.changed = False
 
     def _with_words(self, why: str) -> str:
         if self._status() in (401, 403) and not self.server.settings.headers:

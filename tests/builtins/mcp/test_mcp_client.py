@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -226,6 +227,15 @@ async def test_the_projects_servers_start_only_with_consent(tmp_path: Path) -> N
         host.load(object(), "again")  # opens host and session anew
         await host.prompt("Go on.")
         assert "mcp__theirs__echo" in host.session.tools()
+
+
+@pytest.mark.anyio
+async def test_without_the_package_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    async with fixture(tmp_path, {"one": bare()}) as host:
+        host.model.script("Hello.")
+        assert (await host.prompt("Go.")).text == "Hello."
+        assert "the MCP server 'one' needs the extra `mcp`: pip install 'pegboard[mcp]'" in host.notices
 
 
 @pytest.mark.anyio
