@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -48,6 +49,7 @@ from pegboard.declares import Permission, UndeclaredError
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, FlagVote, LiveCheck, Ramp, Resolution, resolve
+from pegboard.output import visible
 from pegboard.plugin_folders import PluginFolder
 from pegboard.records import Record
 from pegboard.requests import Layer, ModelInfo, Section, Stability
@@ -56,6 +58,8 @@ from pegboard.tools import Tool
 
 __all__ = ["Host", "Options", "RunResult", "Session", "SessionInfo", "Shown"]
 
+SENDABLE = re.compile(r"[A-Za-z0-9][\w:.-]{0,199}")
+"""Names of prompts that can be typed behind a slash."""
 BASE_PROMPT = (
     "You are a coding agent. You work in the user's folder with the tools that you are given. "
     "Read before you change, make the smallest change that does the job, and check that it works. "
@@ -480,8 +484,12 @@ class Host:
         found: dict[str, Prompt] = {}
         for plugin, contribution in sorted(self.board.contributions.items()):
             for source in contribution.prompts:
-                for one in source(session.ctx(plugin)):
-                    found.setdefault(one.name, one)
+                try:
+                    for one in source(session.ctx(plugin)):
+                        if SENDABLE.fullmatch(one.name):
+                            found.setdefault(one.name, Prompt(one.name, one_line(one.help), one_line(one.args)))
+                except Exception as error:  # who types a command must not be kept from typing
+                    session.ctx(plugin).log.warning("its prompts cannot be listed: %s", describe(error))
         return dict(sorted(found.items()))
 
     async def service(self, name: str) -> Any:
@@ -559,6 +567,11 @@ class Host:
                     found = (Ailment(found),) if found else ()
                 answers.append((name, check.name, tuple(found or ())))
         return answers
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Return a pack's words for a terminal: one line, bounded, with nothing in it that would be obeyed."""
+    return visible(" ".join(text[: 4 * limit].split()))[:limit]
 
 
 def opens(gate: Gate, flags: FlagView) -> bool:

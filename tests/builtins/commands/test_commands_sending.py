@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pegboard import hookimpl
+from pegboard.context import Prompt
 from pegboard.decisions import Answer
 from pegboard.messages import EndReason, Origin
 from pegboard.records import Event
@@ -205,3 +206,23 @@ async def test_a_file_that_is_no_text_is_named_in_the_refusal(room: HostFixture)
     path = room.file("../config/commands/bad.md")
     path.write_bytes(b"\xff\xfe\x00")
     assert "is no UTF-8" in await refusal(room, "/bad")
+
+
+async def test_prompts_of_a_pack_are_listed_bounded_and_escaped_and_one_that_breaks_costs_no_other(
+    room: HostFixture,
+) -> None:
+    class Loud:
+        @hookimpl
+        def register(self, registry: Any) -> None:
+            named = [Prompt("fine", "x\x1b[31m\n" + "y" * 9_000, "a\tb"), Prompt("not fine"), Prompt("../up")]
+            registry.add_prompts(lambda ctx: named)
+            registry.add_prompts(lambda ctx: 1 / 0)
+
+    room.load(Loud(), "loud")
+    room.file("../config/commands/go.md", "Go.")
+    session = await room.open()
+    found = room.host.prompts(session)
+    assert sorted(found) == ["fine", "go"]
+    assert len(found["fine"].help) == 300
+    assert "\x1b" not in found["fine"].help
+    assert found["fine"].args == "a b"
