@@ -22,7 +22,7 @@ from pegboard._agent.shapes import Options, RunResult
 from pegboard._agent.showing import Shown
 from pegboard._agent.store import SessionInfo, Store, open_journal
 from pegboard._board import lock
-from pegboard._board.acceptance import AcceptedPacks
+from pegboard._board.acceptance import AcceptedPacks, gone_since
 from pegboard._board.discovery import (
     EntryPointLike,
     PluginRecord,
@@ -544,6 +544,16 @@ class Host:
             f"{key} = {said.value!r} ({said.source}) is held back: this folder is not trusted"
             for key, said in self.view.held_back
         ]
+
+    def gone(self) -> str:
+        """Return, in one line and once, which packs this environment has lost; empty if none."""
+        if self.snapshot is None or not self.snapshot.reason:
+            return ""  # nothing has changed since somebody looked
+        lost = gone_since(self.state_dir, self.board.records)
+        if not lost:
+            return ""
+        names = " ".join(lost)
+        return f"no longer installed here: {names}. If that was not meant: `pegboard plugins install {names}`"
 
     def untrusted(self) -> str:
         """Return, in one line, which packs take no part because nobody has accepted them; empty if none."""

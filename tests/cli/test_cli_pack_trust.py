@@ -146,3 +146,18 @@ def test_what_a_pack_says_cannot_write_on_the_terminal(terminal: Any) -> None:
     output = terminal.type("plugins", "trust", input="n\n").output
     assert "\x1b" not in output
     assert max(map(len, output.splitlines())) < 1_000
+
+
+def test_a_pack_that_an_environment_has_lost_is_named_once(new: Any, capsys: Any) -> None:
+    import shutil
+
+    from pegboard._cli.main import main
+
+    (new.folder / "script.toml").write_text('[[turn]]\ntext = "Done."\n')
+    said = []
+    for turn in range(3):
+        if turn == 1:
+            shutil.rmtree(new.info)
+        assert main(["run", "go", "--model", "scripted:script.toml"]) == 0
+        said.append("`pegboard plugins install acme-pack==1.2`" in capsys.readouterr().err)
+    assert said == [False, True, False]

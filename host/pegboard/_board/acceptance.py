@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,24 @@ class AcceptedPacks:
         if then != record.version:
             return f"its distribution is another than was accepted: {then} then, {record.version} now"
         return f"its files are others than were accepted, though both say that they are {then}"
+
+
+def gone_since(state_dir: Path, records: Iterable[PluginRecord]) -> list[str]:
+    """Return the packs that this environment had at the last look and has no more; from now on it has what it has.
+
+    An installer that makes an environment anew drops what was put in past it, and nobody would be told.
+    """
+    path = state_dir / "environments.json"
+    known = read_known(path)
+    said = known.get(sys.prefix)
+    before = said if isinstance(said, dict) else {}
+    now = {record.distribution: record.version for record in records if record.folder and record.distribution}
+    if before != now:
+        try:
+            save_known(path, {**known, sys.prefix: now})
+        except OSError:
+            return []
+    return [f"{name}=={version}" for name, version in sorted(before.items()) if name not in now]
 
 
 def distributions_of(records: Iterable[PluginRecord]) -> dict[str, list[PluginRecord]]:

@@ -216,14 +216,15 @@ class Board:
             asleep.fill(contribution, known, self)
             self._check_declared(record, contribution.declares)
             stand_in = asleep.stand_in(record.value, record.name, known.get("hooks", {}), self)
-            hooks = implementations_of(self.manager, record.name, stand_in)
+            hooks = implementations_of(self.manager, record.name, stand_in) if known.get("hooks") else {}
             tables = list(known.get("tables", {}))
         except (KeyError, TypeError, ValueError, AttributeError):
             self._forget(record, "it cannot be understood")
             return False
         contribution.tools = [self._named(record.name, one) for one in contribution.tools]
         record.plugin, record.hooks, record.import_ms = stand_in, hooks, known.get("import_ms", 0.0)
-        self.manager.register(stand_in, record.name)
+        if hooks:  # to look for some takes half of what a pack costs a start
+            self.manager.register(stand_in, record.name)
         self._refuse_duplicates(record.name, contribution)
         self.contributions[record.name] = contribution
         for table in tables:
@@ -245,7 +246,8 @@ class Board:
             if name not in self.asleep or record is None:
                 return
             stand_in, record.plugin = record.plugin, None
-            self.manager.unregister(name=name)
+            if self.manager.has_plugin(name):
+                self.manager.unregister(name=name)
             try:
                 contribution = self._registered(record)
                 functions = functions_of(self.manager, record.plugin)

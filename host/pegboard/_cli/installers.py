@@ -53,7 +53,7 @@ class Sources:
         """The options; pip and uv have the same."""
         found = ["--no-index"] if self.no_index else []
         for place in self.find_links:
-            found += ["--find-links", str(Path(place).resolve()) if Path(place).exists() else place]
+            found += ["--find-links", Path(place).resolve().as_uri() if Path(place).exists() else place]
         return found
 
     def of(self, *, uv: bool) -> list[str]:
@@ -146,7 +146,10 @@ class Environment:
         """
         main, others, options = receipt(self.prefix)
         dropped = {normal(name) for name in (*without, *map(name_in, wants))}
-        command = [self.program, "tool", "install", *options, *sources.of(uv=True), *_words(main, "")]
+        said = sources.of(uv=True)
+        if " ".join(said) in " ".join(options):
+            said = []  # the receipt has them already
+        command = [self.program, "tool", "install", *options, *said, *_words(main, "")]
         for one in others:
             if normal(str(one.get("name", ""))) not in dropped:
                 command += _words(one, "--with")

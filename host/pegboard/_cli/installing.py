@@ -65,6 +65,7 @@ def uninstall(
 ) -> None:
     """Take packs out of the environment, whatever state they are in: nothing of them is imported."""
     from pegboard._board.about import listed, needed_by
+    from pegboard._board.acceptance import gone_since
 
     host = closed_host()
     packs = third_party(host)
@@ -79,7 +80,9 @@ def uninstall(
         return
     needed = {name: [one for one in needed_by(name) if one not in chosen] for name in chosen}
     _run(command, as_json=as_json)
-    still = [name for name in chosen if name in third_party(closed_host())]
+    after = closed_host()
+    still = [name for name in chosen if name in third_party(after)]
+    gone_since(host.state_dir, after.find())  # whoever takes a pack out need not be told that it is gone
     for name in chosen:
         if name not in still:
             host.packs.revoke(name)

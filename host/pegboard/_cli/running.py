@@ -93,9 +93,8 @@ async def host_for(
         for record in host.board.records:
             if record.status in ("load_error", "incompatible"):
                 warn(f"the plugin {record.name!r} takes no part: {record.reason}. {record.mend}")
-        waiting = host.untrusted()
-        if waiting:
-            warn(waiting)
+        for said in filter(None, (host.gone(), host.untrusted())):
+            warn(said)
         yield host
 
 
