@@ -172,3 +172,14 @@ def test_a_name_in_the_list_of_disabled_plugins_that_is_none_is_a_note(acme: Any
     acme.settings('[plugins]\ndisabled = ["acmee"]\n', where="user")
     (one,) = [one for one in findings(acme, code=0) if one["subject"] == "acmee"]
     assert one["mend"] == "pegboard plugins enable acmee"
+
+
+def test_two_that_rewrite_the_same_are_named_in_their_order(acme: Any) -> None:
+    text = (
+        "from pegboard import Declares, hookimpl\n\ndeclares = Declares(permissions=['rewrite'], before=['acme'])\n\n\n"
+        "@hookimpl(rewrites=True)\ndef pre_tool(call):\n    return None\n"
+    )
+    acme.install("acme-other", {"acme_other": "acme_other"}, acme_other=text)
+    found = json.loads(acme.type("doctor", "--json").stdout)["findings"]
+    (told,) = [one["text"] for one in found if one["area"] == "order" and one["subject"] == "pre_tool"]
+    assert "acme_other, then acme" in told

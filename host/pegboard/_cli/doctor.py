@@ -99,6 +99,7 @@ def examine(host: Host) -> Iterator[Finding]:
     yield from _held_back(host)
     host.board.wake_all()  # what is wrong with a plugin shows when it is imported
     yield from _plugins(host)
+    yield from _rewriters(host)
     yield from _observed(host)
     yield from _snapshot(host)
     yield from _health(host)
@@ -201,6 +202,20 @@ def _disabled(host: Host) -> tuple[str, ...]:
         return host.view.plugins.disabled
     except SettingsError:
         return ()  # which the settings' own findings say
+
+
+def _rewriters(host: Host) -> Iterator[Finding]:
+    """Say where two packs rewrite the same: each sees what the one before it has left."""
+    records = {record.name: record for record in host.board.active}
+    for hook in ("prompt_submit", "pre_tool"):
+        names = [
+            name
+            for name in host.board.ordered(hook)
+            if records[name].hooks[hook].rewrites and records[name].distribution != "pegboard"
+        ]
+        if len(names) > 1:
+            text = f"{', then '.join(names)} rewrite, each what the one before has left"
+            yield Finding("order", hook, NOTE, text, "before= and after= of @hookimpl or Declares change the order")
 
 
 def _observed(host: Host) -> Iterator[Finding]:
