@@ -335,3 +335,16 @@ def test_a_declaration_is_read_without_an_import_and_must_be_literal(tmp_path: A
     assert "must stand there literally" in read_plugin("read_me").problem
     (tmp_path / "read_me.py").write_text("declares = Declares(permissions=['all'])\n")
     assert "read_me.py:1" in read_plugin("read_me").problem
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("@tool(name='a\\x1b[2J')\ndef f() -> str:\n    'F.'\n    return ''", "characters that nobody sees"),
+        ("@tool(description='x' * 20_001)\ndef f() -> str:\n    'F.'\n    return ''", "20,000 are the most"),
+    ],
+)
+async def test_what_a_pack_says_of_a_tool_is_bounded(host: Any, text: str, said: str) -> None:
+    name = host.load(pack(text))
+    assert (host.plugins[name].status, said in host.plugins[name].reason) == ("load_error", True)

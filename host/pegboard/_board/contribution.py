@@ -32,6 +32,8 @@ from pegboard.settings import SettingsView
 from pegboard.tools import Tool
 
 Model = TypeVar("Model", bound=BaseModel)
+LONGEST = 20_000
+"""Characters that the description of one tool may have."""
 
 
 @dataclass
@@ -96,6 +98,11 @@ class Contribution:
         for one in tools:
             if not isinstance(one, Tool):
                 raise PluginError(self.plugin, f"add_tool takes what @tool makes, not {type(one).__name__}")
+            if not one.name.isprintable():
+                raise PluginError(self.plugin, f"the tool name {one.name!r} has characters that nobody sees")
+            if len(one.description) > LONGEST:
+                said = f"{len(one.description):,} characters; {LONGEST:,} are the most, for every request has them"
+                raise PluginError(self.plugin, f"the description of {one.name!r} has {said}")
             if one not in self.tools:
                 self.tools.append(one)
 
