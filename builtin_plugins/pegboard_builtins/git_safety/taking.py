@@ -65,11 +65,12 @@ class Checkpoints:
         if self.root in (Path("/"), Path.home()):
             raise TooLargeError(f"{self.root} is no project: start in the project's own folder to have checkpoints")
         self.git.make()
-        with self._alone():
+        with self._alone(), ThreadPoolExecutor(1) as beside:
+            asked = beside.submit(self.numbers)  # a process of its own, while others go through the tree
             parts = tuple(self._parts(self.root, "", rules_of))
             manifest = Manifest(root=str(self.root), parts=parts, kind=kind, session=session, turn=turn, reason=reason,
                                 time=time.time())  # fmt: skip
-            numbers = self.numbers()
+            numbers = asked.result()
             number = (numbers or [0])[-1] + 1
             commit = self._commit(number, manifest)
             for old in numbers[: max(0, len(numbers) + 1 - self.settings.keep)]:
