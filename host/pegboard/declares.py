@@ -16,7 +16,7 @@ class Permission(StrEnum):
     REWRITE = "rewrite"
     """Change a prompt, a request, a call's input, a result or what leaves; stand around the model; compact."""
     APPROVE = "approve"
-    """Let a call run that would else be asked about: answer allow, resolve a question with yes, offer rules."""
+    """Let a call run that would else be asked about: answer allow or yes, offer or grant rules."""
     CONTEXT = "context"
     """Put words before the model: context beside a prompt, a call or a step, sections of the prompt."""
     SECRET = "secret"

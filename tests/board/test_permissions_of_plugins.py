@@ -182,11 +182,12 @@ async def test_a_rewrite_that_is_not_declared_changes_nothing_and_a_deny_with_it
         ("await ctx.model('hi')", "model"),
         ("await ctx.invoke('touch', {'path': 'x'})", "invoke"),
         ("ctx.secret('KEY')", "secret"),
+        ("await ctx.fire(RulesGranted(rules=('Bash',), by='me'))", "approve"),
     ],
 )
 async def test_what_a_ctx_can_do_is_declared(host: Any, wants: str, permission: str) -> None:
     body = f"@tool(read_only=True)\nasync def go(ctx: 'Ctx') -> str:\n    'Go.'\n    {wants}\n    return 'went'\n"
-    host.load(pack(TOUCH + "from pegboard import Ctx\n" + body))
+    host.load(pack(TOUCH + "from pegboard import Ctx\nfrom pegboard.records import RulesGranted\n" + body))
     host.model.script(call("go"), "Done.")
     await host.prompt("go")
     assert f"has not declared the permission '{permission}'" in str(host.messages[2].content[0].content)

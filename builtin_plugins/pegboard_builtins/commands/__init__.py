@@ -15,7 +15,7 @@ from pegboard_builtins.commands.places import SKILL_PLACES
 from pegboard_builtins.commands.settings import CommandSettings
 from pegboard_builtins.commands.skills import LISTED, list_of, section_of, skill, skills_of
 
-declares = Declares(permissions=["rewrite", "context", "invoke"])
+declares = Declares(permissions=["rewrite", "approve", "context", "invoke"])
 
 READ_AGAIN = frozenset({"startup", "clear", "compact"})
 

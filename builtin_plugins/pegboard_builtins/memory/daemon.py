@@ -60,6 +60,7 @@ class Daemon:
         self.chores = Chores(config, self.store, self.end)
         self.look_every = LOOK_EVERY
         self.socket = ""
+        self._bound = 0
         self._group: list[tuple[Connection, Any, list[dict[str, Any]]]] = []
         self._settling: asyncio.Handle | None = None
         self._ended: asyncio.Event | None = None
@@ -85,7 +86,7 @@ class Daemon:
             await self._ended.wait()
         finally:
             server.close()
-            with contextlib.suppress(OSError):
+            if self._has_its_socket():  # who came after us in a folder that was deleted has one of the same name
                 os.unlink(self.socket)
             self._flush()
             await self.chores.end()
@@ -124,8 +125,15 @@ class Daemon:
             os.umask(before)
         listening.listen(512)
         listening.setblocking(False)
-        self.socket = str(path)
+        self.socket, self._bound = str(path), os.stat(path).st_ino
         return listening
+
+    def _has_its_socket(self) -> bool:
+        """Whether clients can still find this process."""
+        try:
+            return os.stat(self.socket).st_ino == self._bound
+        except OSError:
+            return False
 
     def take_in_soon(self) -> None:
         """Import what waits in the spool, if anything does, when whoever asks now was answered."""
@@ -152,6 +160,8 @@ class Daemon:
             self.end(f"nobody asked for {self.config.idle_exit:g} s")
         elif not self.store.owns_its_folder():
             self.end("its folder is gone")
+        elif not self._has_its_socket():
+            self.end("its socket is gone, so nobody finds it")
         else:
             self.chores.look()
             loop.call_later(min(max(left, 1.0), self.look_every), self._watch_idleness, loop)

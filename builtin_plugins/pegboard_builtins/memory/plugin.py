@@ -20,7 +20,7 @@ from pegboard_builtins.memory.settings import MemorySettings
 if TYPE_CHECKING:
     from pegboard_builtins.memory.opened import Opened
 
-declares = Declares(permissions=["context", "secret", "model"])
+declares = Declares(permissions=["approve", "context", "secret", "model"])
 
 __all__ = ["ASKING", "event", "lifecycle", "pre_tool", "prepare_request", "prompt_submit", "register"]
 

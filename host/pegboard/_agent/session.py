@@ -66,6 +66,7 @@ from pegboard.records import (
     PromptRefused,
     Record,
     ResponseRecord,
+    RulesGranted,
     SessionEnd,
     SessionEnded,
     SessionResumed,
@@ -787,6 +788,12 @@ class Session:
             if answer.notice:
                 self.notice(plugin, answer.notice, "info")
         return answers
+
+    async def fire_as(self, plugin: str, event: Event) -> list[tuple[str, LifecycleAnswer]]:
+        """Fire an event for a plugin."""
+        if isinstance(event, RulesGranted):
+            self._need(plugin, Permission.APPROVE)
+        return await self.fire(event)
 
     def _titled(self, title: str) -> None:
         if self._replay.renamed(title):

@@ -51,7 +51,8 @@ def lock(
     if as_json:
         print_json({"file": str(path), "changed": text != was, "packs": [_facts(pack) for pack in here]})
         return
-    say(f"{'Written' if text != was else 'Nothing has changed'}: {path} ({len(here)} distributions)")
+    count = f"{len(here)} distribution{'s' * (len(here) != 1)}"
+    say(f"{'Written' if text != was else 'Nothing has changed'}: {path} ({count})")
     waiting = sorted({record.distribution for record in records if record.status == "untrusted"})
     if waiting:
         say(f"Not trusted, so left out: {', '.join(waiting)}.", "yellow")

@@ -243,6 +243,18 @@ def test_it_ends_when_its_folder_is_deleted_and_does_not_bring_it_back(config):
     assert not config.root.exists()
 
 
+def test_it_ends_when_nobody_finds_it_and_leaves_the_socket_of_another_alone(config):
+    def another() -> None:
+        path = Path(said_where(config.root))
+        path.unlink()
+        path.write_text("another's")
+        found.append(path)
+
+    found: list[Path] = []
+    asyncio.run(run_until_it_ends(config, another))
+    assert found[0].read_text() == "another's"
+
+
 def test_an_idle_daemon_does_not_wake_up_and_is_small(config):
     with Client(config) as client:
         client.put([event(number) for number in range(200)])

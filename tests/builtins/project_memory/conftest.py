@@ -53,7 +53,7 @@ class MemorySession:
     def notice(self, plugin: str, text: str, level: str) -> None:
         self.notices.append(text)
 
-    async def fire(self, event: Event) -> list[Any]:
+    async def fire_as(self, plugin: str, event: Event) -> list[Any]:
         self.fired.append(event)
         return []
 
