@@ -63,6 +63,8 @@ def found(folder: Path) -> list[Finding]:
         ),
         pytest.param(
             """
+            from pegboard import Declares
+            declares = Declares(permissions=["context"])
             @hookimpl
             def register(registry):
                 registry.add_section(Section(name="w", text=" ".join({"a", "bb", "ccc", "dddd", "eeeee", "f"})))

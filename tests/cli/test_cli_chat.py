@@ -210,7 +210,10 @@ def test_a_pack_is_reloaded_between_turns_while_it_is_written(room: Room) -> Non
         '[project]\nname = "acme"\nversion = "1"\ndependencies = ["pegboard"]\n'
         '[project.entry-points.pegboard]\nacme = "acme_dev"\n'
     )
-    source = "from pegboard import PromptDecision, hookimpl\n@hookimpl\ndef prompt_submit(prompt):\n"
+    source = (
+        "from pegboard import Declares, PromptDecision, hookimpl\ndeclares = Declares(permissions=['context'])\n"
+        "@hookimpl\ndef prompt_submit(prompt):\n"
+    )
     (pack / "acme_dev.py").write_text(f"{source}    return PromptDecision(context='quokka one')\n")
     (room.project / "script.toml").write_text(says("One.") + says("Two."))
     command = f"{sys.executable} -m pegboard dev {pack} --model scripted:script.toml; echo ended with $?"

@@ -56,7 +56,7 @@ class Session:
 async def session(desk: RunDesk, tmp_path: Path) -> AsyncIterator[Session]:
     (desk.folder / "notes.txt").write_text("the tests are green\n")
     async with HostFixture(folder=tmp_path) as host:
-        host.builtin("file_tools")
+        host.builtin("file_tools", "wire_hooks")
         host.load(check)
         yield Session(host, desk)
 
