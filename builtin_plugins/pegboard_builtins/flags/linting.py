@@ -89,7 +89,7 @@ def _plugin_paths(host: HostView) -> Iterator[Path]:
         file = getattr(module, "__file__", None)
         if file:
             path = Path(file)
-            yield path.parent if path.name == "__init__.py" else path
+            yield path.parent if (path.parent / "__init__.py").is_file() else path
 
 
 def mentions_in(files: Iterator[Path]) -> Iterator[tuple[str, Path, int]]:

@@ -14,7 +14,7 @@ from pegboard.flags import flag
 from pegboard.hookspecs import hookimpl
 from pegboard_builtins.memory.hooks import event, lifecycle, pre_tool, prepare_request, prompt_submit
 from pegboard_builtins.memory.memory_tool import memory
-from pegboard_builtins.memory.names import SERVICE, WITH_MODEL
+from pegboard_builtins.memory.names import SERVICE
 from pegboard_builtins.memory.settings import MemorySettings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["ASKING", "event", "lifecycle", "pre_tool", "prepare_request", "promp
 
 
 ASKING = flag(
-    WITH_MODEL,
+    "memory.consolidate_with_model",
     True,
     live=True,
     safe=False,

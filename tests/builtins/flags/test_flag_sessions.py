@@ -571,6 +571,11 @@ def test_lint_finds_slips_in_code_expired_and_never_read_flags(flags, place):
     assert "shop.limit" not in never
 
 
+def test_lint_has_nothing_to_say_of_the_flags_of_the_built_ins(place):
+    found = json.loads(place.run("flags", "lint", "--json").stdout)
+    assert [one for one in found if not one["flag"].startswith("shop.")] == []
+
+
 async def test_an_unknown_flag_in_a_hook_is_that_hooks_failure():
     async with HostFixture() as host:
 

@@ -9,7 +9,7 @@ from pegboard.context import Ctx, HostView
 from pegboard.requests import Purpose
 from pegboard_builtins.memory.consolidation.gates import Gates, Progress
 from pegboard_builtins.memory.consolidation.running import Report, Spoken, consolidate
-from pegboard_builtins.memory.names import SERVICE, WITH_MODEL
+from pegboard_builtins.memory.names import SERVICE
 from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.uses import read_uses
 
@@ -32,12 +32,13 @@ def run(host: HostView, opened: Opened, *, dry_run: bool = False, due: bool = Fa
         dry_run=dry_run,
     )
     wanted = model or settings.model
-    if wanted == OFF or not host.resolve_flags().snapshot.values.get(WITH_MODEL) or not _worth_asking(opened, gates):
+    flags = host.resolve_flags().snapshot.values
+    if wanted == OFF or not flags.get("memory.consolidate_with_model") or not _worth_asking(opened, gates):
         return work()
 
     async def asked(ctx: Ctx) -> Report:
         loop = asyncio.get_running_loop()
-        if not ctx.flags[WITH_MODEL]:  # asked once more, where the journal keeps that it was
+        if not ctx.flags["memory.consolidate_with_model"]:  # asked once more, where the journal keeps that it was
             return await asyncio.to_thread(work)
 
         def ask(system: str, text: str) -> Spoken:
