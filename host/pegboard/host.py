@@ -21,7 +21,6 @@ from pegboard._agent.session import Session
 from pegboard._agent.shapes import Options, RunResult
 from pegboard._agent.showing import Shown
 from pegboard._agent.store import SessionInfo, Store, open_journal
-from pegboard._board import lock
 from pegboard._board.acceptance import AcceptedPacks, gone_since
 from pegboard._board.discovery import (
     EntryPointLike,
@@ -49,7 +48,6 @@ from pegboard.declares import Permission, UndeclaredError
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, FlagVote, LiveCheck, Ramp, Resolution, resolve
-from pegboard.output import visible
 from pegboard.plugin_folders import PluginFolder
 from pegboard.records import Record
 from pegboard.requests import Layer, ModelInfo, Section, Stability
@@ -169,7 +167,7 @@ class Host:
     @property
     def lock_file(self) -> Path:
         """Where the project's lock lies, if there is one."""
-        return self.cwd / lock.FILE
+        return self.cwd / "pegboard.lock"
 
     def _try_imports(self, records: Sequence[PluginRecord]) -> None:
         from pegboard._board.trial import failures
@@ -190,6 +188,8 @@ class Host:
         return known is None
 
     def _hold_to_the_lock(self, records: Sequence[PluginRecord]) -> None:
+        from pegboard._board import lock
+
         self.board.lock = lock.digest_of(self.lock_file)
         drift = lock.drift(lock.read(self.lock_file), lock.packs_of(records, self.packs.print_of), records)
         if drift:
@@ -581,6 +581,8 @@ class Host:
 
 def one_line(text: str, limit: int = 300) -> str:
     """Return a pack's words for a terminal: one line, bounded, with nothing in it that would be obeyed."""
+    from pegboard.output import visible
+
     return visible(" ".join(text[: 4 * limit].split()))[:limit]
 
 

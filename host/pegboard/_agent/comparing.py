@@ -12,8 +12,6 @@ Facts = tuple[str, str, frozenset[str]]
 
 def changes(then: Sequence[Mapping[str, Any]], now: Iterable[PluginStamp]) -> list[str]:
     """Return what differs between the plugins that a journal names and those of today, a few words for each."""
-    if not then:
-        return []
     before, after = _by_distribution(then), _by_distribution(one.model_dump() for one in now)
     said = []
     for name in sorted({*before, *after}):

@@ -16,7 +16,6 @@ from pydantic_core import from_json, to_json
 from pegboard import __version__
 from pegboard._agent.chokepoints import Done, Invoker, origins_of, running_call, sendable
 from pegboard._agent.compacting import Compacting
-from pegboard._agent.comparing import changes
 from pegboard._agent.egress import Egress
 from pegboard._agent.flagging import SessionFlags
 from pegboard._agent.fold import Conversation, MessagesView, Replay
@@ -237,8 +236,11 @@ class Session:
             self._conversation.drop_request(request)
         self._flagged.record()
         plan = self.dispatcher.plan
-        if changed := changes(self._replay.stamps, plan.stamps.values()):
-            self.notice("", f"since this session was last open: {'; '.join(changed)}", "warning")
+        if self._replay.stamps:
+            from pegboard._agent.comparing import changes
+
+            if changed := changes(self._replay.stamps, plan.stamps.values()):
+                self.notice("", f"since this session was last open: {'; '.join(changed)}", "warning")
         if plan.id != self._replay.plan:
             self.write(plan.record(self.flags.snapshot_id))
         for trigger in self.options.setup:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pegboard._board.fingerprint import Fingerprint, fingerprint
+from pegboard._board.fingerprint import fingerprint
 from pegboard._board.snapshot import Snapshot
 from pegboard._board.trust import read_known, save_known
 
@@ -111,6 +111,3 @@ def distributions_of(records: Iterable[PluginRecord]) -> dict[str, list[PluginRe
         if record.distribution:
             found.setdefault(record.distribution, []).append(record)
     return found
-
-
-__all__ = ["AcceptedPacks", "Fingerprint", "distributions_of"]

@@ -7,9 +7,7 @@ puts it. RECORD has a hash per file as it was installed; a file that it has none
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterator
@@ -56,6 +54,9 @@ def fingerprint(folder: str) -> Fingerprint:
 
 def _rows(folder: str) -> Iterator[tuple[str, str]]:
     """Go through the files of a RECORD that are the same in every environment, each with its hash ("" for none)."""
+    import csv  # for a pack that is not known yet; a start with known ones needs none of it
+    import io
+
     own = os.path.basename(folder)
     text = _read(folder, "RECORD").decode(errors="surrogateescape")
     for row in csv.reader(io.StringIO(text)):

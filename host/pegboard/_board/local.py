@@ -12,7 +12,6 @@ import sys
 from binascii import crc32
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,11 @@ class FilePlugins:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """See importlib.abc.MetaPathFinder."""
-        return spec_from_file_location(name, self._paths[name]) if name in self._paths else None
+        if name not in self._paths:
+            return None
+        from importlib.util import spec_from_file_location
+
+        return spec_from_file_location(name, self._paths[name])
 
 
 _files = FilePlugins()
