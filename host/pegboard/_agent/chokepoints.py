@@ -18,7 +18,7 @@ from pegboard._board.dispatch import Dispatcher
 from pegboard._board.outcomes import CallOutcome
 from pegboard._board.registry import describe
 from pegboard._board.threads import Threads
-from pegboard._board.waiting import LateError, within
+from pegboard._board.waiting import LateError, being_cancelled, within
 from pegboard.context import Ctx
 from pegboard.decisions import Resolution, Verdict
 from pegboard.errors import ToolError, ToolInputError, UnknownToolError
@@ -342,7 +342,7 @@ class Invoker:
         except ToolError as error:
             kind, result = OutcomeKind.ERROR, _error(str(error))
         except asyncio.CancelledError:
-            if not _being_cancelled():
+            if not being_cancelled():
                 kind, result = OutcomeKind.ERROR, _error(f"{tool.name} cancelled itself")
             else:
                 outcome = Outcome(
@@ -439,11 +439,6 @@ def _described(preview: Preview, given: dict[str, Any], cwd: Path) -> str:
         return preview(given, cwd)
     except Exception:
         return ""
-
-
-def _being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _error(text: str) -> ToolResult:

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 from pegboard._board.registry import describe
+from pegboard._board.waiting import being_cancelled
 from pegboard.context import Ctx, ToolSource
 from pegboard.requests import Layer, Section, Stability, ToolSpec
 from pegboard.settings import SessionTable
@@ -80,7 +81,7 @@ class Toolbox:
         try:
             found = await gathering
         except asyncio.CancelledError:
-            if _being_cancelled():
+            if being_cancelled():
                 raise
             return False  # interrupted: go on with what is there
         finally:
@@ -238,8 +239,3 @@ def _listed(names: Iterable[str]) -> str:
     listed = sorted(names)
     more = len(listed) - MOST_NAMES
     return "\n".join(listed[:MOST_NAMES]) + (f"\n(and {more} more: search by words)" if more > 0 else "")
-
-
-def _being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -20,6 +20,12 @@ class LateError(Exception):
         super().__init__("late")
 
 
+def being_cancelled() -> bool:
+    """Whether the running task itself was cancelled: else a CancelledError comes from what it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 @types.coroutine
 def go_on(steps: Any, waits_for: Any, seconds: float | None, *, strict: bool = True) -> Generator[Any, Any, Any]:
     """Go on with a coroutine that was stepped once in this task, for *seconds* at most. Raises LateError.
