@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pegboard._board.discovery import GROUP, PluginRecord
-from pegboard._board.installed import Metadata, distributions, folders_of, points_of
+from pegboard._board.installed import Metadata, distributions, folders_of, normal, points_of
 from pegboard._board.reading import Read, read_plugin
 from pegboard.errors import PegboardError
 
@@ -145,11 +145,6 @@ def name_in(requirement: str) -> str:
     """Return the distribution that a requirement names."""
     found = re.match(r"[A-Za-z0-9._-]+", requirement.strip())
     return found[0] if found else ""
-
-
-def normal(name: str) -> str:
-    """Return a distribution's name as installers compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _lines(folder: str, name: str) -> list[str]:

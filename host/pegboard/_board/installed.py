@@ -109,7 +109,7 @@ def distributions(folders: Iterable[str]) -> Iterator[Metadata]:
     seen = set()
     for folder in folders:
         for name in metadata_in(folder):
-            distribution = _normal(os.path.splitext(name)[0].partition("-")[0])
+            distribution = normal(os.path.splitext(name)[0].partition("-")[0])
             if distribution not in seen:
                 seen.add(distribution)
                 yield Metadata(f"{folder}{os.sep}{name}")
@@ -144,12 +144,12 @@ def _read(path: str) -> bytes:
         os.close(number)
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     """Return a name as packaging compares it."""
-    for mark in "-.":
-        name = name.replace(mark, "_")
-    while "__" in name:
-        name = name.replace("__", "_")
+    for mark in "_.":
+        name = name.replace(mark, "-")
+    while "--" in name:
+        name = name.replace("--", "-")
     return name.lower()
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from pegboard._board.discovery import PluginRecord, Status
 from pegboard._board.fingerprint import EDITABLE
+from pegboard._board.installed import normal
 from pegboard._dataclass import dataclass
 from pegboard.errors import PegboardError
 
-FILE = "pegboard.lock"
 VERSION = 1
 HEAD = """\
 # The packs of this project, as `pegboard plugins lock` found them. `pegboard run --locked` refuses others, and
@@ -36,7 +36,7 @@ class Pack:
     @property
     def key(self) -> str:
         """The name as installers compare it."""
-        return self.name.lower().replace("_", "-").replace(".", "-")
+        return normal(self.name)
 
 
 class LockError(PegboardError):
@@ -115,7 +115,7 @@ def drift(locked: Sequence[Pack], here: Sequence[Pack], out: Iterable[PluginReco
     """Return how what is here differs from what is locked, a line for each; *out* are those that take no part."""
     now = {pack.key: pack for pack in here}
     then = {pack.key: pack for pack in locked}
-    resting = {Pack(record.distribution, "", "").key: str(record.status) for record in out if record.status in OUT}
+    resting = {normal(record.distribution): str(record.status) for record in out if record.status in OUT}
     lines = []
     for key in sorted({*now, *then}):
         old, new = then.get(key), now.get(key)

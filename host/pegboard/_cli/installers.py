@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pegboard._board.about import name_in, normal
+from pegboard._board.about import name_in
+from pegboard._board.installed import normal
 from pegboard.errors import PegboardError
 
 OWN = "pegboard"

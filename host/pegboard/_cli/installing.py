@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pegboard._board.installed import normal
 from pegboard._cli.opening import JsonOption, closed_host
 from pegboard._cli.trusting import YesOption, accept_shown, distributions_named, third_party
 from pegboard.errors import PluginError
@@ -54,7 +55,7 @@ def install(
     _run(command, as_json=as_json)
     here = third_party(closed_host())
     fresh = [name for name, records in here.items() if (name, records[0].version) not in before]
-    refused = _accept(fresh, yes=yes, as_json=as_json)
+    refused = accept_new(fresh, yes=yes, as_json=as_json)
     _tell_installed(planned, command, fresh, refused, as_json=as_json)
 
 
@@ -120,7 +121,7 @@ def upgrade(
     sources, where = _sources(no_index, find_links, pre), _where()
     rest = {name: records for name, records in packs.items() if name not in chosen}
     planned = where.rehearse(chosen, _pins(rest), sources, upgrade=chosen)
-    moving = [one for one in planned if _key(one.name) in set(map(_key, chosen))]
+    moving = [one for one in planned if normal(one.name) in set(map(normal, chosen))]
     if preview:
         _preview(where, packs, moving, sources, as_json=as_json)
         return
@@ -132,8 +133,8 @@ def upgrade(
         return
     command = where.install(chosen, sources, again=chosen)
     _run(command, as_json=as_json)
-    fresh = [name for name in third_party(closed_host()) if _key(name) in {_key(one.name) for one in moving}]
-    refused = _accept(fresh, yes=yes, as_json=as_json)
+    fresh = [name for name in third_party(closed_host()) if normal(name) in {normal(one.name) for one in moving}]
+    refused = accept_new(fresh, yes=yes, as_json=as_json)
     _tell_installed(planned, command, fresh, refused, as_json=as_json)
 
 
@@ -161,12 +162,6 @@ def _pins(packs: dict[str, list[PluginRecord]]) -> list[str]:
     return [f"pegboard=={__version__}", *(f"{name}=={records[0].version}" for name, records in packs.items())]
 
 
-def _key(name: str) -> str:
-    from pegboard._board.about import normal
-
-    return normal(name)
-
-
 def _run(command: Sequence[str], *, as_json: bool) -> None:
     from pegboard._cli.installers import InstallerError, last_line, run
 
@@ -178,7 +173,7 @@ def _run(command: Sequence[str], *, as_json: bool) -> None:
         raise InstallerError(f"{command[0]} ended with {done.returncode}: {last_line(done)}")
 
 
-def _accept(fresh: list[str], *, yes: bool, as_json: bool) -> list[str]:
+def accept_new(fresh: list[str], *, yes: bool, as_json: bool) -> list[str]:
     """Show the packs that came in and ask; return those that stay untrusted."""
     host = closed_host()
     if not as_json:
@@ -240,7 +235,7 @@ def _preview(
 
     told = []
     for one in moving:
-        name = next(name for name in packs if _key(name) == _key(one.name))
+        name = next(name for name in packs if normal(name) == normal(one.name))
         now = about(packs[name], "")
         with tempfile.TemporaryDirectory(prefix="pegboard-preview-") as folder:
             where.fetch(f"{one.name}=={one.version}", sources, Path(folder))

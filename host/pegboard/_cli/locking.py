@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pegboard._cli import app as command_line
-from pegboard._cli.installing import DryOption, LinksOption, NoIndexOption
+from pegboard._cli.installing import DryOption, LinksOption, NoIndexOption, accept_new
 from pegboard._cli.opening import JsonOption, closed_host
 from pegboard._cli.trusting import YesOption
 from pegboard.output import print_json, say
@@ -88,7 +88,7 @@ def sync(
     for command in () if dry_run else commands:
         installed_now(command, as_json=as_json)
     if not dry_run:
-        _accept([pack.name for pack in locked], yes=yes, as_json=as_json)
+        accept_new([pack.name for pack in locked], yes=yes, as_json=as_json)
     records, here = _here(closed_host(cwd))
     left = locks.drift(locked, here, records)
     if as_json:
@@ -131,17 +131,6 @@ def _here(host: Host, *, everything: bool = False) -> tuple[list[PluginRecord], 
         for record in records:
             record.status = type(record.status).FOUND
     return records, locks.packs_of(records, host.packs.print_of)
-
-
-def _accept(names: list[str], *, yes: bool, as_json: bool) -> None:
-    from pegboard._cli.trusting import accept_shown, accept_silently
-
-    host = closed_host()
-    if as_json:
-        if yes:
-            accept_silently(host, names)
-    else:
-        accept_shown(host, names, yes=yes)
 
 
 def _facts(pack: Pack) -> dict[str, object]:

@@ -66,7 +66,7 @@ def third_party(host: Host) -> dict[str, list[PluginRecord]]:
 
 def distributions_named(packs: dict[str, list[PluginRecord]], names: Iterable[str]) -> list[str]:
     """Return the distributions that are meant by these names: their own, or those of their plugins."""
-    from pegboard._board.about import normal
+    from pegboard._board.installed import normal
 
     known = {normal(distribution): distribution for distribution in packs}
     owners: dict[str, list[str]] = {}
@@ -101,7 +101,7 @@ def accept_silently(host: Host, distributions: Iterable[str]) -> None:
 
 
 def _known(packs: dict[str, list[PluginRecord]], names: Iterable[str]) -> list[str]:
-    from pegboard._board.about import normal
+    from pegboard._board.installed import normal
 
     wanted = set(map(normal, names))
     return [name for name in packs if normal(name) in wanted]
