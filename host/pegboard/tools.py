@@ -22,6 +22,9 @@ CTX_ARGUMENT = "ctx"
 TOOL_SEARCH = "ToolSearch"
 """The tool by which a model asks for deferred ones. It stands only in requests where there may be some."""
 
+LONGEST_NAME = 128
+"""Characters of a tool's name that the Messages API allows."""
+
 
 @dataclass(frozen=True)
 class Claims:
@@ -252,6 +255,19 @@ def _description(function: Callable[..., Any]) -> str:
     for heading in ("\nArgs:", "\nArguments:", "\nParameters\n", "\n:param", "\nReturns:", "\nRaises:"):
         text = text.partition(heading)[0]
     return text.strip()
+
+
+def mcp_tool_name(server: str, tool: str) -> str:
+    """Return the name under which the model knows a tool of an MCP server.
+
+    Of a plugin folder's server, `plugin:NAME:SERVER`, the colons become `_`; a long name ends in a digest of all of it.
+    """
+    name = "__".join(["mcp", *(re.sub("[^A-Za-z0-9_-]", "_", part) for part in (server, tool))])
+    if len(name) <= LONGEST_NAME:
+        return name
+    from hashlib import sha256
+
+    return f"{name[: LONGEST_NAME - 9]}_{sha256(tool.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 @overload

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pegboard.context import Ctx, HostView
 from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
-from pegboard.tools import SchemaTool, Tool
+from pegboard.tools import SchemaTool, Tool, mcp_tool_name
 from pegboard_builtins.mcp.connection import Connection, McpFailure
 from pegboard_builtins.mcp.declared import usable
 from pegboard_builtins.mcp.schemas import checker
 from pegboard_builtins.mcp.settings import TABLE, McpSettings
-from pegboard_builtins.mcp.words import DESCRIPTION, clean, clean_schema, tool_name
+from pegboard_builtins.mcp.words import DESCRIPTION, clean, clean_schema
 
 if TYPE_CHECKING:
     import mcp_types as types
@@ -120,7 +120,7 @@ class Desk:
         for tool in listed:
             if not _wanted(one, tool.name):
                 continue
-            name = tool_name(one.name, tool.name)
+            name = mcp_tool_name(one.name, tool.name)
             if name in made:
                 self._notes.append(f"the MCP server {one.name!r} has two tools that are {name!r} here; one is left out")
                 continue

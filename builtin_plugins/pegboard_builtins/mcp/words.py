@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any
 
 DESCRIPTION = 2_000
 """Characters of a tool's description that are kept."""
-NAME = 128
-"""What the Messages API allows."""
-_UNSAFE = re.compile("[^A-Za-z0-9_-]")
 _TAG = re.compile(r"<(/?)(system-reminder)", re.IGNORECASE)
 
 
@@ -25,14 +21,6 @@ def clean(text: str, limit: int) -> str:
 def neutral(text: str) -> str:
     """Return a text in which nothing looks like the tags that only the host writes."""
     return _TAG.sub(r"&lt;\1\2", text)
-
-
-def tool_name(server: str, tool: str) -> str:
-    """Return the name under which the model knows a server's tool; a long one ends in a digest of all of it."""
-    name = f"mcp__{_UNSAFE.sub('_', server)}__{_UNSAFE.sub('_', tool)}"
-    if len(name) <= NAME:
-        return name
-    return f"{name[: NAME - 9]}_{hashlib.sha256(tool.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def clean_schema(schema: Any, depth: int = 0) -> Any:

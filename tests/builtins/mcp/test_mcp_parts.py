@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pegboard.tools import mcp_tool_name
 from pegboard_builtins.mcp import pace
 from pegboard_builtins.mcp.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
 from pegboard_builtins.mcp.declared import UnsetError, expanded
 from pegboard_builtins.mcp.settings import ServerSettings
-from pegboard_builtins.mcp.words import clean, clean_schema, tool_name
+from pegboard_builtins.mcp.words import clean, clean_schema
 
 
 @given(st.lists(st.one_of(st.sampled_from(["good", "bad"]), st.floats(0.1, 2000.0)), max_size=60))
@@ -63,7 +64,7 @@ async def test_a_flood_is_read_at_the_pace_and_a_burst_at_once(monkeypatch: pyte
 
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_a_tools_name_is_one_that_the_api_takes_and_long_ones_stay_apart(one: str, other: str) -> None:
-    names = [tool_name("server", tool) for tool in (one, other)]
+    names = [mcp_tool_name("server", tool) for tool in (one, other)]
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,128}", name) for name in names)
     if len(one) > 200 and len(other) > 200 and one != other:
         assert names[0] != names[1]

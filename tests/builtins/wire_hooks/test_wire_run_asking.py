@@ -32,6 +32,12 @@ async def check(text: str, whole: str = "", missing: Annotated[str, ""] = "-") -
     return ToolResult(content=json.dumps([text, whole, missing]), is_error=text == "fail")
 
 
+@tool(name="mcp__orc__look_up", read_only=True)
+async def look_up() -> ToolResult:
+    """Be called `look.up` by a server."""
+    return ToolResult(content="found")
+
+
 class Session:
     """A session with the file tools and one MCP tool, and handlers that are run in it."""
 
@@ -58,6 +64,7 @@ async def session(desk: RunDesk, tmp_path: Path) -> AsyncIterator[Session]:
     async with HostFixture(folder=tmp_path) as host:
         host.builtin("file_tools", "wire_hooks")
         host.load(check)
+        host.load(look_up)
         yield Session(host, desk)
 
 
@@ -284,3 +291,9 @@ async def test_without_a_session_there_is_nobody_to_ask(desk: RunDesk, entry: Ha
 )
 def test_a_path_is_replaced_by_what_the_event_has_there(value: Any, found: Any):
     assert substituted(value, {"a": {"b": 1, "c": [True, None]}, "t": "é"}) == found
+
+
+@anyio
+async def test_a_tool_is_found_under_the_name_that_the_model_has_for_it(session: Session) -> None:
+    result = await session.run(handler(HandlerType.MCP_TOOL, server="orc", tool="look.up"))
+    assert (result.error, result.stdout) == ("", "found")

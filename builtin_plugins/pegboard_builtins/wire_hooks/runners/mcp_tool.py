@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 
 from pegboard.errors import PegboardError, did_you_mean
 from pegboard.messages import TextBlock, ToolResult
+from pegboard.tools import mcp_tool_name
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.runners.asking import asking, no_session, silent, substituted
@@ -21,7 +21,7 @@ class McpToolRunner:
         if job.ctx is None:
             return no_session()
         began = time.perf_counter()
-        name = tool_name(handler.server, handler.tool)
+        name = mcp_tool_name(handler.server, handler.tool)
         if name not in job.ctx.tools:
             servers = [known for known in job.ctx.tools if known.startswith("mcp__")]
             hint = did_you_mean(name, servers) or " Is its server connected?"
@@ -38,11 +38,6 @@ class McpToolRunner:
                 result = RawResult(exit=None, error=str(error))
         result.milliseconds = (time.perf_counter() - began) * 1e3
         return result
-
-
-def tool_name(server: str, tool: str) -> str:
-    """Return the name of a server's tool; of a plugin's server, `plugin:NAME:SERVER`, the colons become `_`."""
-    return f"mcp__{re.sub(r'[^A-Za-z0-9_-]', '_', server)}__{tool}"
 
 
 def _result(result: ToolResult) -> RawResult:
