@@ -25,8 +25,29 @@ REWRITE, APPROVE, CONTEXT = Permission.REWRITE, Permission.APPROVE, Permission.C
 MODEL, INVOKE = Permission.MODEL, Permission.INVOKE
 
 Lacks = frozenset[str]
-Taken = dict[str, Any]
-"""Fields of an answer that are taken out, each with what takes its place."""
+
+
+class _Taken:
+    """What is taken out of one answer: fields with what takes their place, and words for it."""
+
+    def __init__(self, lacks: Lacks) -> None:
+        self._lacks = lacks
+        self.fields: dict[str, Any] = {}
+        self.said: list[str] = []
+        self.whole = False
+        """Whether nothing of the answer is left."""
+
+    def take(self, permission: Permission, what: str, **fields: Any) -> bool:
+        """Put *fields* in the place of what needs a permission, if the plugin lacks that; whether it does."""
+        if permission not in self._lacks:
+            return False
+        self.fields |= fields
+        self.said.append(_words(what, permission))
+        return True
+
+    def take_whole(self, permission: Permission, what: str) -> None:
+        """Leave nothing of the answer, if the plugin lacks the permission."""
+        self.whole |= self.take(permission, what)
 
 
 def within(answer: Any, lacks: Lacks) -> tuple[Any, list[str]]:
@@ -34,12 +55,11 @@ def within(answer: Any, lacks: Lacks) -> tuple[Any, list[str]]:
     look = LOOKS.get(type(answer)) or next((look for kind, look in LOOKS.items() if isinstance(answer, kind)), None)
     if look is None:
         return answer, []
-    taken, said = look(answer, lacks)
-    if not said:
+    taken = _Taken(lacks)
+    look(answer, taken)
+    if not taken.said:
         return answer, []
-    if taken is None:
-        return None, said
-    return answer.model_copy(update=taken), said
+    return None if taken.whole else answer.model_copy(update=taken.fields), taken.said
 
 
 def own_sections(patch: RequestPatch, draft: RequestDraft, plugin: str) -> tuple[RequestPatch, list[str]]:
@@ -51,114 +71,84 @@ def own_sections(patch: RequestPatch, draft: RequestDraft, plugin: str) -> tuple
     return patch.model_copy(update={"sections": kept}), [_words("that it replaces sections of others", REWRITE)]
 
 
-def _of_decision(answer: Decision, lacks: Lacks) -> tuple[Taken | None, list[str]]:
-    taken: Taken = {}
-    said = []
-    if REWRITE in lacks and (answer.updated_input is not None or answer.result is not None):
-        taken |= {"updated_input": None, "result": None}
-        said.append(_words("its input" if answer.updated_input is not None else "its result", REWRITE))
-        if answer.verdict is Verdict.ALLOW:
-            taken["verdict"] = None  # it was for the bytes that were taken out
-    if APPROVE in lacks and (answer.verdict is Verdict.ALLOW or answer.always):
-        taken |= {"always": ()} | ({"verdict": None} if answer.verdict is Verdict.ALLOW else {})
-        said.append(_words("its allow" if answer.verdict is Verdict.ALLOW else "its rules", APPROVE))
-    if CONTEXT in lacks and answer.context:
-        taken["context"] = ""
-        said.append(_words("its context", CONTEXT))
-    return taken, said
+def _of_decision(answer: Decision, taken: _Taken) -> None:
+    allows = answer.verdict is Verdict.ALLOW
+    if answer.updated_input is not None or answer.result is not None:
+        what = "its input" if answer.updated_input is not None else "its result"
+        if taken.take(REWRITE, what, updated_input=None, result=None) and allows:
+            taken.fields["verdict"] = None  # it was for the bytes that were taken out
+    if allows:
+        taken.take(APPROVE, "its allow", always=(), verdict=None)
+    elif answer.always:
+        taken.take(APPROVE, "its rules", always=())
+    _of_context(answer, taken)
 
 
-def _of_prompt(answer: PromptDecision, lacks: Lacks) -> tuple[Taken | None, list[str]]:
-    taken: Taken = {}
-    said = []
-    if REWRITE in lacks and answer.updated_prompt is not None:
-        taken["updated_prompt"] = None
-        said.append(_words("its prompt", REWRITE))
-    if REWRITE in lacks and answer.model:
-        taken["model"] = ""
-        said.append(_words("its model", REWRITE))
-    if CONTEXT in lacks and answer.context:
-        taken["context"] = ""
-        said.append(_words("its context", CONTEXT))
-    return taken, said
+def _of_prompt(answer: PromptDecision, taken: _Taken) -> None:
+    if answer.updated_prompt is not None:
+        taken.take(REWRITE, "its prompt", updated_prompt=None)
+    if answer.model:
+        taken.take(REWRITE, "its model", model="")
+    _of_context(answer, taken)
 
 
-def _of_request(answer: RequestPatch, lacks: Lacks) -> tuple[Taken | None, list[str]]:
-    taken: Taken = {}
-    said = []
-    if REWRITE in lacks and answer.params:
-        taken["params"] = {}
-        said.append(_words("its parameters", REWRITE))
-    gone = [one for one in answer.sections if not one.text.strip()]
-    if REWRITE in lacks and gone:
-        taken["sections"] = tuple(one for one in answer.sections if one.text.strip())
-        said.append(_words("that it takes sections away", REWRITE))
-    if CONTEXT in lacks and len(gone) < len(answer.sections):
-        taken["sections"] = tuple(one for one in taken.get("sections", answer.sections) if not one.text.strip())
-        said.append(_words("its sections", CONTEXT))
-    return taken, said
+def _of_request(answer: RequestPatch, taken: _Taken) -> None:
+    if answer.params:
+        taken.take(REWRITE, "its parameters", params={})
+    full = tuple(one for one in answer.sections if one.text.strip())
+    gone = tuple(one for one in answer.sections if not one.text.strip())
+    if gone and taken.take(REWRITE, "that it takes sections away", sections=full):
+        gone = ()
+    if full:
+        taken.take(CONTEXT, "its sections", sections=gone)
 
 
-def _of_resolution(answer: Resolution, lacks: Lacks) -> tuple[Taken | None, list[str]]:
-    if answer.allow and APPROVE in lacks:
-        return None, [_words("its allow", APPROVE)]
-    if answer.updated_input is not None and REWRITE in lacks:
-        return None, [_words("its answer with another input", REWRITE)]
-    return {}, []
+def _of_resolution(answer: Resolution, taken: _Taken) -> None:
+    if answer.allow:
+        taken.take_whole(APPROVE, "its allow")
+    if answer.updated_input is not None and not taken.whole:
+        taken.take_whole(REWRITE, "its answer with another input")
 
 
-def _of_result(answer: ResultPatch, lacks: Lacks) -> tuple[Taken | None, list[str]]:
-    taken: Taken = {}
-    said = []
-    if REWRITE in lacks and (answer.output is not None or answer.data is not None):
-        taken |= {"output": None, "data": None}
-        said.append(_words("its output", REWRITE))
-    if CONTEXT in lacks and answer.context:
-        taken["context"] = ""
-        said.append(_words("its context", CONTEXT))
-    if INVOKE in lacks and answer.retry:
-        taken["retry"] = False
-        said.append(_words("its retry", INVOKE))
-    return taken, said
+def _of_result(answer: ResultPatch, taken: _Taken) -> None:
+    if answer.output is not None or answer.data is not None:
+        taken.take(REWRITE, "its output", output=None, data=None)
+    _of_context(answer, taken)
+    if answer.retry:
+        taken.take(INVOKE, "its retry", retry=False)
 
 
-def _of_step(answer: StepDecision, lacks: Lacks) -> tuple[Taken | None, list[str]]:
-    taken: Taken = {}
-    said = []
-    if MODEL in lacks and answer.verb is StepVerb.KEEP_GOING:
-        taken["verb"] = None
-        said.append(_words("that it keeps the model going", MODEL))
-    if CONTEXT in lacks and answer.inject:
-        taken["inject"] = ""
-        said.append(_words("its words for the model", CONTEXT))
-    return taken, said
+def _of_step(answer: StepDecision, taken: _Taken) -> None:
+    if answer.verb is StepVerb.KEEP_GOING:
+        taken.take(MODEL, "that it keeps the model going", verb=None)
+    if answer.inject:
+        taken.take(CONTEXT, "its words for the model", inject="")
 
 
-def _of_compaction(answer: CompactionResult, lacks: Lacks) -> tuple[Taken | None, list[str]]:
-    return (None, [_words("its result", REWRITE)]) if REWRITE in lacks else ({}, [])
+def _of_compaction(answer: CompactionResult, taken: _Taken) -> None:
+    taken.take_whole(REWRITE, "its result")
 
 
-def _of_lifecycle(answer: Answer, lacks: Lacks) -> tuple[Taken | None, list[str]]:
-    taken: Taken = {}
-    said = []
-    for field, nothing in (("display", None), ("prompt", "")):
-        if REWRITE in lacks and getattr(answer, field):
-            taken[field] = nothing
-            said.append(_words(f"its {field}", REWRITE))
-    if CONTEXT in lacks and answer.context:
-        taken["context"] = ""
-        said.append(_words("its context", CONTEXT))
-    if INVOKE in lacks and answer.retry:
-        taken["retry"] = False
-        said.append(_words("its retry", INVOKE))
-    return taken, said
+def _of_lifecycle(answer: Answer, taken: _Taken) -> None:
+    if answer.display:
+        taken.take(REWRITE, "its display", display=None)
+    if answer.prompt:
+        taken.take(REWRITE, "its prompt", prompt="")
+    _of_context(answer, taken)
+    if answer.retry:
+        taken.take(INVOKE, "its retry", retry=False)
+
+
+def _of_context(answer: Decision | PromptDecision | ResultPatch | Answer, taken: _Taken) -> None:
+    if answer.context:
+        taken.take(CONTEXT, "its context", context="")
 
 
 def _words(what: str, permission: Permission) -> str:
     return f"{what}, because it does not declare {str(permission)!r}"
 
 
-LOOKS: dict[type, Callable[[Any, Lacks], tuple[Taken | None, list[str]]]] = {
+LOOKS: dict[type, Callable[[Any, _Taken], None]] = {
     Decision: _of_decision,
     PromptDecision: _of_prompt,
     RequestPatch: _of_request,
