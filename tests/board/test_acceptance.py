@@ -77,7 +77,7 @@ def test_a_file_that_record_has_no_hash_for_is_hashed_itself(make: Make) -> None
 
 
 def test_an_editable_install_is_the_folder_and_its_entry_points(make: Make) -> None:
-    where = json.dumps({"url": "file:///work/acme", "dir_info": {"editable": True}})
+    where = json.dumps({"url": "file:///home/ada/acme", "dir_info": {"editable": True}})
     info = make(direct_url_json=where)
     before = print_of(info)
     assert before.startswith("editable:")
