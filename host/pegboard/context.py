@@ -366,6 +366,19 @@ class Wanted:
     text: str
 
 
+def shown_of(path: Path, most: int) -> str:
+    """Return a file as consent is asked for it: its text, or its hash where it is no text or has over *most* bytes."""
+    try:
+        content = path.read_bytes()
+    except OSError as wrong:
+        return f"(cannot be read: {wrong.strerror})"
+    if len(content) <= most and b"\0" not in content:
+        return content.decode(errors="backslashreplace")
+    import hashlib
+
+    return f"({len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()})"
+
+
 @dataclass(frozen=True)
 class Prompt:
     """A prompt that a person can send by its name: `/NAME args`. Who offers it expands it in `prompt_submit`."""

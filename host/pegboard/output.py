@@ -42,6 +42,11 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+def clipped(line: str, most: int) -> str:
+    """Return a line of at most so many characters; of a longer one the beginning, and three dots."""
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
 def readable(text: str) -> str:
     """Return a text of several lines for a terminal: its lines and tabs stay, colours go, the rest is written out.
 

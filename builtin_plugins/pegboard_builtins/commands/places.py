@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pegboard.context import Wanted
+from pegboard.context import Wanted, shown_of
 from pegboard.errors import PegboardError
 from pegboard.frontmatter import Markdown, read_markdown
-from pegboard.output import visible
+from pegboard.output import clipped, visible
 from pegboard.plugin_folders import PluginFolder
 from pegboard.settings import SettingsView
 from pegboard_builtins.commands.settings import CommandSettings
@@ -84,8 +84,7 @@ class Found:
 
 def short(text: str, limit: int = SHORT) -> str:
     """Return a file's words in one line, without anything that a terminal would obey."""
-    line = visible(" ".join(text.split()))
-    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+    return clipped(visible(" ".join(text.split())), limit)
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ def wanted_of(one: Found, project: Path) -> Wanted:
     """Return what consent to a file of the project is given to: a command, or a skill with all that lies beside it."""
     kind = "skill" if one.is_skill else "command"
     files = _whole_skill(one.path.parent) if one.is_skill else [one.path]
-    texts = [text for file in files for text in (f"--- {os.path.relpath(file, project)}", _content(file))]
+    texts = [text for file in files for text in (f"--- {os.path.relpath(file, project)}", shown_of(file, SHOWN))]
     return Wanted(key=f"{kind} {os.path.relpath(one.path, project)}", text="\n".join(texts))
 
 
@@ -206,18 +205,6 @@ def _whole_skill(folder: Path) -> list[Path]:
     if len(files) > MOST:
         raise PegboardError(f"the skill {folder} has more than {MOST} files, which nobody could look at")
     return files
-
-
-def _content(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as wrong:
-        return f"(cannot be read: {wrong.strerror})"
-    if len(content) <= SHOWN and b"\0" not in content:
-        return content.decode(errors="backslashreplace")
-    import hashlib
-
-    return f"({len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()})"
 
 
 def wanted_here(project: Path, shelved: Shelf) -> list[Wanted]:

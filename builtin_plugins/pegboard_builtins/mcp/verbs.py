@@ -14,7 +14,7 @@ import typer
 
 from pegboard.context import Ctx, HostView
 from pegboard.errors import PegboardError, SettingsError, did_you_mean
-from pegboard.output import print_json, print_table, say, visible
+from pegboard.output import clipped, print_json, print_table, say, visible
 from pegboard.settings import SettingsLayer, Source
 from pegboard_builtins.mcp.declared import (
     Server,
@@ -290,8 +290,7 @@ def _tried_facts(one: Connection, seconds: float) -> dict[str, Any]:
 
 
 def _first_line(text: str) -> str:
-    line = visible(text.strip().partition("\n")[0])
-    return line if len(line) <= 100 else f"{line[:97]}..."
+    return clipped(visible(text.strip().partition("\n")[0]), 100)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard.context import HostView
-from pegboard.output import print_json, print_table, print_text, say
+from pegboard.output import clipped, print_json, print_table, print_text, say
 from pegboard_builtins.memory.events import MemoryFailure
 from pegboard_builtins.memory.log_verbs import JsonOption, ProjectOption
 
@@ -245,8 +245,7 @@ def _fact(fact: Fact) -> dict[str, Any]:
 
 
 def _first_line(text: str) -> str:
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= 100 else line[:97] + "..."
+    return clipped(text.strip().partition("\n")[0], 100)
 
 
 # --- consolidation -------------------------------------------------------------------------------------

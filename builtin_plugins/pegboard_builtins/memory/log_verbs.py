@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard.context import HostView
-from pegboard.output import print_json, print_table, say
+from pegboard.output import clipped, print_json, print_table, say
 from pegboard_builtins.memory.events import Event, MemoryFailure
 
 if TYPE_CHECKING:
@@ -357,7 +357,7 @@ def shown_event(ctx: typer.Context, event: Event) -> dict[str, Any]:
 def short(text: str) -> str:
     """Return a text in one line, on a terminal not longer than one reads at a glance."""
     line = " ".join(text.split())
-    return line if len(line) <= 160 or not sys.stdout.isatty() else line[:157] + "..."
+    return clipped(line, 160) if sys.stdout.isatty() else line
 
 
 def _moment(at: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pegboard.output import clipped
 from pegboard_builtins.memory.events import Event, Hit, Memory, MemoryFailure
 from pegboard_builtins.memory.facts import Fact, name_for, write_fact
 from pegboard_builtins.memory.factsfolder import FactsFolder
@@ -206,8 +207,7 @@ def _range(lines: Sequence[int], count: int) -> tuple[int, int]:
 
 
 def _first_line(text: str) -> str:
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= 120 else line[:117] + "..."
+    return clipped(text.strip().partition("\n")[0], 120)
 
 
 def _cut(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pegboard.context import Wanted
+from pegboard.context import Wanted, shown_of
 from pegboard.errors import SettingsError
 from pegboard.plugin_folders import PluginFolder as Folder
 from pegboard.settings import LayerFile, SettingsLayer, SettingsView, Source, read_file, read_pyproject
@@ -214,20 +214,8 @@ def wanted_of(handler: Handler, project: Path) -> Wanted:
     ]
     said.append(f"entry: {handler.digest}")
     for path in scripts_of(handler, project):
-        said += [f"--- {os.path.relpath(path, project)}", _content(path)]
+        said += [f"--- {os.path.relpath(path, project)}", shown_of(path, SHOWN_OF_A_SCRIPT)]
     return Wanted(key=f"hook {handler.id} ({os.path.relpath(handler.where.file, project)})", text="\n".join(said))
-
-
-def _content(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as wrong:
-        return f"(cannot be read: {wrong.strerror})"
-    if len(content) <= SHOWN_OF_A_SCRIPT and b"\0" not in content:
-        return content.decode(errors="backslashreplace")
-    import hashlib
-
-    return f"({len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()})"
 
 
 def scripts_of(handler: Handler, project: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from pegboard._board.discovery import GROUP, PluginRecord
 from pegboard._board.installed import Metadata, distributions, folders_of, normal, points_of
 from pegboard._board.reading import Read, read_plugin
 from pegboard.errors import PegboardError
+from pegboard.output import clipped
 
 LONGEST = 200
 """Characters of one text of a pack's that are shown: nobody reads more, and it could hide what follows."""
@@ -53,7 +54,7 @@ class About:
     def says(self) -> Iterator[str]:
         """Go through what it declares, a line for each kind; two versions are compared by these."""
         for name, (value, read) in sorted(self.plugins.items()):
-            yield f"plugin {clipped(name)} = {clipped(value)}"
+            yield f"plugin {one_line(name)} = {one_line(value)}"
             tools = [
                 f"{tool} ({'reads, ' if reads else ''}about {tokens} tokens)"
                 for tool, (reads, tokens) in sorted(read.tools.items())
@@ -75,20 +76,19 @@ class About:
                 if words:
                     yield f"  {kind:<9}{listed(words)}"
             if read.problem:
-                yield f"  unread   {clipped(read.problem)}"
+                yield f"  unread   {one_line(read.problem)}"
         if self.needs:
             yield f"needs {listed(self.needs)}"
 
 
-def clipped(text: str, longest: int = LONGEST) -> str:
+def one_line(text: str, longest: int = LONGEST) -> str:
     """Return a pack's text in one line of bounded length."""
-    line = " ".join(text.split())
-    return line if len(line) <= longest else f"{line[: longest - 3]}..."
+    return clipped(" ".join(text.split()), longest)
 
 
 def listed(words: Sequence[str], most: int = MOST) -> str:
     """Return words with commas; those beyond *most* are counted."""
-    shown = [clipped(word, 80) for word in words[:most]]
+    shown = [one_line(word, 80) for word in words[:most]]
     return ", ".join(shown) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 

@@ -6,7 +6,6 @@ for the content as it was shown.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from binascii import crc32
@@ -17,7 +16,7 @@ from typing import Any
 
 from pegboard._board.discovery import PluginRecord, Status
 from pegboard._board.order import Tier
-from pegboard.context import Wanted
+from pegboard.context import Wanted, shown_of
 from pegboard.plugin_folders import NAME, PluginFolder, PluginFolderError, read_plugin_folder
 from pegboard.settings import FROM_THE_FOLDER, SettingsView
 
@@ -172,15 +171,9 @@ def _files_under(root: Path) -> Iterator[Path]:
 
 
 def _content(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except IsADirectoryError:
+    if path.is_dir():
         return f"(a link to {os.readlink(path)}, which is not looked into)"
-    except OSError as wrong:
-        return f"(cannot be read: {wrong.strerror})"
-    if len(content) <= SHOWN and b"\0" not in content:
-        return content.decode(errors="backslashreplace")
-    return f"({len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()})"
+    return shown_of(path, SHOWN)
 
 
 # --- both ----------------------------------------------------------------------------------------------

@@ -295,5 +295,6 @@ def _brief(given: dict[str, Any]) -> str:
 
 
 def _first_line(text: str) -> str:
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= 160 else line[:157] + "..."
+    from pegboard.output import clipped
+
+    return clipped(text.strip().partition("\n")[0], 160)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pegboard.output import print_json, print_table, say
+from pegboard.output import clipped, print_json, print_table, say
 from pegboard_builtins.wire_hooks.verbs.desk import JsonOption, host_of, place_of, trust_of
 
 if TYPE_CHECKING:
@@ -117,5 +117,4 @@ def _line(told: dict[str, Any]) -> tuple[str, ...]:
 
 def brief(text: str, most: int = 70) -> str:
     """Return the beginning of a text in one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 3] + "..."
+    return clipped(" ".join(text.split()), most)
