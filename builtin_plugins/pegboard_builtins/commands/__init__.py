@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pegboard.context import Ailment, Ctx, Prompt, Registry, Wanted
+from pegboard.context import Ailment, Ctx, Registry, Wanted
 from pegboard.decisions import Answer, PromptDecision
 from pegboard.declares import Declares
 from pegboard.hookspecs import hookimpl
 from pegboard.records import Event, SessionStart
 from pegboard.requests import Purpose, RequestDraft, RequestPatch
 from pegboard_builtins.commands.places import SKILL_PLACES
+from pegboard_builtins.commands.sending import offered, send, settings_of
 from pegboard_builtins.commands.settings import CommandSettings
 from pegboard_builtins.commands.skills import LISTED, list_of, section_of, skill, skills_of
 
@@ -27,11 +28,6 @@ def register(registry: Registry) -> None:
     """Declare `[commands]`, offer prompts by name, say what wants consent."""
     registry.settings(CommandSettings)
 
-    def prompts(ctx: Ctx) -> Iterable[Prompt]:
-        from pegboard_builtins.commands.sending import offered
-
-        return offered(ctx)
-
     def wanted(project: Path) -> Iterable[Wanted]:
         from pegboard_builtins.commands.places import shelf, wanted_here
 
@@ -43,7 +39,7 @@ def register(registry: Registry) -> None:
 
         return ailments_of(registry)
 
-    registry.add_prompts(prompts)
+    registry.add_prompts(offered)
     registry.add_consent(wanted)
     registry.add_health_check("commands and skills", files_are_well_formed)
     registry.add_command(
@@ -59,8 +55,6 @@ def _no_limit(prompt: str) -> float | None:
 @hookimpl(rewrites=True, before="*", matcher=r"\A\s*/[A-Za-z0-9]", timeout=_no_limit)
 async def prompt_submit(prompt: str, ctx: Ctx) -> PromptDecision | None:
     """Turn `/NAME words` into the prompt that the file holds, before anybody else looks at it."""
-    from pegboard_builtins.commands.sending import send
-
     return await send(prompt, ctx)
 
 
@@ -84,7 +78,7 @@ def prepare_request(draft: RequestDraft, ctx: Ctx) -> RequestPatch | None:
 
 
 def _look(ctx: Ctx) -> None:
-    if not (ctx.settings.skills if isinstance(ctx.settings, CommandSettings) else True):
+    if not settings_of(ctx).skills:
         ctx.state[LISTED] = ""
         return
     there, waiting = skills_of(ctx)

@@ -116,12 +116,7 @@ def _model(one: Found, ctx: Ctx) -> str:
     if ctx.model_name.startswith("anthropic:") and "-" in wanted:
         return f"anthropic:{wanted}"
     ctx.notice(
-        f"/{one.name} wants the model {short_name(wanted)}; {ctx.model_name or 'none'} is asked, "
+        f"/{one.name} wants the model {visible(wanted[:80])}; {ctx.model_name or 'none'} is asked, "
         "because [commands] models does not say which that is"
     )
     return ""
-
-
-def short_name(text: str) -> str:
-    """Return a model's name for a notice."""
-    return visible(text[:80])

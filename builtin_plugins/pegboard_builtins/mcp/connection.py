@@ -200,7 +200,6 @@ class Connection:
 
         said = Said()
         self._said = said
-        self._status = lambda: 0
         self._ended = lambda: f"{said.ended}{f' ({said.last})' if said.last else ''}" if said.ended else said.last
         folder = self._host.project / settings.cwd if settings.cwd else self._host.project
         command = str(self._host.project / settings.command) if "/" in settings.command else settings.command

@@ -21,15 +21,18 @@ TEXT_BESIDE_PICTURES = 30_000
 
 def result_of(answer: CallToolResult) -> ToolResult:
     """Return a tool's result: pictures stay pictures, structured content is there as JSON."""
-    parts = list(_parts(answer))
+    structured = _structured(answer)
+    parts = list(_parts(answer, structured))
     if all(isinstance(part, TextBlock) for part in parts):
         content: Any = "\n\n".join(part.text for part in parts if isinstance(part, TextBlock))
     else:
         content = tuple(_bounded(parts))
-    return ToolResult(content=content, data=_data(answer), is_error=bool(answer.is_error), origins=(Origin.MCP,))
+    return ToolResult(
+        content=content, data=_data(answer, structured), is_error=bool(answer.is_error), origins=(Origin.MCP,)
+    )
 
 
-def _parts(answer: CallToolResult) -> Iterator[ResultPart]:
+def _parts(answer: CallToolResult, structured: str | None) -> Iterator[ResultPart]:
     pictures = 0
     for block in answer.content:
         if block.type == "text":
@@ -44,7 +47,6 @@ def _parts(answer: CallToolResult) -> Iterator[ResultPart]:
             yield TextBlock(text=f"{words} {clean(block.description, 2000)}" if block.description else words)
         else:
             yield _resource(block.resource, pictures)
-    structured = _structured(answer)
     if structured is not None:
         yield TextBlock(text=neutral(structured))
 
@@ -84,10 +86,9 @@ def _structured(answer: CallToolResult) -> str | None:
     return to_json(answer.structured_content).decode()
 
 
-def _data(answer: CallToolResult) -> list[dict[str, Any]]:
+def _data(answer: CallToolResult, structured: str | None) -> list[dict[str, Any]]:
     """Return the contract's `tool_response`: the blocks as the server sent them, and structured content as one more."""
     blocks = [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in answer.content]
-    structured = _structured(answer)
     return blocks if structured is None else [*blocks, {"type": "text", "text": structured}]
 
 

@@ -35,19 +35,16 @@ def dev(
     No other pack takes part. /reload NAME reloads by hand.
     """
     from pegboard._authoring.checking import project_at
-    from pegboard._cli.chat import NO_TERMINAL, hold_chat
+    from pegboard._cli.chat import hold_chat, is_bare, need_terminal
 
-    if not sys.stdin.isatty() or not sys.stdout.isatty():
-        print(f"error: {NO_TERMINAL}", file=sys.stderr)
-        raise typer.Exit(2)
+    need_terminal()
     check_options(mode, None)
     project = project_at(folder.resolve())
     wanted = Wanted(prompt=None, model=model, mode=mode, allow=tuple(allow or ()), cwd=cwd)
     # A pack that is not installed is imported from where it lies; nothing else of this process looks there first.
     sys.path.insert(0, str(project.imported_from))
     changed = source_watch(project) if watch else None
-    plain = plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
-    asyncio.run(hold_chat(wanted, plain=plain, entry_points=points_of(project), changed=changed))
+    asyncio.run(hold_chat(wanted, plain=plain or is_bare(), entry_points=points_of(project), changed=changed))
 
 
 def points_of(project: Project) -> list[Any]:

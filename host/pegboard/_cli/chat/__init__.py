@@ -66,9 +66,7 @@ def chat(
 
     What it does is shown as it happens; you are asked about what no rule allows. /help shows commands and keys.
     """
-    if not sys.stdin.isatty() or not sys.stdout.isatty():
-        print(f"error: {NO_TERMINAL}", file=sys.stderr)
-        raise typer.Exit(2)
+    need_terminal()
     check_options(mode, flag)
     wanted = Wanted(
         prompt=prompt,
@@ -88,7 +86,19 @@ def chat(
         locked=locked,
         cwd=cwd,
     )
-    asyncio.run(hold_chat(wanted, plain=plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")))
+    asyncio.run(hold_chat(wanted, plain=plain or is_bare()))
+
+
+def need_terminal() -> None:
+    """Say what a pipe takes instead, and end. Raises typer.Exit."""
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        print(f"error: {NO_TERMINAL}", file=sys.stderr)
+        raise typer.Exit(2)
+
+
+def is_bare() -> bool:
+    """Whether the terminal takes lines alone."""
+    return os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
 
 
 async def hold_chat(
