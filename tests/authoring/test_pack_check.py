@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+import pegboard
 from pegboard._authoring import checking
 from pegboard._authoring.checking import Finding, check, project_at, schema_problems
+from pegboard._authoring.import_probe import MARKER
 from pegboard._cli.main import main
 from pegboard.errors import PegboardError
 
@@ -132,6 +137,31 @@ def test_what_a_host_would_suffer_from_is_named(
     named = [one for one in found(pack(tmp_path, code)) if one.check == where]
     assert any(said in one.text for one in named), named
     assert all(one.mend for one in named)
+
+
+def test_a_pack_pays_for_its_own_modules_and_not_for_the_host_s(tmp_path: Path) -> None:
+    words = ", ".join(word for word in pegboard.__all__ if not word.startswith("_"))
+    (tmp_path / "all_words.py").write_text(f"import colorsys\nfrom pegboard import {words}\n")
+    probe = [sys.executable, "-X", "importtime", "-m", "pegboard._authoring.import_probe", "all_words"]
+    done = subprocess.run(
+        probe, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}
+    )
+    paid = [line.split("|")[2].strip() for line in done.stderr.partition(MARKER)[2].splitlines() if "|" in line]
+    assert "colorsys" in paid
+    assert not [module for module in paid if module.startswith("pegboard")]
+
+
+def test_an_import_is_slow_only_if_it_is_so_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = tmp_path / "imports"
+    code = f"""
+        import pathlib, time
+        counter = pathlib.Path({str(counter)!r})
+        counter.write_text(counter.read_text() + "." if counter.exists() else ".")
+        time.sleep(3 if len(counter.read_text()) == 2 else 0)
+    """
+    monkeypatch.setattr(checking, "IMPORT_MS", 2_000.0)
+    assert not [one for one in found(pack(tmp_path, code)) if "the limit is" in one.text]
+    assert counter.read_text().startswith("...")
 
 
 @pytest.mark.parametrize(

@@ -118,9 +118,7 @@ def _metadata(project: Project) -> Iterator[Finding]:
 def _import(project: Project, name: str, value: str) -> Iterator[Finding]:
     command = [sys.executable, "-X", "importtime", "-m", "pegboard._authoring.import_probe", value]
     try:
-        # Twice: the first import may compile, which no later start pays for.
-        _run(command, project, IMPORT_SECONDS)
-        done = _run(command, project, IMPORT_SECONDS)
+        done = _quickest(command, project)
     except subprocess.TimeoutExpired:
         text = f"has not ended after {IMPORT_SECONDS:.0f} s"
         yield Finding(name, "import", WRONG, text, "an import only defines; work belongs into a hook")
@@ -143,6 +141,22 @@ def _import(project: Project, name: str, value: str) -> Iterator[Finding]:
         yield Finding(name, "import", DOUBT, f"prints: {printed[0][:80]}", "stdout belongs to the host: use ctx.notice")
     for deed in seen["does"]:
         yield Finding(name, "import", DOUBT, deed[:200], "an import only defines; do it in a hook")
+
+
+def _quickest(command: Sequence[str], project: Project) -> subprocess.CompletedProcess[str]:
+    """Import once to compile, which no later start pays for; then until it is quick enough, three times at most.
+
+    The least of several tells what an import takes: a busy machine can only add to it.
+    """
+    _run(command, project, IMPORT_SECONDS)
+    tried: list[tuple[float, subprocess.CompletedProcess[str]]] = []
+    while len(tried) < 3:
+        done = _run(command, project, IMPORT_SECONDS)
+        seen = _json((done.stdout.splitlines() or [""])[-1])
+        if seen is None or seen["ms"] <= IMPORT_MS:
+            return done
+        tried.append((seen["ms"], done))
+    return min(tried, key=lambda one: one[0])[1]
 
 
 def _heaviest(stderr: str, value: str) -> list[tuple[str, float]]:

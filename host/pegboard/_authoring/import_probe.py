@@ -32,16 +32,19 @@ WATCHED = {
 
 def main(value: str) -> None:
     """Import what an entry point's value names, and print what came of it."""
+    # The host's own modules are not the plugin's to pay for.
     import pegboard.context
+    import pegboard.declares
+    import pegboard.flags
     import pegboard.hookspecs
-    import pegboard.tools  # noqa: F401  (the host has imported all of these before any plugin)
+    import pegboard.records
+    import pegboard.tools  # noqa: F401
+    from pegboard._board.registry import resolve
 
     done: list[str] = []
     sys.addaudithook(lambda event, facts: _note(done, event, facts))
     print(MARKER, file=sys.stderr, flush=True)
     started = time.perf_counter()
-    from pegboard._board.registry import resolve
-
     resolve(value)
     taken = (time.perf_counter() - started) * 1e3
     threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
