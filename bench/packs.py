@@ -115,7 +115,7 @@ def _variants(folder: Path) -> dict[str, Callable[[], float]]:
 
         def run() -> float:
             if forget:
-                for file in (folder / "state").glob("*.json"):
+                for file in (folder / "state").glob("*"):
                     file.unlink()
             environment = {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / ("none" if forget else "cache"))}
             if forget and body is STEVEDORE:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pegboard._board import kept
 from pegboard._board.acceptance import KEPT, AcceptedPacks
 from pegboard._board.discovery import OWN_DISTRIBUTION, PluginRecord, Selection, Status, find_plugins
 from pegboard._board.fingerprint import fingerprint
@@ -212,5 +213,5 @@ def test_a_hash_of_what_changed_just_now_is_not_kept(make: Make, tmp_path: Path,
     snapshot.points()
     snapshot.print_of(str(info))
     snapshot.save()
-    (file,) = (tmp_path / "state").glob("found-*.json")
-    assert json.loads(file.read_bytes())["prints"] == {}
+    (file,) = (tmp_path / "state").glob("found-*")
+    assert kept.load(str(file))["prints"] == {}

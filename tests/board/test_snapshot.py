@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pegboard import flags as flag_words
+from pegboard._board import kept
 from pegboard._board.acceptance import AcceptedPacks
 from pegboard._board.asleep import _tool
 from pegboard._board.fingerprint import fingerprint
@@ -165,8 +166,8 @@ class Place:
     @property
     def kept(self) -> dict[str, Any]:
         """What the file says of plugins."""
-        (file,) = (self.state / "snapshot").glob("plugins-*.json")
-        found: dict[str, Any] = json.loads(file.read_text())["plugins"]
+        (file,) = (self.state / "snapshot").glob("plugins-*")
+        found: dict[str, Any] = kept.load(str(file))["plugins"]
         return found
 
 
@@ -436,12 +437,12 @@ def test_who_is_imported_each_time_has_nothing_written_each_time(place):
     text = "from pegboard import hookimpl\n@hookimpl\ndef register(registry):\n    registry.host.project\n"
     place.install(text)
     place.host()
-    (kept,) = place.state.glob("snapshot/plugins-*.json")
-    before = kept.stat()
+    (file,) = place.state.glob("snapshot/plugins-*")
+    before = file.stat()
     place.imported.clear()
     place.host()
     assert place.imported == ["acme_pack"]
-    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_what_a_library_reads_while_it_is_imported_does_not_count(place):
@@ -526,38 +527,51 @@ def test_an_entry_point_that_is_edited_in_place_shows_at_once(place):
 @given(
     kind=st.sampled_from(["found", "plugins"]),
     cut=st.floats(0, 1),
-    other=st.sampled_from([None, "[]", "{}", "null", '{"key":1}']),
+    flipped=st.floats(0, 1) | st.none(),
+    other=st.sampled_from([None, b"", b"[]", b"pegboard", kept.HEAD + bytes(4)]),
 )
-def test_a_file_that_is_torn_or_something_else_counts_as_absent(place, kind, cut, other):
+def test_a_file_that_is_torn_or_something_else_counts_as_absent(place, kind, cut, flipped, other):
     if not list(place.site.glob("*.dist-info")):
         place.install(PACK)
     shutil.rmtree(place.state / "snapshot", ignore_errors=True)
     whole = brought(place.host())
-    (file,) = (place.state / "snapshot").glob(f"{kind}-*.json")
+    (file,) = (place.state / "snapshot").glob(f"{kind}-*")
     text = file.read_bytes()
-    file.write_bytes(text[: int(cut * (len(text) - 1))] if other is None else other.encode())
+    torn = bytearray(text[: int(cut * (len(text) - 1))])
+    if flipped is not None:
+        torn = bytearray(text)
+        torn[int(flipped * (len(text) - 1))] ^= 1
+    file.write_bytes(torn if other is None else other)
+    assert kept.load(str(file)) == {}
     assert brought(place.host()) == whole
-    assert json.loads(file.read_bytes()).keys() == json.loads(text).keys()  # and is written anew
+    assert kept.load(str(file)).keys() == kept.load(_put(file, text)).keys()  # and is written anew
 
 
-@pytest.mark.parametrize("key", ["dists", "groups", "environment", "full", "watched"])
-def test_entry_points_of_the_wrong_shape_are_read_anew(place, key):
-    place.install(SMALL)
-    whole = brought(place.host())
-    (file,) = (place.state / "snapshot").glob("found-*.json")
-    said = json.loads(file.read_text())
-    for wrong in ([["acme-pack", "1.0"]], None, 7, {"pegboard": [["acme", "acme_pack", 99]]}):
-        file.write_text(json.dumps({**said, key: wrong}))
-        assert brought(place.host()) == whole
+def _put(file: Path, text: bytes) -> str:
+    beside = file.with_name("as-it-was")
+    beside.write_bytes(text)
+    return str(beside)
+
+
+def test_what_is_kept_comes_back_as_it_was_and_what_nobody_wrote_for_long_is_taken_away(tmp_path):
+    held = {"a": [1, 2.5, None, True, ("b", "ü")], "c": {"d": {}}}
+    old, young = tmp_path / "of-a-gone-environment", tmp_path / "young"
+    for file in (old, young):
+        kept.save(str(file), held)
+        assert kept.load(str(file)) == held
+    os.utime(old, (0, 0))
+    kept.save(str(young), {})
+    assert [file.name for file in tmp_path.iterdir()] == ["young"]
+    assert kept.load(str(young)) == kept.load(str(old)) == {}
 
 
 def test_a_manifest_of_the_wrong_shape_is_no_crash(place):
     place.install(PACK)
     whole = brought(place.host())
-    (file,) = (place.state / "snapshot").glob("plugins-*.json")
-    said = json.loads(file.read_text())
+    (file,) = (place.state / "snapshot").glob("plugins-*")
+    said = kept.load(str(file))
     said["plugins"]["acme-pack acme"]["manifest"]["tools"] = [{"name": 3}]
-    file.write_text(json.dumps(said))
+    kept.save(str(file), said)
     assert brought(place.host()) == whole
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 METADATA = (".dist-info", ".egg-info")
 POINTS = "entry_points.txt"
-CHUNK = 1 << 16
+CHUNK = 1 << 13
 
 
 class Metadata:
@@ -46,8 +46,8 @@ class Metadata:
     @property
     def heads(self) -> dict[str, str]:
         """The first lines of what it says of itself; `Name` and `Version` stand there."""
-        text = self.read_text("METADATA") or self.read_text("PKG-INFO") or ""
-        lines = text.partition("\n\n")[0].splitlines()
+        text = _read(f"{self.folder}{os.sep}METADATA") or _read(f"{self.folder}{os.sep}PKG-INFO")
+        lines = text.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode(errors="replace").splitlines()
         return {name: value.strip() for name, colon, value in (line.partition(": ") for line in lines) if colon}
 
 
@@ -78,10 +78,9 @@ def folders_of(path: Iterable[str]) -> dict[str, int] | None:
     None if the path has anything else on it that could hold distributions.
     """
     for finder in sys.meta_path:
-        if hasattr(finder, "find_distributions") and getattr(finder, "__module__", "").partition(".")[0] not in (
-            "_frozen_importlib_external",
-            "importlib_metadata",
-        ):
+        if getattr(finder, "__module__", "").partition(".")[0] in ("_frozen_importlib_external", "importlib_metadata"):
+            continue
+        if hasattr(finder, "find_distributions"):
             return None
     folders: dict[str, int] = {}
     for entry in path:
@@ -99,17 +98,22 @@ def folders_of(path: Iterable[str]) -> dict[str, int] | None:
 def metadata_in(folder: str) -> list[str]:
     """Return the names of the metadata folders that lie in a folder, in the file system's order."""
     try:
-        return [name for name in os.listdir(folder) if name.lower().endswith(METADATA)]
+        return [name for name in os.listdir(folder) if name.endswith(METADATA) or name.lower().endswith(METADATA)]
     except OSError:
         return []
 
 
 def distributions(folders: Iterable[str]) -> Iterator[Metadata]:
     """Go through the distributions in these folders; of one that is there twice, the first counts."""
+    return distinct({folder: metadata_in(folder) for folder in folders})
+
+
+def distinct(inside: Mapping[str, list[str]]) -> Iterator[Metadata]:
+    """Go through the distributions whose metadata folders have these names, by the folder that they lie in."""
     seen = set()
-    for folder in folders:
-        for name in metadata_in(folder):
-            distribution = normal(os.path.splitext(name)[0].partition("-")[0])
+    for folder, names in inside.items():
+        for name in names:
+            distribution = normal(name.rpartition(".")[0].partition("-")[0])
             if distribution not in seen:
                 seen.add(distribution)
                 yield Metadata(f"{folder}{os.sep}{name}")
@@ -146,11 +150,10 @@ def _read(path: str) -> bytes:
 
 def normal(name: str) -> str:
     """Return a name as packaging compares it."""
-    for mark in "_.":
-        name = name.replace(mark, "-")
+    name = name.lower().replace("_", "-").replace(".", "-")
     while "--" in name:
         name = name.replace("--", "-")
-    return name.lower()
+    return name
 
 
 def _section(text: str, head: str, distribution: Metadata) -> Iterator[Point]:

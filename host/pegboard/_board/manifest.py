@@ -53,7 +53,8 @@ def manifest_of(contribution: Contribution, hooks: Hooks) -> dict[str, Any]:
         raise NoManifestError(f"what it registers is no plain data: {wrong}") from None
     if again != manifest or to_json(again) != to_json(manifest):
         raise NoManifestError("what it registers does not survive being written down")
-    return manifest
+    found: dict[str, Any] = again
+    return found
 
 
 def is_as_known(known: Mapping[str, Any], contribution: Contribution, hooks: Hooks) -> bool:

@@ -1,30 +1,30 @@
 """What is known of this environment's plugins without importing one: two files in the state folder.
 
-`found-KEY.json` has the entry points, as the folders on `sys.path` had them when they were last read;
-`plugins-KEY.json` has each plugin's manifest (see manifest.py), as its last import showed it. KEY stands for the
-interpreter, its prefix and the host's version, so that environments do not take turns in one file.
+`found-KEY` has the entry points, as the folders on `sys.path` had them when they were last read; `plugins-KEY` has
+each plugin's manifest (see manifest.py), as its last import showed it. KEY stands for the interpreter, its prefix and
+the host's version, so that environments do not take turns in one file.
 
 Neither file is ever believed for longer than what it was made from: entry points hold while no folder on the path and
 none of the files that were read has changed; a manifest holds while, beside that, the plugin's own source has not. A
-file that is torn, or of somebody else, counts as absent. Both are replaced whole, and to be rid of them is to be slow
-once.
+file that is torn, or of somebody else, counts as absent (see kept.py). Both are replaced whole, and to be rid of them
+is to be slow once.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from binascii import crc32
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from pegboard import __version__
-from pegboard._board.installed import POINTS, Metadata, distributions, folders_of, metadata_in, points_of
+from pegboard._board import kept
+from pegboard._board.installed import POINTS, distinct, folders_of, metadata_in, points_of
 
-FORMAT = 5
+FORMAT = 6
 GROUPS = ("pegboard", "pydantic")
 """The groups of entry points that are kept: our own, and the one whose emptiness spares pydantic a search."""
 SWITCH = "PEGBOARD_SNAPSHOT"
@@ -72,9 +72,10 @@ class Snapshot:
     """The two files of one environment. Nothing is read before somebody asks, nothing is written before `save`."""
 
     def __init__(self, folder: Path, *, keeps: bool = True) -> None:
-        self._folder = folder
         self._keeps = keeps
-        self._key = [FORMAT, __version__, sys.version, sys.prefix]
+        self._key = (FORMAT, __version__, sys.version, sys.prefix)
+        self._folder = str(folder)
+        self._suffix = f"-{crc32(repr(self._key).encode()):08x}"
         self._found: dict[str, Any] | None = None
         self._plugins: dict[str, Any] | None = None
         self._stamps: dict[str, Stamp] = {}
@@ -116,36 +117,33 @@ class Snapshot:
             folders = folders_of(sys.path)
             if folders is None:
                 return None
-            stored = self._load("found")
+            stored = kept.load(self._file("found"))
             self.reason = _why_not(stored, self._key, folders)
             self._found = stored if not self.reason else self._look(folders)
         return self._found
 
     def _look(self, folders: dict[str, int]) -> dict[str, Any]:
         """Read the folders, and keep what they have if it can be told later whether they have changed."""
-        dists: list[tuple[str, str, str]] = []
-        groups: dict[str, list[tuple[str, str, int]]] = {}
+        inside = {folder: metadata_in(folder) for folder in folders}
+        points: dict[str, list[tuple[str, str, str, str, str]]] = {group: [] for group in GROUPS}
         watched: dict[str, Stamp] = {}
         names: list[str] = []
-        for dist in distributions(folders):
+        for dist in distinct(inside):
             names.append(dist.folder)
-            points = points_of(dist, *GROUPS)
-            if points or not dist.folder.lower().endswith(".dist-info"):
-                file = os.path.join(dist.folder, POINTS)
-                watched[file] = stamp_of(file)
-            if points:
-                number = len(dists)
-                dists.append((*_name_and_version(dist), dist.folder))
-                for group, members in points.items():
-                    groups.setdefault(group, []).extend((one.name, one.value, number) for one in members)
-        full = {folder: changed for folder, changed in folders.items() if metadata_in(folder)}
+            here = points_of(dist, *GROUPS)
+            if here or not dist.folder.endswith(".dist-info"):
+                watched[dist.folder] = stamp_of(f"{dist.folder}{os.sep}{POINTS}")
+            if here:
+                heads = dist.heads
+                owner = (heads.get("Name", ""), heads.get("Version", ""), dist.folder)
+                for group, members in here.items():
+                    points[group] += [(one.name, one.value, *owner) for one in members]
         found = {
             "key": self._key,
-            "full": full,
-            "bare": {folder: changed for folder, changed in folders.items() if folder not in full},
+            "full": {folder: changed for folder, changed in folders.items() if inside[folder]},
+            "bare": {folder: changed for folder, changed in folders.items() if not inside[folder]},
             "watched": watched,
-            "dists": dists,
-            "groups": groups,
+            "points": points,
             "prints": {},
             "environment": crc32("\n".join(names).encode()),
         }
@@ -205,7 +203,7 @@ class Snapshot:
     def _carried(self, distribution: str, version: str, name: str, value: str) -> dict[str, Any] | None:
         """Return the manifest that a distribution brings along; keep it like one that an import has shown."""
         found = self._read_found()
-        place = next((place for owner, _, place in found["dists"] if owner == distribution), "") if found else ""
+        place = next((one[4] for one in found["points"][GROUPS[0]] if one[2] == distribution), "") if found else ""
         if not place:
             return None
         from pegboard._board.carried import carried
@@ -251,8 +249,8 @@ class Snapshot:
 
     def _kept(self) -> dict[str, Any]:
         if self._plugins is None:
-            key = [*self._key, self.environment, _host_code()]
-            stored = self._load("plugins")
+            key = (*self._key, self.environment, _host_code())
+            stored = kept.load(self._file("plugins"))
             if stored.get("key") != key or not isinstance(stored.get("plugins"), dict):
                 stored = {"key": key, "sources": {}, "plugins": {}}
             self._plugins = stored
@@ -288,75 +286,47 @@ class Snapshot:
 
     # --- files -----------------------------------------------------------------------------------------
 
-    def _file(self, kind: str) -> Path:
-        return self._folder / f"{kind}-{crc32(repr(self._key).encode()):08x}.json"
-
-    def _load(self, kind: str) -> dict[str, Any]:
-        try:
-            with open(self._file(kind), "rb") as file:
-                stored = json.loads(file.read())
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return stored if isinstance(stored, dict) else {}
+    def _file(self, kind: str) -> str:
+        return f"{self._folder}{os.sep}{kind}{self._suffix}"
 
     def _write(self, kind: str, what: dict[str, Any]) -> None:
-        if not self._keeps:
-            return
-        path = self._file(kind)
-        beside = f"{path}.{os.getpid()}"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(what, file, separators=(",", ":"))
-            os.replace(beside, path)
-        except OSError:
-            try:
-                os.unlink(beside)
-            except OSError:
-                pass
+        if self._keeps:
+            kept.save(self._file(kind), what)
 
 
 def _timeless(entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "manifest": {**entry["manifest"], "import_ms": 0}}
 
 
-def _why_not(stored: dict[str, Any], key: list[Any], folders: dict[str, int]) -> str:
+def _why_not(stored: dict[str, Any], key: tuple[Any, ...], folders: dict[str, int]) -> str:
     """Return why the stored entry points do not hold for a path; empty if they do."""
-    try:
-        if stored.get("key") != key:
-            return "there is none yet, or it cannot be read"
-        full, bare = stored["full"], stored["bare"]
-        here = []
-        for folder, changed in folders.items():
-            if folder in full:
-                here.append(folder)
-                if full[folder] != changed:
-                    return f"{folder} has changed"
-            elif bare.get(folder) != changed and metadata_in(folder):  # a working folder changes all the time
-                return f"{folder} has distributions"
-        if here != list(full):
-            return "the path has changed"
-        for file, then in stored["watched"].items():
-            if stamp_of(file) != tuple(then):
-                return f"{file} has changed"
-        int(stored["environment"])
-        for kept in stored["prints"].values():
-            str(kept[0]), [tuple(stamp) for stamp in kept[1].values()]
-        for group in GROUPS:
-            _points_in(stored, group)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-        return "it cannot be read"
+    if stored.get("key") != key:
+        return "there is none yet, or it cannot be read"
+    full, bare = stored["full"], stored["bare"]
+    here = []
+    for folder, changed in folders.items():
+        if folder in full:
+            here.append(folder)
+            if full[folder] != changed:
+                return f"{folder} has changed"
+        elif bare.get(folder) != changed and metadata_in(folder):  # a working folder changes all the time
+            return f"{folder} has distributions"
+    if here != list(full):
+        return "the path has changed"
+    for folder, then in stored["watched"].items():
+        if stamp_of(f"{folder}{os.sep}{POINTS}") != then:
+            return f"{folder}{os.sep}{POINTS} has changed"
     return ""
 
 
 def _points_in(found: dict[str, Any], group: str) -> list[KnownPoint]:
-    dists = [Known(*facts) for facts in found["dists"]]
-    return [KnownPoint(name, value, dists[number]) for name, value, number in found["groups"].get(group, ())]
-
-
-def _name_and_version(distribution: Metadata) -> tuple[str, str]:
-    heads = distribution.heads
-    return heads.get("Name", ""), heads.get("Version", "")
+    dists: dict[str, Known] = {}
+    points = []
+    for name, value, owner, version, folder in found["points"].get(group, ()):
+        if folder not in dists:
+            dists[folder] = Known(owner, version, folder)
+        points.append(KnownPoint(name, value, dists[folder]))
+    return points
 
 
 def _package_of(value: str) -> str:
