@@ -31,7 +31,7 @@ with MessagesServer() as server:
     sys.stdin.read()
 """
 """In a process of its own: it must not share an interpreter with what is measured."""
-TOKEN = re.compile(rb"token\d+z")
+TOKEN = re.compile(rb"token\d")
 
 
 def measure(effort: Effort) -> list[Table]:

@@ -22,7 +22,7 @@ CYCLE = ("default", "acceptEdits", "plan")
 """The modes that one key goes through; others must be named."""
 SAME_MOMENT = 1.0
 """Seconds for which commands stay known: they are asked for with each letter that is typed."""
-SENT = 0.01
+SENT = 0.025
 """Seconds after which a prompt is drawn: its request is on the way by then, and nobody sees the difference."""
 PATIENCE = 1.0
 """Seconds that an interrupted turn has to end in good order."""

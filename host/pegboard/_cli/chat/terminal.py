@@ -24,9 +24,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import (
     BufferControl,
     FormattedTextControl,
-    HSplit,
     Layout,
-    VerticalAlign,
     Window,
 )
 from prompt_toolkit.layout.dimension import Dimension
@@ -38,12 +36,15 @@ from prompt_toolkit.widgets import SearchToolbar
 
 from pegboard._cli.chat.paint import Paint, fancy, glyph
 from pegboard._cli.chat.shapes import Typing
+from pegboard._cli.chat.stack import Stack
 from pegboard._cli.chat.transcript import Transcript
 from pegboard.host import Shown
 from pegboard.output import visible
 
 REDRAW = 0.04
 """Seconds between two redraws while text comes; the first piece is drawn at once."""
+AWAIT = 0.03
+"""Seconds that a redraw waits for the first thing that work shows: nobody sees them, and it is mostly a frame less."""
 SETTLE = 0.35
 """Seconds without a key before a question takes keys: what was typed for the input must not answer it."""
 SPIN = 0.12
@@ -91,6 +92,16 @@ class _Output(Vt100_Output):
             super().flush()
 
 
+class _App(Application[None]):
+    """Draws not at once when work has begun: what it shows first is drawn with it."""
+
+    awaits = False
+
+    def _redraw(self, render_as_done: bool = False) -> None:
+        if render_as_done or not self.awaits:
+            super()._redraw(render_as_done)
+
+
 class Terminal:
     """The person's side of a chat in a terminal."""
 
@@ -121,12 +132,13 @@ class Terminal:
         self._interrupted_at = 0.0
         self._working_since = 0.0
         self._drawn_at = 0.0
+        self._fresh = False
         self._redraw_timer: asyncio.TimerHandle | None = None
         self._above: StyleAndTextTuples = []
         self._below: StyleAndTextTuples = []
         self._rows = 0
         self._printing = False
-        self._app: Application[None] = self._make_app(paint)
+        self._app = self._make_app(paint)
 
     # --- what the conversation asks for ----------------------------------------------------------------
 
@@ -168,10 +180,13 @@ class Terminal:
     def begin(self) -> None:
         """Something is being worked on."""
         self._working_since = time.monotonic()
-        self._app.invalidate()
+        if self._app.is_running:
+            self._app.awaits = self._fresh = True
+            asyncio.get_running_loop().call_later(AWAIT, self._draw_awaited)
 
     def end(self) -> None:
         """Nothing is being worked on any more."""
+        self._app.awaits = self._fresh = False
         self.transcript.finish()
         self._app.invalidate()
 
@@ -256,17 +271,26 @@ class Terminal:
             self._output.flush()
 
     def _draw_soon(self) -> None:
-        """Draw now if nothing was drawn for a moment, else a little later."""
-        if self._redraw_timer is not None or self._printing or not self._app.is_running:
+        """Draw now if nothing was drawn for a moment, else a little later.
+
+        Now means before anything else is done: the rest of an answer may be here already, and would go first.
+        """
+        if self._redraw_timer is not None or not self._app.is_running:
             return
         wait = self._drawn_at + REDRAW - time.monotonic()
-        if wait <= 0:
+        if wait <= 0 or self._fresh:
+            self._fresh = False
             self._draw()
-        else:
+        elif not self._printing:
             self._redraw_timer = asyncio.get_running_loop().call_later(wait, self._draw)
+
+    def _draw_awaited(self) -> None:
+        if self._app.awaits:
+            self._draw()
 
     def _draw(self) -> None:
         self._redraw_timer = None
+        self._app.awaits = False
         if self._app.is_running:
             self._drawn_at = time.monotonic()
             self._app._redraw()
@@ -289,12 +313,12 @@ class Terminal:
     async def _spin(self) -> None:
         while True:
             await asyncio.sleep(SPIN)
-            if self._owner.busy and self._answer is None:
+            if self._owner.busy and self._answer is None and not self._app.awaits:
                 self._draw()
 
     # --- layout ----------------------------------------------------------------------------------------
 
-    def _make_app(self, paint: Paint) -> Application[None]:
+    def _make_app(self, paint: Paint) -> _App:
         asks = Condition(lambda: self._answer is not None)
         works = Condition(lambda: self._owner.busy)
         control = BufferControl(self._input, search_buffer_control=self._search.control, focus_on_click=False)
@@ -306,11 +330,8 @@ class Terminal:
             get_line_prefix=_sign,
         )
         # Few windows: each costs a millisecond whenever something is drawn.
-        body = HSplit(
-            [_lines(lambda: self._above, wrap=asks), typing, self._search, _lines(lambda: self._below)],
-            align=VerticalAlign.TOP,
-        )
-        app: Application[None] = Application(
+        body = Stack([_lines(lambda: self._above, wrap=asks), typing, self._search, _lines(lambda: self._below)])
+        app = _App(
             layout=Layout(body, focused_element=control),
             key_bindings=self._keys(asks, works),
             style=STYLE,
