@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -31,6 +32,10 @@ PROMPT_PATIENCE = 0.5
 """Seconds that a prompt waits for what is recalled with it; then it goes without."""
 SLOW = 60.0
 """Seconds that nothing is asked for after it took too long, so that not every prompt waits."""
+GATHER = 0.05
+"""Seconds in which what is seen gathers before it is kept: a prompt's request leaves before threads work beside it."""
+SHORT = 4_096
+"""Characters up to which secrets are looked for without a thread, whose hop takes longer than the look."""
 AGAIN = 0.5
 """Seconds until what could not be kept is tried again, while the session lives."""
 TRIES = 3
@@ -100,6 +105,7 @@ class SessionMemory:
 
     async def _work(self) -> None:
         tries = 0
+        await self._gather()
         while self._queue:
             batch = [self._queue[place] for place in range(min(AT_ONCE, len(self._queue)))]
             try:
@@ -119,6 +125,11 @@ class SessionMemory:
             tries = 0
             for _ in batch:
                 self._queue.popleft()
+
+    async def _gather(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER):
+                await self.ended.wait()
 
     async def _event(self, draft: Draft, opened: Opened, place: Place | None = None) -> Event | None:
         place, most = place or opened.place(self.ctx.session_id), self.settings.capture.max_bytes
@@ -142,7 +153,8 @@ class SessionMemory:
         if not text:
             return text
         if self._secrets is not None:
-            text, _ = await asyncio.to_thread(self._secrets.masked, text)
+            look = self._secrets.masked
+            text, _ = look(text) if len(text) <= SHORT else await asyncio.to_thread(look, text)
         return str(self.ctx.emit("memory", text)) if "names" in self.settings.capture.redact else text
 
     async def drain(self, soon: float, at_most: float) -> bool:
