@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pegboard._authoring.children import end_of, read_json, run_child
 from pegboard.errors import PegboardError
 
 OK, DOUBT, WRONG = "ok", "doubt", "wrong"
@@ -124,10 +125,10 @@ def _import(project: Project, name: str, value: str) -> Iterator[Finding]:
         yield Finding(name, "import", WRONG, text, "an import only defines; work belongs into a hook")
         return
     *printed, last = done.stdout.splitlines() or [""]
-    seen = _json(last)
+    seen = read_json(last)
     if seen is None:
         yield Finding(
-            name, "import", WRONG, _end_of(done), "see that `python -c 'import ...'` works in this environment"
+            name, "import", WRONG, end_of(done), "see that `python -c 'import ...'` works in this environment"
         )
         return
     ms = seen["ms"]
@@ -152,7 +153,7 @@ def _quickest(command: Sequence[str], project: Project) -> subprocess.CompletedP
     tried: list[tuple[float, subprocess.CompletedProcess[str]]] = []
     while len(tried) < 3:
         done = _run(command, project, IMPORT_SECONDS)
-        seen = _json((done.stdout.splitlines() or [""])[-1])
+        seen = read_json((done.stdout.splitlines() or [""])[-1])
         if seen is None or seen["ms"] <= IMPORT_MS:
             return done
         tried.append((seen["ms"], done))
@@ -170,17 +171,6 @@ def _heaviest(stderr: str, value: str) -> list[tuple[str, float]]:
         if len(parts) == 3 and parts[0].isdigit() and parts[2].partition(".")[0] != own:
             found.append((parts[2], int(parts[0]) / 1e3))
     return sorted(found, key=lambda one: -one[1])[:3]
-
-
-def _end_of(done: subprocess.CompletedProcess[str]) -> str:
-    """Say how a process ended that did not get to its last line."""
-    lines = [line for line in done.stderr.splitlines() if line and not line.startswith("import time:")]
-    said = lines[-1].strip() if lines else ""
-    if done.returncode < 0:
-        return f"ended the interpreter with signal {-done.returncode}"
-    if "Error" not in said and "Exit" not in said:
-        return f"left the interpreter with exit code {done.returncode}"
-    return f"fails: {said[:200]}"
 
 
 # --- behaviour -----------------------------------------------------------------------------------------
@@ -321,8 +311,8 @@ def _inspected(project: Project, name: str, value: str, seed: str) -> dict[str, 
         command = [sys.executable, "-m", "pegboard._authoring.inspection", name, value, str(folder)]
         done = _run(command, project, INSPECTION_SECONDS, {"PYTHONHASHSEED": seed})
     lines = done.stdout.splitlines()
-    seen = _json(lines[-1]) if lines else None
-    return seen if seen is not None else _end_of(done)
+    seen = read_json(lines[-1]) if lines else None
+    return seen if seen is not None else end_of(done)
 
 
 @contextmanager
@@ -340,37 +330,4 @@ def _folder() -> Iterator[Path]:
 def _run(
     command: Sequence[str], project: Project, seconds: float, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a process of ours in a session of its own; all of it is ended at the deadline."""
-    search = os.pathsep.join(filter(None, [str(project.imported_from), os.environ.get("PYTHONPATH", "")]))
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        cwd=project.folder,
-        env={**os.environ, "PYTHONPATH": search, **(variables or {})},
-        start_new_session=True,
-    )
-    try:
-        stdout, stderr = process.communicate(timeout=seconds)
-    finally:
-        _end(process)
-    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    try:
-        os.killpg(process.pid, 9)
-    except ProcessLookupError:
-        pass
-    process.wait()
-
-
-def _json(line: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+    return run_child(command, project.folder, seconds, path=[project.imported_from], variables=variables)

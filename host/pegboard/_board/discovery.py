@@ -49,6 +49,10 @@ class PluginRecord:
     hooks: dict[str, ImplOptions] = field(default_factory=dict, repr=False)
     """What it implements, once it was loaded."""
     import_ms: float = 0.0
+    register_ms: float = 0.0
+    """How long its hooks were checked and `register` ran; of one that is not imported yet, nothing."""
+    load_ms: float = 0.0
+    """How long this start took to bring it up, whether by its import or by what is known of it."""
     folder: str = ""
     """Where its distribution's metadata lies; empty for one that was given in code."""
     print_: str = ""

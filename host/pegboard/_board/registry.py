@@ -103,6 +103,7 @@ class Board:
             self.snapshot.save()
 
     def _load_one(self, record: PluginRecord) -> None:
+        began = time.perf_counter()
         try:
             known = self._known(record)
             if known is None or not self._let_sleep(record, known):
@@ -124,6 +125,7 @@ class Board:
             record.fail(Status.LOAD_ERROR, describe(error))
         else:
             record.status = Status.ACTIVE
+            record.load_ms = (time.perf_counter() - began) * 1e3
             return
         if self.manager.has_plugin(record.name):
             self.manager.unregister(name=record.name)
@@ -149,7 +151,8 @@ class Board:
         started = time.perf_counter()
         if record.plugin is None:
             record.plugin = run_abandonable(lambda: resolve(record.value), IMPORT_SECONDS, record.name, "import")
-        record.import_ms = (time.perf_counter() - started) * 1e3
+        imported = time.perf_counter()
+        record.import_ms = (imported - started) * 1e3
         record.hooks = implementations_of(self.manager, record.name, record.plugin)
         contribution = self._contribution(record.name)
         contribution.declares = declared_by(record.plugin)
@@ -169,6 +172,7 @@ class Board:
             contribution.registering = True
             run_abandonable((lambda: register(contribution)) if wanted else register, limit, record.name, "register")
             contribution.registering = False
+        record.register_ms = (time.perf_counter() - imported) * 1e3
         contribution.tools = [self._named(record.name, one) for one in contribution.tools]
         if "model_call" in record.hooks and not contribution.models and Permission.REWRITE in contribution.lacks:
             record.reason = "its model_call is never asked: it adds no model, and does not declare 'rewrite'"

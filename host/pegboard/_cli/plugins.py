@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pegboard._cli import installing, locking, packs, switching, trusting
+from pegboard._cli import costs, installing, locking, packs, switching, trusting
 from pegboard._cli.opening import JsonOption, closed_host, tried_host
 from pegboard.errors import PluginError, did_you_mean
 from pegboard.output import print_json, print_table, say
@@ -23,6 +23,7 @@ app = typer.Typer(help="Which plugins there are, and why one is on, off or broke
 
 app.command("new")(packs.new)
 app.command("check")(packs.check)
+app.command("bench")(costs.bench)
 app.command("enable")(switching.enable)
 app.command("disable")(switching.disable)
 app.command("trust")(trusting.trust)
