@@ -37,7 +37,7 @@ def permission(subject: Subject, rules: RuleSet) -> Decision | None:
     if subject.analysis is None:
         return None
     own = of_tool.index("allow")
-    used: dict[Rule, None] = {}
+    used: list[Rule] = []
     if not _all_covered(subject.analysis, subject, own, rules, used) or not used:
         return None
     texts = ", ".join(f"{rule} ({rule.origin})" for rule in used)
@@ -65,9 +65,7 @@ def _covers(rule: Rule, subject: Subject) -> bool:
     return input_matches(pattern, subject.tool, subject.given, strict=True)
 
 
-def _all_covered(
-    analysis: Analysis, subject: Subject, own: CommandIndex, rules: RuleSet, used: dict[Rule, None]
-) -> bool:
+def _all_covered(analysis: Analysis, subject: Subject, own: CommandIndex, rules: RuleSet, used: list[Rule]) -> bool:
     """Whether each simple command is covered by a rule or plainly only reads; *used* collects the rules."""
     if analysis.problems or not analysis.commands or not REDEFINED.isdisjoint(analysis.functions):
         return False
@@ -87,7 +85,8 @@ def _all_covered(
             continue
         rule = next((rule for rule in own.allowing(command) if _covers_command(rule, command)), None)
         if rule is not None and _covers_what_it_runs(rule, command, own, bases or (), rules):
-            used[rule] = None
+            if rule not in used:
+                used.append(rule)
         elif command.script is None or command.assigned or not _all_covered(command.script, subject, own, rules, used):
             return False
     return True
@@ -107,7 +106,8 @@ def _covers_command(rule: Rule, command: Command) -> bool:
     simple = command.simple
     if not simple.words or any(name not in HARMLESS_VARIABLES for name in command.assigned):
         return bool(simple.words) and not command.uncertain and shell.matches(simple.raw)
-    readings = {simple.words[len(command.assigned) :], command.words}
+    written = simple.words[len(command.assigned) :]
+    readings = [written] if written == command.words else [written, command.words]
     for words in readings:
         form = form_of(words)
         if form.certain is None and shell.matches(quoted(words)):
