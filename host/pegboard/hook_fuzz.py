@@ -243,7 +243,7 @@ class HookFuzz:
         self._listen(session)
         self._rows.clear()
         self._notices.clear()
-        session.dispatcher._failures.clear()  # else it is quarantined after the third, and says nothing any more
+        session.dispatcher.failures.counts.clear()  # else it is quarantined after the third, and says nothing any more
         after = context = ""
         shown = given.input if isinstance(given, ToolCall) else given
         if hook == "pre_tool":

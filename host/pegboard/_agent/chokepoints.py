@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from pegboard._agent.batches import NO_BATCH
 from pegboard._board.dispatch import Dispatcher
 from pegboard._board.outcomes import CallOutcome
 from pegboard._board.registry import describe
@@ -86,7 +87,7 @@ class Invoker:
         *,
         timeout: float,
         output_limit: int,
-        can_defer: Callable[[Batch], bool],
+        can_defer: Callable[[], bool],
     ) -> None:
         self._around = around
         self._dispatcher = dispatcher
@@ -96,6 +97,8 @@ class Invoker:
         self._limit = output_limit
         self._can_defer = can_defer
         self._one_at_a_time = asyncio.Lock()
+        self.alone = False
+        """Whether the message has one call only, which no other can come in the way of."""
         self.allowed: tuple[str, ...] | None = None
         """The subset that the last request offered; None for all."""
         self.hint: Callable[[str], str] = lambda name: ""
@@ -146,7 +149,7 @@ class Invoker:
             raise UnknownToolError(call.name, self.tools)
         return tool.arguments(call.input)
 
-    async def invoke(self, call: ToolCall, batch: Batch) -> Done:
+    async def invoke(self, call: ToolCall, batch: Callable[[], Batch]) -> Done:
         """Run one call that `prepare` has seen. Raises only CancelledError (see `finish`)."""
         name, origin = call.name, call.origin
         try:
@@ -169,26 +172,27 @@ class Invoker:
             return await self._attempts(tool, decided.call, arguments, decided)
         return await self._attempts(tool, call, arguments, None)
 
-    async def _in_turn(self, call: ToolCall, batch: Batch) -> CallOutcome | Done:
+    async def _in_turn(self, call: ToolCall, batch: Callable[[], Batch]) -> CallOutcome | Done:
         """Decide on the calls of the model one after another in source order.
 
         Questions do not overlap then, and the journal reads the same each time. A hook that calls a tool meanwhile
         must not wait for itself.
         """
-        if call.origin != "model" or "pre_tool" not in self._dispatcher.hooked:
+        if self.alone or call.origin != "model" or "pre_tool" not in self._dispatcher.hooked:
             return await self._decide(call, batch)
         async with self._one_at_a_time:
             return await self._decide(call, batch)
 
-    async def _decide(self, call: ToolCall, batch: Batch) -> CallOutcome | Done:
-        decided = await self._dispatcher.pre_tool(call, batch, can_defer=self._can_defer(batch))
+    async def _decide(self, call: ToolCall, batch: Callable[[], Batch]) -> CallOutcome | Done:
+        shown = batch() if self._dispatcher.shows_batch else NO_BATCH
+        decided = await self._dispatcher.pre_tool(call, shown, can_defer=self._can_defer())
         verdict = decided.verdict
         if verdict is Verdict.DENY:
             return await self._denied(decided)
         if verdict is Verdict.DEFER:
             return Done(decided.call, None, decided.contexts)
         if verdict is Verdict.ASK or (verdict is None and self._needs_permission(decided.call)):
-            return await self._asked(decided, batch)
+            return await self._asked(decided, batch())
         return decided
 
     def _needs_permission(self, call: ToolCall) -> bool:

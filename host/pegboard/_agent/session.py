@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from pegboard import __version__
+from pegboard._agent.batches import EMPTY, Batched
 from pegboard._agent.chokepoints import Done, Invoker, origins_of, running_call, sendable
 from pegboard._agent.compacting import Compacting
 from pegboard._agent.egress import Egress
@@ -36,7 +37,6 @@ from pegboard.decisions import Answer as LifecycleAnswer
 from pegboard.declares import Permission, UndeclaredError
 from pegboard.errors import ModelError, PegboardError
 from pegboard.messages import (
-    Batch,
     Block,
     EndReason,
     Message,
@@ -91,8 +91,6 @@ from pegboard.requests import (
 )
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
-
-NO_BATCH = Batch()
 
 
 class Session:
@@ -164,7 +162,7 @@ class Session:
             host.threads,
             timeout=settings.tool_timeout,
             output_limit=settings.output_limit,
-            can_defer=lambda batch: not self.interactive,
+            can_defer=lambda: not self.interactive,
         )
         self.invoker.hint = self._toolbox.hint
         self._prompting = self._make_prompting()
@@ -173,7 +171,7 @@ class Session:
         self._task: asyncio.Task[TurnEnd] | None = None
         self._turn_ends_at: float | None = None
         self._moved_from: Path | None = None
-        self._batch = NO_BATCH
+        self._batch = EMPTY
         self._stop_batch = ""
         self._compacting = Compacting(self, self._conversation, self._prompting, self._egress, settings)
         self._closed = False
@@ -571,6 +569,7 @@ class Session:
     async def _run_batch(self, blocks: Sequence[ToolUseBlock]) -> Sequence[Done]:
         self.invoker.allowed = self._prompting.allowed
         self._stop_batch = ""
+        self.invoker.alone = len(blocks) == 1
         if len(blocks) == 1:  # nothing that could run beside it, or be held up by it
             call = self.invoker.prepare(blocks[0])
             self._batch = self._batch_of((call,))
@@ -588,12 +587,8 @@ class Session:
             hold=self._hold,
         )
 
-    def _batch_of(self, calls: Sequence[ToolCall]) -> Batch:
-        """Return the batch that hooks see: copies, because what they do to it must not reach what runs."""
-        if "pre_tool" not in self.dispatcher.hooked:
-            return NO_BATCH
-        copies = [trusted(ToolCall, {**c.__dict__, "input": from_json(to_json(c.input))}) for c in calls]
-        return trusted(Batch, {"calls": tuple(copies)})
+    def _batch_of(self, calls: Sequence[ToolCall]) -> Batched:
+        return Batched(calls) if "pre_tool" in self.dispatcher.hooked else EMPTY
 
     def _hold(self) -> str:
         if self._stop_batch:
@@ -688,7 +683,7 @@ class Session:
         """Give every call a result: run it, if nothing can have happened yet or it may be repeated."""
         finished = []
         orphans = [(self.invoker.prepare(call), begun) for call, begun in self._replay.orphans]
-        self._batch = Batch(calls=tuple(call for call, _ in orphans))
+        self._batch = Batched([call for call, _ in orphans])
         self._stop_batch = ""
         self.invoker.allowed = self._prompting.allowed
         for prepared, begun in orphans:

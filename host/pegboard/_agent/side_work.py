@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from pydantic_core import to_json
 
+from pegboard._agent.batches import Batched
 from pegboard._agent.chokepoints import DEPTH, Done, Invoker, depth
 from pegboard._agent.egress import Egress
 from pegboard._agent.flagging import FlagOwner, SessionFlags
@@ -16,7 +17,7 @@ from pegboard._agent.prompting import Prompting
 from pegboard._agent.side import collect
 from pegboard._board.dispatch import Dispatcher
 from pegboard.errors import ModelError, PegboardError, ToolError
-from pegboard.messages import Batch, Message, StopReason, Tally, TextBlock, ToolCall, Usage
+from pegboard.messages import Message, StopReason, Tally, TextBlock, ToolCall, Usage
 from pegboard.records import Record, RequestRecord, ResponseRecord, ToolAttempt
 from pegboard.requests import ModelAnswer, Purpose, Request, ToolSpec
 
@@ -102,7 +103,7 @@ class SideWork:
         prepared = session.invoker.prepare(wanted)
         level = depth.set(depth.get() + 1)
         try:
-            done = await session.invoker.invoke(prepared, Batch(calls=(prepared,)))
+            done = await session.invoker.invoke(prepared, Batched([prepared]))
         except asyncio.CancelledError as cancelled:
             self._end_call(await session.invoker.finish(prepared, cancelled))
             raise

@@ -8,11 +8,13 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextvars import copy_context
 from dataclasses import replace
+from operator import sub
 from time import perf_counter_ns
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from pegboard._board.failing import Failures
 from pegboard._board.onion import Below, aclose
 from pegboard._board.outcomes import (
     CallOutcome,
@@ -31,6 +33,7 @@ from pegboard._board.plan import Impl, Plan, seconds_of
 from pegboard._board.registry import Board, describe
 from pegboard._board.sheet import Sheet
 from pegboard._board.surroundings import Surroundings
+from pegboard._board.taking import patch, take_prompt, vote
 from pegboard._board.turnout import Bound, Turnout
 from pegboard._board.waiting import GRACE, LateError, go_on, start_task, until_each_deadline
 from pegboard._board.watchdog import OverrunError, Watchdog
@@ -40,15 +43,13 @@ from pegboard.decisions import (
     Decision,
     PromptDecision,
     Resolution,
-    ResultPatch,
     Skip,
     StepDecision,
-    Verdict,
 )
 from pegboard.errors import HookTimeoutError, ModelError, PegboardError, UnknownModelError, WrongAnswerError
 from pegboard.hookspecs import POLICIES, Ask, State
-from pegboard.messages import Batch, Outcome, ToolCall, ToolResult, input_hash
-from pegboard.records import Event, Quarantined, Record
+from pegboard.messages import Batch, Outcome, ToolCall, input_hash
+from pegboard.records import Event, Record
 from pegboard.requests import (
     CallNext,
     CompactionJob,
@@ -59,7 +60,6 @@ from pegboard.requests import (
     StreamEvent,
 )
 
-FAILURES_IN_A_ROW = 3
 SLOW_NS = 1_000_000
 """Only after a dispatch of a millisecond is it worth a look whether one of them alone was over its deadline."""
 
@@ -70,9 +70,7 @@ class Dispatcher:
     def __init__(self, plan: Plan, around: Surroundings, watchdog: Watchdog) -> None:
         self._around = around
         self._dog = watchdog
-        self._failures: dict[Impl, int] = {}
-        self.quarantined: dict[str, str] = {}
-        self.muted: set[str] = set()
+        self.failures = Failures(around, lambda: self.plan, self._bind)
         self.abandoned: list[str] = []
         self.notice = around.notice
         self._turnout = Turnout(around.ctx)
@@ -93,7 +91,7 @@ class Dispatcher:
         return self.plan.id != last.id
 
     def _bind(self) -> None:
-        self._bound = self._turnout.bind(self.plan, self._is_left_out)
+        self._bound = self._turnout.bind(self.plan, self.failures.leaves_out)
         self.hooked = frozenset(hook for hook, bound in self._bound.items() if bound)
         """The hooks that somebody implements."""
         self._deciders = {
@@ -103,10 +101,14 @@ class Dispatcher:
             hook: tuple(b for b in bound if b[0].options.rewrites) for hook, bound in self._bound.items()
         }
         self._matched = {hook: any(impl.match for impl, _ in bound) for hook, bound in self._bound.items()}
+        self.shows_batch = any("batch" in impl.takes for impl, _ in self._bound["pre_tool"])
+        """Whether any hook before a tool looks at the other calls of the message."""
         self._onion: CallNext | None = None
 
-    def _is_left_out(self, plugin: str, hook: str) -> bool:
-        return plugin in self.quarantined or (hook == "event" and plugin in self.muted)
+    @property
+    def quarantined(self) -> dict[str, str]:
+        """The plugins that are left out until the session ends, each with its last error."""
+        return self.failures.quarantined
 
     def listens(self, event: str, *, by_name: bool = False) -> bool:
         """Whether anybody wants to be told of a lifecycle event; *by_name* means with a matcher that says so."""
@@ -125,40 +127,20 @@ class Dispatcher:
         if not self._bound["prompt_submit"]:
             return outcome
         sheet = Sheet(self, "prompt_submit", "")
-        for impl, ctx in self._matching(sheet, self._rewriters["prompt_submit"], prompt):
-            answer = await self._one(sheet, impl, ctx, (outcome.prompt,))
-            self._take_prompt(sheet, impl, answer, outcome)
+        for pair in self._matching(sheet, self._rewriters["prompt_submit"], prompt):
+            impl, answer = pair[0], await self._one(sheet, pair, (outcome.prompt,))
+            take_prompt(sheet, impl, answer, outcome)
             if isinstance(answer, PromptDecision) and answer.updated_prompt is not None and not outcome.blocked:
                 outcome.rewrite(answer)
                 sheet.row(impl, effect="rewrote")
         deciders = self._matching(sheet, self._deciders["prompt_submit"], outcome.prompt)
         for (impl, _), answer in zip(deciders, await self._together(sheet, deciders, (outcome.prompt,)), strict=True):
-            self._take_prompt(sheet, impl, answer, outcome)
+            take_prompt(sheet, impl, answer, outcome)
             if isinstance(answer, PromptDecision) and answer.updated_prompt is not None:
                 sheet.row(impl, effect="dropped: not marked rewrites=True")
         if sheet.ns:
             sheet.close("block" if outcome.blocked else "pass", outcome.by)
         return outcome
-
-    def _take_prompt(self, sheet: Sheet, impl: Impl, answer: Any, outcome: PromptOutcome) -> None:
-        if isinstance(answer, Failure) and impl.options.guard:
-            answer = PromptDecision.refuse(f"{impl.plugin} (a guard) failed: {answer.error}")
-        if not isinstance(answer, PromptDecision):
-            return
-        if answer.context:
-            outcome.contexts.append((impl.plugin, answer.context))
-        if answer.title:
-            outcome.title = answer.title
-        if answer.stop and not outcome.stop:
-            outcome.stop, outcome.stop_by, outcome.stop_reason = True, impl.plugin, answer.reason
-            sheet.row(impl, verdict="stop", reason=answer.reason, effect="kept")
-        if answer.block:
-            sheet.row(impl, verdict="block", reason=answer.reason, effect="kept" if outcome.blocked else "won")
-            if not outcome.blocked:
-                outcome.blocked, outcome.by, outcome.reason = True, impl.plugin, answer.reason
-                outcome.hide_prompt = answer.hide_prompt
-        elif answer.context:
-            sheet.row(impl, effect="context")
 
     # --- request ---------------------------------------------------------------------------------------
 
@@ -168,8 +150,8 @@ class Dispatcher:
         if not bound:
             return draft
         sheet = Sheet(self, "prepare_request", draft.purpose)
-        for impl, ctx in bound:
-            answer = await self._one(sheet, impl, ctx, (draft,))
+        for pair in bound:
+            impl, answer = pair[0], await self._one(sheet, pair, (draft,))
             if isinstance(answer, RequestPatch):
                 if "rewrite" in impl.lacks:
                     answer = sheet.bound(impl, *own_sections(answer, draft, impl.plugin))
@@ -266,12 +248,13 @@ class Dispatcher:
         votes: list[Vote] = []
         outcome = CallOutcome(call)
         frozen = to_json(call.input)  # a hook that changes it in place is found out by comparing with this
-        for impl, ctx in self._rewriters["pre_tool"]:
+        for pair in self._rewriters["pre_tool"]:
+            impl = pair[0]
             if impl.match is not None and not impl.match(call.name):
                 sheet.skip(impl)
                 continue
             given = outcome.call
-            answer = await self._one(sheet, impl, ctx, (given, batch))
+            answer = await self._one(sheet, pair, (given, batch))
             if answer is not None:
                 self._rewrite(sheet, impl, answer, outcome, votes)
             if outcome.call is not given:
@@ -285,15 +268,23 @@ class Dispatcher:
             # Others may have decided on what one of them left: all are asked again, each with a copy of its own.
             sheet.forget(deciders)
             answers = []
-            for impl, ctx in deciders:
+            for pair in deciders:
                 self._restore(outcome, frozen, "" if answers else ", ".join(impl.plugin for impl, _ in deciders))
-                answers.append(await self._one(sheet, impl, ctx, (outcome.call, batch)))
+                answers.append(await self._one(sheet, pair, (outcome.call, batch)))
             self._restore(outcome, frozen, "")
         final = outcome.call.input_hash
-        for (impl, _), answer in zip(deciders, answers, strict=True):
-            if answer is not None:
-                self._vote(sheet, impl, answer, final, outcome, votes)
-        winner, dropped = reduce_votes(votes, final, can_defer=can_defer)
+        if answers.count(None) < len(answers):
+            for (impl, _), answer in zip(deciders, answers, strict=True):
+                if answer is not None:
+                    vote(sheet, impl, answer, final, outcome, votes)
+        if votes:
+            self._count(sheet, votes, outcome, can_defer=can_defer)
+        sheet.close(str(outcome.verdict or "none"), outcome.by, before, final)
+        return outcome
+
+    def _count(self, sheet: Sheet, votes: list[Vote], outcome: CallOutcome, *, can_defer: bool) -> None:
+        """Reduce the votes, and say who won and what was dropped."""
+        winner, dropped = reduce_votes(votes, outcome.call.input_hash, can_defer=can_defer)
         for place, why in dropped.items():
             sheet.effect(votes[place].plugin, why)
             self._around.notice(votes[place].plugin, why, "warning")
@@ -302,8 +293,6 @@ class Dispatcher:
             outcome.verdict, outcome.by, outcome.reason = decision.verdict, winner.plugin, decision.reason
             outcome.rule, outcome.result = decision.rule, decision.result
             sheet.effect(winner.plugin, "won")
-        sheet.close(str(outcome.verdict or "none"), outcome.by, before, final)
-        return outcome
 
     def _restore(self, outcome: CallOutcome, frozen: bytes, suspects: str) -> None:
         """Give the call a fresh copy of its input; *suspects* are named as who may have changed the last one."""
@@ -323,31 +312,7 @@ class Dispatcher:
                 answer = Decision.deny(f"{impl.plugin} rewrote the input to one that does not fit: {problem}")
             else:
                 outcome.call = self._around.prepare(changed)
-        self._vote(sheet, impl, answer, outcome.call.input_hash, outcome, votes)
-
-    def _vote(self, sheet: Sheet, impl: Impl, answer: Any, seen: str, outcome: CallOutcome, votes: list[Vote]) -> None:
-        if isinstance(answer, Failure):
-            if not impl.options.guard:
-                return
-            answer = Decision.deny(f"{impl.plugin} (a guard) failed, so the call is refused: {answer.error}")
-        decision: Decision = answer
-        effect = "kept" if decision.verdict is not None else "context" if decision.context else ""
-        if decision.updated_input is not None:
-            if impl.options.rewrites:
-                effect = "rewrote"
-            else:
-                effect = "dropped: its input, because it is not marked rewrites=True"
-                seen = "" if decision.verdict is Verdict.ALLOW else seen
-        if decision.context:
-            outcome.contexts.append((impl.plugin, decision.context))
-        if decision.always:
-            outcome.always = (*outcome.always, *decision.always)
-        if decision.stop and not outcome.stop:
-            outcome.stop, outcome.stop_reason = True, decision.reason
-        votes.append(Vote(impl.plugin, decision, seen))
-        # The new input itself, too: of a call that only reads, no other record has the bytes that ran.
-        said = "" if decision.updated_input is None else to_json(decision.updated_input).decode()
-        sheet.row(impl, verdict=str(decision.verdict or ""), reason=decision.reason, effect=effect, answer=said)
+        vote(sheet, impl, answer, outcome.call.input_hash, outcome, votes)
 
     # --- ask -------------------------------------------------------------------------------------------
 
@@ -357,8 +322,8 @@ class Dispatcher:
         if not bound:
             return None, ""
         sheet = Sheet(self, "resolve_ask", ask.call.id)
-        for impl, ctx in bound:
-            answer = await self._one(sheet, impl, ctx, (ask,))
+        for pair in bound:
+            impl, answer = pair[0], await self._one(sheet, pair, (ask,))
             if isinstance(answer, Resolution):
                 verdict = "allow" if answer.allow else "deny"
                 sheet.row(impl, verdict=verdict, reason=answer.reason, effect="won")
@@ -378,45 +343,11 @@ class Dispatcher:
         bound = self._matching(sheet, self._bound["post_tool"], call.name)
         place = 0
         while place < len(bound):
-            answers, place = await self._until_answer(sheet, bound, place, (call, after.outcome))
-            for impl, answer in answers:
-                self._patch(sheet, impl, answer, after)
+            impl, answer, place = await self._until_answer(sheet, bound, place, (call, after.outcome))
+            if impl is not None:
+                patch(sheet, impl, answer, after)
         sheet.close(str(outcome.kind), "")
         return after
-
-    def _patch(self, sheet: Sheet, impl: Impl, answer: Any, after: ResultOutcome) -> None:
-        if isinstance(answer, Failure):
-            if not impl.options.guard:
-                return
-            answer = ResultPatch(hide=True, reason=f"{impl.plugin} (a guard) failed")
-        patch: ResultPatch = answer
-        result = after.outcome.result
-        words = []
-        if patch.hide:
-            after.hidden = True
-            text = f"[the output was withheld by {impl.plugin}{': ' + patch.reason if patch.reason else ''}]"
-            result = ToolResult(content=text, is_error=result.is_error)
-            words.append("hid")
-        elif patch.output is not None or patch.data is not None:
-            update: dict[str, Any] = {}
-            if patch.output is not None:
-                update["content"] = patch.output
-            if patch.data is not None:
-                update["data"] = patch.data
-            result = replace(result, **update)
-            words.append("rewrote")
-        if result is not after.outcome.result:
-            after.outcome = replace(after.outcome, result=result)
-        if patch.context:
-            after.contexts.append((impl.plugin, patch.context))
-            words.append("context")
-        if patch.retry:
-            after.retry = True
-            words.append("retry")
-        if patch.stop:
-            after.stop, after.stop_reason = True, patch.reason
-            words.append("stop")
-        sheet.row(impl, reason=patch.reason, effect=", ".join(words))
 
     # --- step, compaction, lifecycle, journal ----------------------------------------------------------
 
@@ -458,7 +389,7 @@ class Dispatcher:
             async def default(other: CompactionJob | None = None, after: int = place) -> CompactionResult | Skip | None:
                 return (await self.compact(other or job, accept, last, start=after))[0]
 
-            answer = await self._one(sheet, impl, ctx, (replace(job, default=default),))
+            answer = await self._one(sheet, (impl, ctx), (replace(job, default=default),))
             if isinstance(answer, Skip):
                 if not job.must:
                     sheet.row(impl, verdict="skip", reason=answer.reason, effect="won")
@@ -522,122 +453,140 @@ class Dispatcher:
                 sheet.skip(pair[0])
         return kept
 
-    async def _one(self, sheet: Sheet, impl: Impl, ctx: Ctx, args: tuple[Any, ...]) -> Any:
-        return (await self._together(sheet, ((impl, ctx),), args))[0]
-
-    async def _until_answer(
-        self, sheet: Sheet, bound: Sequence[Bound], place: int, args: tuple[Any, ...]
-    ) -> tuple[list[tuple[Impl, Any]], int]:
-        """Call from *place* on until one has answered; return it (as a list) and the next place."""
-        if self.plan.asleep:
-            self._wake(bound[place:])
-        dog = self._dog
-        dog.count += 1
-        ns = sheet.ns
-        round_ = None
-        clock = perf_counter_ns()
-        for here in range(place, len(bound)):
-            impl, ctx = bound[here]
-            if not (impl.plain or impl.stepped):
-                answer = await self._one(sheet, impl, ctx, args)
-                clock = perf_counter_ns()
-            else:
-                dog.limit, dog.running = impl.limit, impl  # type: ignore[assignment]  # neither has a function
-                try:
-                    answer = impl.call(*args, ctx)
-                    if impl.stepped:  # here, not by `_one`: that costs 2 µs for each that never waits
-                        coroutine, answer = answer, None
-                        waits_for = coroutine.send(None)
-                        round_ = _Round([None], ns, len(ns), self.abandoned)
-                        round_.in_place = (0, impl, coroutine, waits_for, impl.limit, clock)  # type: ignore[assignment]
-                except StopIteration as end:
-                    answer = end.value if impl.stepped else self._caught(impl, end)
-                except BaseException as error:
-                    answer = self._caught(impl, error)
-                dog.running = None
-                now = perf_counter_ns()
-                ns.append(now - clock)
-                if round_ is not None:
-                    answer = (await round_.finish())[0]
-                    round_ = None
-                    now = perf_counter_ns()
-                elif impl.stepped and now - clock > SLOW_NS:
-                    answer = self._refuse_late((bound[here],), ns[-1:], [answer])[0]
-                clock = now
-                if answer is not None:
-                    answer = self._checked(sheet, impl, answer)
-                if impl in self._failures and not isinstance(answer, Failure):
-                    del self._failures[impl]
-            if answer is not None:
-                return [(impl, answer)], here + 1
-        return [], len(bound)
+    async def _one(self, sheet: Sheet, pair: Bound, args: tuple[Any, ...]) -> Any:
+        return (await self._together(sheet, (pair,), args))[0]
 
     async def _together(self, sheet: Sheet, bound: Sequence[Bound], args: tuple[Any, ...]) -> list[Any]:
         """Call all, those that wait side by side; return an answer, a Failure or None for each, in order."""
+        answers: list[Any] = [None] * len(bound)
+        round_ = self._call(sheet, bound, args, answers)
+        if round_ is not None:
+            await round_.finish()
+        return self._looked_at(sheet, bound, answers)
+
+    async def _until_answer(
+        self, sheet: Sheet, bound: Sequence[Bound], place: int, args: tuple[Any, ...]
+    ) -> tuple[Impl | None, Any, int]:
+        """Call from *place* on until one has answered; return it, what it answered, and the next place."""
+        answers: list[Any] = [None] * len(bound)
+        while place < len(bound):
+            before = len(sheet.ns)
+            round_ = self._call(sheet, bound, args, answers, place, one_by_one=True)
+            if round_ is not None:
+                await round_.finish()
+            begin, place = place, place + len(sheet.ns) - before
+            self._looked_at(sheet, bound, answers, begin, place)
+            if answers[place - 1] is not None:
+                return bound[place - 1][0], answers[place - 1], place
+        return None, None, place
+
+    def _call(
+        self,
+        sheet: Sheet,
+        bound: Sequence[Bound],
+        args: tuple[Any, ...],
+        answers: list[Any],
+        place: int = 0,
+        *,
+        one_by_one: bool = False,
+    ) -> _Round | None:
+        """Call from *place* on, as far as that goes without waiting: all, or *one_by_one* until one answers or waits.
+
+        Puts a duration into the sheet for each that was called. Returns the round of those that wait, if any does.
+        """
         if self.plan.asleep:
             self._wake(bound)
-        answers: list[Any] = [None] * len(bound)
-        round_ = None
-        dog = self._dog
+        dog, ns = self._dog, sheet.ns
         dog.count += 1
-        ns = sheet.ns
-        first = len(ns)
-        # Most hooks have two arguments, and a call without a star is made by the interpreter itself: 0.2 µs less each.
-        two = len(args) == 2
-        one, other = args if two else (None, None)
-        began = clock = perf_counter_ns()
-        for place, (impl, ctx) in enumerate(bound):
-            dog.running = impl
+        if len(bound) - place == 1 and (bound[place][0].plain or bound[place][0].stepped):
+            return self._call_last(sheet, bound, args, answers, place)
+        marks = [perf_counter_ns()]
+        first, begin, end = len(ns) - place, place, len(bound)
+        round_: _Round | None = None
+        while place < end:
+            walk = _Walk(waits=round_ is not None and round_.waits)
+            steps = _walk(walk, bound, place, args, answers, marks, dog, one_by_one)
             try:
-                if impl.plain:
-                    dog.limit = impl.limit  # type: ignore[assignment]  # plain: no function
-                    answer = impl.call(one, other, ctx) if two else impl.call(*args, ctx)
-                    if answer is not None:
-                        answers[place] = answer
-                elif impl.stepped and (round_ is None or not round_.waits):
-                    dog.limit = impl.limit  # type: ignore[assignment]  # stepped: no function either
-                    coroutine = impl.call(one, other, ctx) if two else impl.call(*args, ctx)
-                    try:
-                        waits_for = coroutine.send(None)
-                    except StopIteration as end:
-                        answers[place] = end.value
-                    else:
-                        round_ = round_ or _Round(answers, ns, first, self.abandoned)
-                        round_.in_place = (place, impl, coroutine, waits_for, impl.limit, clock)  # type: ignore[assignment]
-                else:
-                    if round_ is None:
-                        round_ = _Round(answers, ns, first, self.abandoned)
+                waits_for = steps.send(None)
+            except StopIteration:
+                place = begin + len(marks) - 1
+                if place == end or (one_by_one and answers[place - 1] is not None):
+                    break
+                # What comes now is neither a plain `def` nor stepped in place: in a thread, with a limit of its own.
+                impl, ctx = bound[place]
+                round_ = round_ or _Round(answers, ns, first, self.abandoned)
+                dog.running = impl
+                try:
                     dog.limit = limit = seconds_of(impl, args[0])
                     round_.start(place, impl, ctx, args, limit)
+                except BaseException as error:
+                    answers[place] = self._caught(impl, error)
             except BaseException as error:
-                answers[place] = self._caught(impl, error)
-            now = perf_counter_ns()
-            ns.append(now - clock)
-            clock = now
+                place = begin + len(marks) - 1
+                answers[place] = self._caught(bound[place][0], error)
+            else:
+                place = begin + len(marks) - 1
+                walk.waits = walk.over = True
+                impl = bound[place][0]
+                round_ = round_ or _Round(answers, ns, first, self.abandoned)
+                round_.in_place = (place, impl, steps, waits_for, impl.limit, marks[-1])  # type: ignore[assignment]
+            marks.append(perf_counter_ns())
+            place += 1
+            if one_by_one and (answers[place - 1] is not None or (round_ is not None and round_.waits)):
+                break
         dog.running = None
-        if clock - began > SLOW_NS:
-            self._refuse_late(bound, ns[first:], answers)
-        if round_ is not None and round_.waits:
-            await round_.finish()
+        ns.extend(map(sub, marks[1:], marks))
+        if marks[-1] - marks[0] > SLOW_NS:
+            self._refuse_late(bound[begin:place], ns[first + begin :], answers, begin)
+        return round_ if round_ is not None and round_.waits else None
+
+    def _call_last(
+        self, sheet: Sheet, bound: Sequence[Bound], args: tuple[Any, ...], answers: list[Any], place: int
+    ) -> _Round | None:
+        """Call the one that is left, which costs less than a walk through several."""
+        impl, ctx = bound[place]
+        dog, ns = self._dog, sheet.ns
+        dog.running = impl
+        round_ = answer = None
+        began = perf_counter_ns()
+        try:
+            answer = impl.call(*args, ctx)
+            if impl.stepped:
+                steps, answer = answer, None
+                waits_for = steps.send(None)
+                round_ = _Round(answers, ns, len(ns) - place, self.abandoned)
+                round_.in_place = (place, impl, steps, waits_for, impl.limit, began)  # type: ignore[assignment]
+        except StopIteration as end:
+            answer = end.value if impl.stepped else self._caught(impl, end)
+        except BaseException as error:
+            answer = self._caught(impl, error)
+        dog.running = None
+        answers[place] = answer
+        ns.append(perf_counter_ns() - began)
+        if ns[-1] > SLOW_NS:
+            self._refuse_late(bound[place:], ns[-1:], answers, place)
+        return round_
+
+    def _looked_at(
+        self, sheet: Sheet, bound: Sequence[Bound], answers: list[Any], begin: int = 0, end: int | None = None
+    ) -> list[Any]:
+        """Check what those from *begin* to *end* answered, and count who failed."""
         if answers.count(None) < len(answers):
             for place, answer in enumerate(answers):
                 if answer is not None:
                     answers[place] = self._checked(sheet, bound[place][0], answer)
-        if self._failures:
-            for place, (impl, _) in enumerate(bound):
-                if not isinstance(answers[place], Failure):
-                    self._failures.pop(impl, None)
+        if self.failures.counts:
+            self.failures.settle(bound[begin:end], answers[begin:end])
         return answers
 
-    def _refuse_late(self, bound: Sequence[Bound], ns: list[int], answers: list[Any]) -> list[Any]:
+    def _refuse_late(self, bound: Sequence[Bound], ns: list[int], answers: list[Any], begin: int) -> None:
         """Drop the answers of those that kept the loop past their deadline and could not be ended."""
         for place, (impl, _) in enumerate(bound):
             limit = impl.limit
             late = isinstance(limit, int | float) and ns[place] > limit * 1e9
-            if late and not isinstance(answers[place], Failure):
+            if late and not isinstance(answers[begin + place], Failure):
                 error = HookTimeoutError(impl.plugin, impl.hook, limit)  # type: ignore[arg-type]
-                answers[place] = Failure(str(error), timeout=True)
-        return answers
+                answers[begin + place] = Failure(str(error), timeout=True)
 
     def _caught(self, impl: Impl, error: BaseException) -> Failure:
         if isinstance(error, OverrunError):
@@ -669,47 +618,60 @@ class Dispatcher:
         return answer
 
     def failed(self, impl: Impl, error: str) -> None:
-        """Tell of a failure, count it, and quarantine who fails again and again."""
-        if impl.hook == "event":
-            self._mute(impl, error)
-            return
-        level = "error" if impl.options.guard else "warning"
-        self._around.notice(impl.plugin, f"{impl.hook} failed: {error}", level)
-        if impl.options.guard:
-            return
-        count = self._failures[impl] = self._failures.get(impl, 0) + 1
-        if count >= FAILURES_IN_A_ROW and impl.plugin not in self.quarantined:
-            self._quarantine(impl, error)
+        """Tell of a failure and count it."""
+        self.failures.take(impl, error)
 
-    def _mute(self, impl: Impl, error: str) -> None:
-        """Count an observer's failure, and stop telling it after some. A notice is a record that it would be told."""
-        count = self._failures[impl] = self._failures.get(impl, 0) + 1
-        if count < FAILURES_IN_A_ROW or impl.plugin in self.muted:
-            return
-        self.muted.add(impl.plugin)
-        self._bind()
-        self._around.notice(
-            impl.plugin,
-            f"event failed {count} times and is muted until the session ends; its other hooks go on. "
-            f"The last error: {error}",
-            "warning",
-        )
 
-    def _quarantine(self, impl: Impl, error: str) -> None:
-        guards = any(
-            other.options.guard for impls in self.plan.hooks.values() for other in impls if other.plugin == impl.plugin
-        )
-        if guards:
-            return
-        self.quarantined[impl.plugin] = error
-        self._around.write(Quarantined(plugin=impl.plugin, hook=impl.hook, reason=error))
-        self._around.notice(
-            impl.plugin,
-            f"failed {FAILURES_IN_A_ROW} times in a row and is left out until the session ends. "
-            f"The last error: {error}. A new session tries it again; `pegboard plugins info {impl.plugin}` tells more.",
-            "error",
-        )
-        self._bind()
+class _Walk:
+    """How a walk through implementations goes on: whether somebody `waits` already, and whether it is `over`."""
+
+    __slots__ = ("over", "waits")
+
+    def __init__(self, *, waits: bool) -> None:
+        self.waits = waits
+        self.over = False
+
+
+async def _walk(
+    walk: _Walk,
+    bound: Sequence[Bound],
+    place: int,
+    args: tuple[Any, ...],
+    answers: list[Any],
+    marks: list[int],
+    dog: Watchdog,
+    one_by_one: bool,
+) -> Any:
+    """Call one after another, up to one that has to be called otherwise; a mark of the clock stands after each.
+
+    It is stepped once. One coroutine around all, because to step each by itself costs an exception for each that does
+    not wait. Where one does, this coroutine is that one's from there on, and returns its answer: `over` says so.
+    """
+    # Most hooks have two arguments, and a call without a star is made by the interpreter itself: 0.2 µs less each.
+    two = len(args) == 2
+    one, other = args if two else (args[0], None)
+    mark = marks.append
+    for impl, ctx in bound[place:] if place else bound:
+        if impl.plain:
+            dog.running = impl
+            if impl.brief is not None:
+                answer = impl.brief(one)
+            else:
+                answer = impl.call(one, other, ctx) if two else impl.call(*args, ctx)
+        elif impl.stepped and not walk.waits:
+            dog.running = impl
+            answer = await (impl.call(one, other, ctx) if two else impl.call(*args, ctx))
+            if walk.over:
+                return answer
+        else:
+            return None
+        mark(perf_counter_ns())
+        if answer is not None:
+            answers[place] = answer
+            if one_by_one:
+                return None
+        place += 1
+    return None
 
 
 class _Round:

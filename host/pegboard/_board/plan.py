@@ -26,6 +26,10 @@ class Impl:
     plugin: str
     hook: str
     call: Callable[..., Any]
+    takes: frozenset[str]
+    """The names of the arguments that its function takes."""
+    brief: Callable[[Any], Any] | None
+    """The function itself where it takes only the first of the arguments: so it need not be called through `call`."""
     limit: Limit
     is_async: bool
     options: ImplOptions
@@ -77,11 +81,14 @@ def make_impl(
     options = options_on(function)
     limit = policy.timeout if options.timeout is None else options.timeout
     is_async = inspect.iscoroutinefunction(function)
+    given, taken = parameters(hook, function)
     return Impl(
         index=index,
         plugin=plugin,
         hook=hook,
         call=adapter(hook, function),
+        takes=frozenset(taken),
+        brief=function if taken == given[:1] else None,
         limit=limit,
         is_async=is_async,
         options=options,
@@ -108,14 +115,19 @@ def options_on(function: Any) -> ImplOptions:
     return options
 
 
+def parameters(hook: str, function: Callable[..., Any]) -> tuple[list[str], list[str]]:
+    """Return the names of a hook's arguments, and those of them that *function* takes."""
+    given = list(inspect.signature(getattr(hookspecs, hook)).parameters)
+    return given, [name for name in inspect.signature(function).parameters if name in given]
+
+
 def adapter(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of all of the hook's arguments that passes on the ones that *function* takes.
 
     Built from source text because a lambda made for the purpose costs a quarter of `**kwargs` filtering, and it is
     called for every implementation of every hook.
     """
-    given = list(inspect.signature(getattr(hookspecs, hook)).parameters)
-    taken = [name for name in inspect.signature(function).parameters if name in given]
+    given, taken = parameters(hook, function)
     if taken == given:
         return function
     made: Callable[..., Any] = eval(f"lambda {', '.join(given)}: _f({', '.join(taken)})", {"_f": function})

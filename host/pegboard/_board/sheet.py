@@ -92,18 +92,21 @@ class Sheet:
 
     def close(self, outcome: str, winner: str, before: str = "", after: str = "") -> None:
         """Write the record."""
-        for index, said in self._dropped.items():
-            effect = self.rows[index].get("effect")
-            self.rows[index]["effect"] = f"{effect}; {said}" if effect else said
+        if self._dropped:
+            for index, said in self._dropped.items():
+                effect = self.rows[index].get("effect")
+                self.rows[index]["effect"] = f"{effect}; {said}" if effect else said
         facts: dict[str, Any] = {
             "point": self.hook,
             "plan": self._dispatcher.plan.id,
             "subject": self.subject,
             "ns": self.ns,
-            "rows": [self.rows[index] for index in sorted(self.rows)],
             "outcome": outcome,
-            "winner": winner,
         }
+        if self.rows:
+            facts["rows"] = [self.rows[index] for index in sorted(self.rows)]
+        if winner:
+            facts["winner"] = winner
         if before:
             facts["before"], facts["after"] = before, after
         if self.skipped:

@@ -24,6 +24,8 @@ def raise_in(thread_id: int, error: type[BaseException] | None) -> None:
 class Watchdog:
     """Watches one event loop's thread. The dispatcher says whom it calls by setting `running` and `count`.
 
+    The deadline is the `limit` of what runs; where that depends on the event, it is the one set here.
+
     No lock and no clock on the hot path: the thread looks now and then, and measures from when it first saw a call.
     """
 
@@ -77,7 +79,10 @@ class Watchdog:
             if self._stopped:
                 return
             time.sleep(INTERVAL)
-            running, count, limit = self.running, self.count, self.limit
+            running, count = self.running, self.count
+            limit = getattr(running, "limit", None)
+            if callable(limit):
+                limit = self.limit
             now = time.monotonic()
             if running is None or limit is None:
                 seen = None
