@@ -51,15 +51,15 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_try_through_after_
 
 @pytest.mark.anyio
 async def test_a_flood_is_read_at_the_pace_and_a_burst_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "MESSAGES", (50.0, 100.0))
+    monkeypatch.setattr(pace, "MESSAGES", (50.0, 10.0))
     bucket = pace.Pace()
     began = time.monotonic()
     for _ in range(50):
         await bucket.take(10)
-    assert time.monotonic() - began < 0.5
-    for _ in range(50):
+    assert time.monotonic() - began < 4, "paced they take five seconds"
+    for _ in range(5):
         await bucket.take(10)
-    assert time.monotonic() - began > 0.4, "100 messages at 100 a second, 50 of them at once"
+    assert time.monotonic() - began > 0.4, "55 messages at 10 a second, 50 of them at once"
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
