@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import random
 import shutil
@@ -14,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+
+from pydantic_core import to_json
 
 from bench.measure import BenchError, Effort, Reach, Table, interleaved, row, wall
 from pegboard.context import Ctx, Services
@@ -157,6 +160,11 @@ def _run(words: list[str], folder: Path) -> None:
         raise BenchError(f"{words[0]} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-200:]}")
 
 
+LINE = "    line = a_line.as_long(as_lines_are)"
+USUAL, LARGE = 135, 2000
+"""Lines of a file: as many as the median file of this project has, and as many as one Read shows."""
+
+
 def _together(effort: Effort) -> Table:
     """Eight calls of one message beside one, through a whole session."""
     from bench.subject import Bench, converse, fresh_session
@@ -164,8 +172,12 @@ def _together(effort: Effort) -> Table:
     from pegboard_builtins.scripted_model import play
 
     with Bench() as bench, _folder() as folder:
-        for number in range(8):
-            (folder / f"{number}.txt").write_text(f"a line of {number}\n" * 2000)
+        files: dict[int, list[Path]] = {}
+        for lines in (USUAL, LARGE):
+            files[lines] = [folder / str(lines) / f"{number}.py" for number in range(8)]
+            files[lines][0].parent.mkdir()
+            for number, path in enumerate(files[lines]):
+                path.write_text("".join(f"{LINE}  # {number}\n" for _ in range(lines)))
         host = bench.host(file_tools)
 
         def turn(tool: str, calls: list[dict[str, Any]], name: str) -> float:
@@ -179,22 +191,40 @@ def _together(effort: Effort) -> Table:
 
             return float(bench.run(once()))
 
-        files = [{"file_path": str(folder / f"{number}.txt")} for number in range(8)]
-        searches = [{"pattern": f"of {number}", "path": str(folder)} for number in range(8)]
-        variants = {
-            "no Read": partial(turn, "look", [{"path": "x"}], "tools-look"),
-            "1 Read": partial(turn, "Read", files[:1], "tools-read-1"),
-            "8 Read": partial(turn, "Read", files, "tools-read-8"),
-            "1 Grep": partial(turn, "Grep", searches[:1], "tools-grep-1"),
-            "8 Grep": partial(turn, "Grep", searches, "tools-grep-8"),
+        calls = {
+            "Read": [{"file_path": str(path)} for path in files[USUAL]],
+            "Read of a large file": [{"file_path": str(path)} for path in files[LARGE]],
+            "Grep": [{"pattern": f"# {number}", "path": str(files[USUAL][0].parent)} for number in range(8)],
         }
-        found = interleaved(variants, effort.pick(15, 2))
+        variants = {"none": partial(turn, "look", [{"path": "x"}], "tools-look")}
+        for name, eight in calls.items():
+            tool = name.partition(" ")[0]
+            variants[f"1 {name}"] = partial(turn, tool, eight[:1], f"tools-1-{name}")
+            variants[f"8 {name}"] = partial(turn, tool, eight, f"tools-8-{name}")
+        for name, lines in (("Read", USUAL), ("Read of a large file", LARGE)):
+            variants[f"bare {name}"] = partial(_ms, partial(_bare_reads, files[lines]))
+        found = interleaved(variants, effort.pick(25, 2))
     rows = [
-        row(f"a turn with eight {tool}s", found[f"8 {tool}"], "ms", beside=f"with one {tool}",
-            floor=found[f"1 {tool}"], reach=Reach.ratio(2.0)) for tool in ("Read", "Grep")
+        row(f"a turn with eight of {name}", found[f"8 {name}"], "ms", beside="with one",
+            floor=found[f"1 {name}"], reach=Reach.ratio(2.0) if name == "Read" else None)
+        for name in calls
     ]  # fmt: skip
-    rows.append(row("a turn with a call that does nothing", found["no Read"], "ms"))
-    return Table(f"read-only calls of one message, {os.cpu_count()} cores (wall)", rows)
+    for name, lines in (("Read", USUAL), ("Read of a large file", LARGE)):
+        more = found[f"8 {name}"].minus(found["none"])
+        rows.append(row(f"what eight of {name} add ({lines} lines each)", more, "ms",
+                        beside="read, number, JSON, hash", floor=found[f"bare {name}"]))  # fmt: skip
+    rows.append(row("a turn with a call that does nothing", found["none"], "ms"))
+    notes = ["one thread computes at a time in Python: calls share their turn, not the processors"]
+    return Table(f"read-only calls of one message, {os.cpu_count()} cores (wall)", rows, notes)
+
+
+def _bare_reads(paths: list[Path]) -> None:
+    """What nobody can leave out who shows a file to a model and keeps what he has shown."""
+    for path in paths:
+        data = path.read_bytes()
+        hashlib.sha256(data).hexdigest()
+        lines = data.decode().split("\n")
+        to_json("\n".join([f"{number:>6}\t{line}" for number, line in enumerate(lines, 1)]))
 
 
 def _checkpoint(effort: Effort) -> Table:

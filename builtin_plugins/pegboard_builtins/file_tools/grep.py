@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -28,8 +28,6 @@ DEFAULT_LIMIT = 250
 SECONDS = 60.0
 FEW = 300
 """Up to so many files are searched in this process."""
-FEW_AGES = 100
-"""Up to so many files are asked for their age in place."""
 
 Mode = Literal["content", "files_with_matches", "count"]
 
@@ -63,8 +61,8 @@ async def grep(
     base = absolute(path or ".", ctx.cwd)
     try:
         async with asyncio.timeout(SECONDS):
-            root, names = await _files(wanted, base, glob, ctx.cwd)
-            answer = await _search(wanted, root, names, ctx.cwd, numbers, head_limit)
+            names = await _names(wanted, base, glob, ctx.cwd)
+            answer = await _search(wanted, names, ctx.cwd, numbers, head_limit)
     except TimeoutError:
         raise ToolError(
             f"The search took longer than {SECONDS:g} s and was ended. Narrow it by path or glob, or take repeated "
@@ -73,6 +71,10 @@ async def grep(
     if "error" in answer:
         raise ToolError(f"{pattern!r} is no regular expression: {answer['error']}. Escape literal signs with \\.")
     return _result(answer, wanted.mode, head_limit)
+
+
+_Names = Callable[[threading.Event], tuple[Path, list[str]]]
+"""Gives a folder and the names below it that are to be searched, in their order; to be called in a thread."""
 
 
 class _Wanted(NamedTuple):
@@ -84,24 +86,17 @@ class _Wanted(NamedTuple):
     after: int
 
 
-async def _files(wanted: _Wanted, base: Path, glob: str | None, cwd: Path) -> tuple[Path, list[str]]:
-    """Return a folder and the names below it that are to be searched, in their order."""
-    # A look at one file is over before a thread has begun, and with several searches at once each thread waits long
-    # for the interpreter.
+async def _names(wanted: _Wanted, base: Path, glob: str | None, cwd: Path) -> _Names:
     if not os.path.isdir(base):
         regular_file(base, cwd)
-        return base.parent, [base.name]
+        return lambda stop: (base.parent, [base.name])
     folder_must_exist(base, cwd)
     patterns = _glob_patterns(glob)
     likely = await _likely(wanted, base, glob)
-    if likely is not None:
-        sieve = Sieve(base)
-        return base, sorted(name for name in likely if _fits(name, patterns) and sieve.keeps(name))
-    stop = threading.Event()
-    try:
-        return base, sorted(await asyncio.to_thread(lambda: list(files_below(base, patterns, stop, ignored=False))))
-    finally:
-        stop.set()  # a thread cannot be cancelled, but it can be asked
+    if likely is None:
+        return lambda stop: (base, sorted(files_below(base, patterns, stop, ignored=False)))
+    sieve = Sieve(base)
+    return lambda stop: (base, sorted(name for name in likely if _fits(name, patterns) and sieve.keeps(name)))
 
 
 async def _likely(wanted: _Wanted, base: Path, glob: str | None) -> set[str] | None:
@@ -132,40 +127,42 @@ def _fits(name: str, patterns: list[Pattern]) -> bool:
     return False
 
 
-async def _search(
-    wanted: _Wanted, root: Path, names: list[str], cwd: Path, numbers: bool, limit: int
-) -> dict[str, Any]:
-    """Let the search program read the files, which is killed if we are cancelled or out of time; or do it here."""
-    paths = [str(root / name) for name in names]
-    # A file is named by its path where we still have to look at its age.
-    listed = paths if wanted.mode == "files_with_matches" else [printable(shown(path, cwd)) for path in paths]
-    files = list(zip(paths, listed, strict=True))
-    job = {**wanted._asdict(), "numbers": numbers, "limit": limit, "files": files}
-    if len(files) <= FEW and is_quick(wanted.pattern):
-        answer = await _search_here(job)
-    else:
-        answer = await _search_apart(job)
-    if wanted.mode == "files_with_matches" and "files" in answer:
-        found = answer["files"]
-        in_place = len(found) <= FEW_AGES
-        newest = newest_first(Path("/"), found) if in_place else await asyncio.to_thread(newest_first, Path("/"), found)
-        answer["files"] = [printable(shown(name, cwd)) for name in newest]
+async def _search(wanted: _Wanted, names: _Names, cwd: Path, numbers: bool, limit: int) -> dict[str, Any]:
+    """Look for the files and into them in one thread; many or hard ones are left to a program, which can be killed.
+
+    For few files that takes longer to start than what it does. A thread waits for the interpreter beside the threads
+    of other searches, so there is one of them and not one for each step.
+    """
+    stop = threading.Event()
+
+    def here() -> tuple[dict[str, Any], dict[str, Any] | None]:
+        job = _job(wanted, *names(stop), cwd, numbers, limit)
+        if len(job["files"]) > FEW or not search.is_quick(wanted.pattern):
+            return job, None
+        return job, _aged(search.answer(job, stop.is_set), wanted.mode, cwd)
+
+    try:
+        job, answer = await asyncio.to_thread(here)
+    finally:
+        stop.set()  # a thread cannot be cancelled, but it can be asked
+    if answer is None:
+        answer = await asyncio.to_thread(_aged, await _search_apart(job), wanted.mode, cwd)
     return answer
 
 
-def is_quick(pattern: str) -> bool:
-    """Whether it takes linear time for certain, because nothing in it repeats; and compiles without a warning."""
-    plain = re.sub(r"\\.", "", pattern, flags=re.DOTALL)
-    return not set("*+?{") & set(plain) and not search.may_warn(pattern)
+def _job(wanted: _Wanted, root: Path, names: list[str], cwd: Path, numbers: bool, limit: int) -> dict[str, Any]:
+    paths = [os.path.join(root, name) for name in names]
+    # A file is named by its path where we still have to look at its age.
+    listed = paths if wanted.mode == "files_with_matches" else [printable(shown(path, cwd)) for path in paths]
+    files = list(zip(paths, listed, strict=True))
+    return {**wanted._asdict(), "numbers": numbers, "limit": limit, "files": files}
 
 
-async def _search_here(job: dict[str, Any]) -> dict[str, Any]:
-    """Search in a thread: for few files, starting a program takes longer than what it does."""
-    stop = threading.Event()
-    try:
-        return await asyncio.to_thread(search.answer, job, stop.is_set)
-    finally:
-        stop.set()
+def _aged(answer: dict[str, Any], mode: Mode, cwd: Path) -> dict[str, Any]:
+    """Put the newest files first, and name them as they are shown."""
+    if mode == "files_with_matches" and "files" in answer:
+        answer["files"] = [printable(shown(name, cwd)) for name in newest_first(Path("/"), answer["files"])]
+    return answer
 
 
 async def _search_apart(job: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ LAYOUTS = [(indent, ascii_only) for indent in (1, 2, 4, "\t", None, 0, 3) for as
 
 def notebook_in(path: Path, text: str) -> dict[str, Any] | None:
     """Return the notebook that *text* holds; None if it holds none, and then it is text like any other."""
-    if path.suffix != SUFFIX:
+    if not path.name.endswith(SUFFIX):
         return None
     try:
         found = json.loads(text)

@@ -19,7 +19,7 @@ from pegboard.messages import ImageBlock, ToolResult
 from pegboard.tools import Claims, tool
 from pegboard_builtins.file_tools import pdf
 from pegboard_builtins.file_tools.notebook import notebook_in, shown_cells
-from pegboard_builtins.file_tools.paths import absolute, claim_file, normalise, real_path
+from pegboard_builtins.file_tools.paths import absolute, claim_file, normalise, real_text, regular_file
 from pegboard_builtins.file_tools.stamps import remember
 from pegboard_builtins.file_tools.text import TextFile, digest, printable, read_bytes
 
@@ -56,26 +56,23 @@ async def read(
     Of notebooks (.ipynb) you see the cells with their outputs, of PDFs the text of the pages.
     Reads files only, no folders: use Glob, or `ls` in Bash. Read several files at once by several calls.
     """
-    path = absolute(file_path, ctx.cwd)
-    wanted = (path, ctx.cwd, offset or 1, limit)
-    result, stamp = _read(*wanted) if _is_small(path) else await asyncio.to_thread(_read, *wanted)
+    cwd = ctx.cwd
+    path = absolute(file_path, cwd)
+    status = regular_file(path, cwd)
+    wanted = (path, cwd, status, offset or 1, limit)
+    # A small file is read in less time than it takes to start a thread, and many such calls come together.
+    result, stamp = _read(*wanted) if status.st_size <= SMALL else await asyncio.to_thread(_read, *wanted)
     if result is None:
         result = await pdf.read_pages(path, os.path.getsize(path), pages)
-    remember(real_path(path), stamp, ctx)
+    remember(real_text(str(path)), stamp, ctx)
     return result
 
 
-def _is_small(path: Path) -> bool:
-    """Whether reading it takes less time than starting a thread; many such calls come together."""
-    try:
-        return os.stat(path).st_size <= SMALL
-    except (OSError, ValueError):
-        return True  # which is what the call will say
-
-
-def _read(path: Path, cwd: Path, first: int, limit: int | None) -> tuple[ToolResult | None, str]:
+def _read(
+    path: Path, cwd: Path, status: os.stat_result, first: int, limit: int | None
+) -> tuple[ToolResult | None, str]:
     """Return what to show, None for a PDF; and the stamp."""
-    data, _ = read_bytes(path, cwd)
+    data, _ = read_bytes(path, cwd, status)
     if pdf.is_pdf(data):
         return None, digest(data)
     media_type = picture_type(data)
@@ -98,9 +95,11 @@ def page(path: Path, text: str, first: int, limit: int | None) -> ToolResult:
     lines = text.split("\n")
     if first > len(lines):
         raise ToolError(f"{path} has {len(lines)} lines; offset {first} is behind its end.")
-    chosen = _that_fit(lines[first - 1 : first - 1 + (limit or DEFAULT_LINES)])
+    count = len(lines) - (lines[-1] == "")  # no line begins after the last LF
+    whole = first == 1 and count <= (limit or DEFAULT_LINES) and _fits(text, count)
+    chosen = lines if whole else _that_fit(lines[first - 1 : first - 1 + (limit or DEFAULT_LINES)])
     last = first - 1 + len(chosen)
-    visible = chosen[:-1] if last == len(lines) and chosen[-1] == "" else chosen  # no line begins after the last LF
+    visible = chosen[:-1] if last == len(lines) and chosen[-1] == "" else chosen
     shown = "\n".join(map(add, _numbers(first, len(visible)), visible))
     if not text:
         shown = f"[{path} exists but is empty.]"
@@ -108,7 +107,7 @@ def page(path: Path, text: str, first: int, limit: int | None) -> ToolResult:
         shown += f"\n[These are lines {first} to {last} of {len(lines)}. Read on with offset={last + 1}.]"
     facts = {
         "filePath": str(path),
-        "content": "\n".join(chosen),
+        "content": text if whole else "\n".join(chosen),
         "numLines": len(chosen),
         "startLine": first,
         "totalLines": len(lines),
@@ -126,6 +125,15 @@ def _numbers(first: int, count: int) -> Sequence[str]:
 @cache
 def _first_numbers() -> Sequence[str]:
     return [f"{number:>6}\t" for number in range(1, DEFAULT_LINES + 1)]
+
+
+def _fits(text: str, lines: int) -> bool:
+    """Whether all of *text* fits a page and no line of it is too wide, for certain."""
+    half = LINE_WIDTH // 2
+    # Where each half of a line's width holds an end of line, no line is wider: nobody need measure them all.
+    return len(text) + 8 * lines <= PAGE_CHARACTERS and all(
+        text.find("\n", at, at + half) >= 0 for at in range(0, len(text) - half, half)
+    )
 
 
 def _that_fit(lines: list[str]) -> list[str]:
@@ -149,7 +157,9 @@ def picture_type(data: bytes) -> str | None:
     """Return the media type if *data* is a picture that models take; what a file is called does not matter."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    return next((media_type for magic, media_type in PICTURES.items() if data.startswith(magic)), None)
+    if not data.startswith(tuple(PICTURES)):
+        return None
+    return next(media_type for magic, media_type in PICTURES.items() if data.startswith(magic))
 
 
 def picture(path: Path, data: bytes, media_type: str) -> ToolResult:

@@ -12,7 +12,7 @@ from pegboard.errors import ToolError
 # exactly what its own conversation has read. A dict of ours beside it could only disagree.
 
 
-def _key(path: Path, ctx: Ctx) -> str:
+def _key(path: Path | str, ctx: Ctx) -> str:
     return f"seen:{ctx.agent_id}:{path}"
 
 
@@ -22,10 +22,11 @@ def seen(path: Path, ctx: Ctx) -> str | None:
     return stamp if isinstance(stamp, str) else None
 
 
-def remember(path: Path, stamp: str, ctx: Ctx) -> None:
+def remember(path: Path | str, stamp: str, ctx: Ctx) -> None:
     """Note that this agent knows the content of *path* with this stamp."""
-    if seen(path, ctx) != stamp:
-        ctx.state[_key(path, ctx)] = stamp
+    key, state = _key(path, ctx), ctx.state
+    if state.get(key) != stamp:
+        state[key] = stamp
 
 
 def must_have_read(path: Path, stamp: str | None) -> None:

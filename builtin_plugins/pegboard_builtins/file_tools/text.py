@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pegboard.errors import ToolError
 from pegboard_builtins.file_tools.paths import explain, regular_file
-from pegboard_builtins.file_tools.search import MAX_BYTES, text_encoding
+from pegboard_builtins.file_tools.search import MAX_BYTES, content, text_encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ class TextFile:
     @property
     def plain(self) -> str:
         """The text with LF line endings: what the model is shown, and what it writes."""
-        return self.text.replace("\r\n", "\n")
+        # Looking for one character takes a fortieth of the time that looking for two does.
+        return self.text.replace("\r\n", "\n") if "\r" in self.text else self.text
 
     @property
     def newline(self) -> str:
@@ -74,16 +75,19 @@ def must_be_text(text: str, what: str) -> None:
         ) from None
 
 
-def read_bytes(path: Path, cwd: Path) -> tuple[bytes, os.stat_result]:
-    """Return a regular file's bytes, and its status before they were read. Raises ToolError for all else."""
-    status = regular_file(path, cwd)
+def read_bytes(path: Path, cwd: Path, status: os.stat_result | None = None) -> tuple[bytes, os.stat_result]:
+    """Return a regular file's bytes, and its status before they were read. Raises ToolError for all else.
+
+    *status* is what `regular_file` has just said of it, if somebody has asked already.
+    """
+    status = status or regular_file(path, cwd)
     if status.st_size > MAX_BYTES:
         raise ToolError(
             f"{path} has {status.st_size / 1e6:.0f} MB, more than {MAX_BYTES // 2**20} MB. "
             f"Search it with Grep, or print a part of it in Bash (sed -n '100,200p')."
         )
     try:
-        return path.read_bytes(), status
+        return content(path), status
     except OSError as error:
         raise explain(error, path, cwd) from None
 

@@ -158,7 +158,7 @@ def newest_first(root: Path, names: list[str]) -> list[str]:
 
     def age(name: str) -> tuple[int, str]:
         try:
-            return -os.stat(root / name, follow_symlinks=False).st_mtime_ns, name
+            return -os.stat(os.path.join(root, name), follow_symlinks=False).st_mtime_ns, name
         except OSError:
             return 1, name
 

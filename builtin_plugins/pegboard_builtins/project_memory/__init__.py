@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +71,19 @@ async def post_tool(call: ToolCall, outcome: Outcome, ctx: Ctx) -> ResultPatch |
     named = call.input.get("file_path") or call.input.get("notebook_path")
     if not isinstance(named, str) or not named:
         return None
-    touched = ctx.cwd / Path(named).expanduser()
+    cwd = ctx.cwd
+    touched = os.path.normpath(os.path.join(cwd, os.path.expanduser(named)))
+    if f"{cwd}/".startswith(os.path.dirname(touched).rstrip("/") + "/"):
+        return None  # on the way to the working folder: the session has it from its start
     reader = _reader(ctx, set(ctx.state.get(SEEN) or ()))
     known = len(reader.seen)
-    memories = reader.nested_files(Path(_normal(touched)), ctx.cwd)
+    memories = reader.nested_files(Path(touched), cwd)
     if len(reader.seen) > known:
         ctx.state[SEEN] = sorted(reader.seen)
     _tell(ctx, reader)
     if not memories:
         return None
-    await _announce(ctx, memories, "nested_traversal", trigger=str(touched), seconds=2.0)
+    await _announce(ctx, memories, "nested_traversal", trigger=touched, seconds=2.0)
     return ResultPatch(context="\n\n".join(memory.shown for memory in memories))
 
 
@@ -94,7 +99,13 @@ def _read(ctx: Ctx) -> list[Memory]:
 
 def _reader(ctx: Ctx, seen: set[str]) -> Reader:
     settings = ctx.settings if isinstance(ctx.settings, MemorySettings) else MemorySettings()
-    return Reader(settings, project_root(ctx.project), ctx.all_settings.trusted, seen)
+    return Reader(settings, _root(ctx.session_id, ctx.project), ctx.all_settings.trusted, seen)
+
+
+@lru_cache(maxsize=KEPT_PATCHES)
+def _root(session_id: str, project: Path) -> Path:
+    """Return the root of a session's project: looked for once, not at every call."""
+    return project_root(project)
 
 
 def _tell(ctx: Ctx, reader: Reader) -> None:
@@ -115,13 +126,6 @@ def _patch_of(kept: list[dict[str, str]]) -> RequestPatch:
             for file in kept
         )
     )
-
-
-def _normal(path: Path) -> str:
-    """Return a path without `.` and `..`, so that its folders can be counted."""
-    import os
-
-    return os.path.normpath(path)
 
 
 async def _announce(ctx: Ctx, memories: list[Memory], reason: str, *, trigger: str = "", seconds: float) -> None:

@@ -103,14 +103,14 @@ class Reader:
 
     def _load(self, path: Path, memory_type: str, *, imported: bool = False) -> str | None:
         """Return a file's text the first time it is asked for; None for what is not there or may not be read."""
-        real = os.path.realpath(path)
-        if real in self.seen:
-            return None
         try:
             # A pipe or a device would keep us waiting for ever.
-            if not stat.S_ISREG(os.stat(real).st_mode):
+            if not stat.S_ISREG(os.stat(path).st_mode):
                 return None
         except (OSError, ValueError):
+            return None
+        real = os.path.realpath(path)
+        if real in self.seen:
             return None
         if memory_type != USER and not self._may_read(real):
             self.seen.add(real)

@@ -55,6 +55,7 @@ class _Batch(Generic[Result]):
         self.results: dict[int, Result] = {}
         self.running: dict[asyncio.Task[None], int] = {}
         self.waiting = list(range(len(calls)))
+        self.writes = any(one.writes for one in claims)
 
     async def work(self) -> None:
         while self.waiting or self.running:
@@ -81,6 +82,8 @@ class _Batch(Generic[Result]):
                     self.running[task] = place
 
     def must_wait(self, place: int) -> bool:
+        if not self.writes:
+            return False
         unfinished = [other for other in (*self.running.values(), *self.waiting) if other < place]
         return any(self.claims[place].conflicts(self.claims[other]) for other in unfinished)
 

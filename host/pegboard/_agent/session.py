@@ -837,7 +837,7 @@ class Session:
         else:
             values[key] = value
         text = "" if value is None else to_json(value).decode()
-        self.write(StateRecord(plugin=plugin, key=key, value_json=text))
+        self.put(StateRecord, {"plugin": plugin, "key": key, "value_json": text})
 
     def state_of(self, plugin: str) -> dict[str, Any]:
         """Return a plugin's state."""

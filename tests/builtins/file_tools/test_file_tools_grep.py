@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -182,8 +183,57 @@ def test_a_search_here_finds_what_a_search_apart_finds(
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "a*", "a?", "a{2}", "(?i)a", "[[a]"])
 def test_only_what_ends_for_certain_is_searched_here(pattern: str) -> None:
-    assert not module.is_quick(pattern)
-    assert module.is_quick(r"a|b\*[+]".replace("[+]", ""))
+    assert not module.search.is_quick(pattern)
+    assert module.search.is_quick(r"a|b\*[+]".replace("[+]", ""))
+
+
+TOKENS = [
+    "a",
+    "b",
+    "é",
+    ".",
+    r"\s",
+    r"\S",
+    r"\b",
+    r"\B",
+    "^",
+    "$",
+    r"\A",
+    r"\Z",
+    r"\^",
+    "[^a]",
+    "[^b\\s]",
+    "|",
+    "(",
+    ")",
+    "\\n",
+]
+
+
+@settings(max_examples=400)
+@given(
+    pattern=st.lists(st.sampled_from(TOKENS), min_size=1, max_size=5).map("".join),
+    text=st.text(st.sampled_from("aab é\n\t"), max_size=20),
+)
+@example(pattern="[^a]b", text="a\nb")
+@example(pattern=r"\[^a", text="b\n[a")
+@example(pattern=r"a\Z", text="a\nb")
+def test_a_file_is_passed_over_only_if_no_line_of_it_matches(
+    pattern: str, text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "afar.txt"
+    path.write_text(text)
+    job = {"pattern": pattern, "ignore_case": False, "multiline": False, "mode": "count", "limit": 0}
+    job |= {"before": 0, "after": 0, "numbers": True, "files": [(str(path), "afar.txt")]}
+    answer = module.search.answer(job)
+    try:
+        regex = re.compile(pattern)
+    except re.error:
+        assert "error" in answer
+        return
+    lines = text.split("\n")
+    matching = sum(regex.search(line) is not None for line in (lines[:-1] if lines[-1] == "" else lines))
+    assert answer["counts"] == ([matching] if matching else [])
 
 
 def test_a_pattern_that_never_ends_is_ended_and_the_loop_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

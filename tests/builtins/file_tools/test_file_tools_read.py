@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 from file_tools_desk import Desk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pegboard.errors import ToolError, ToolInputError
 from pegboard.messages import ImageBlock
-from pegboard_builtins.file_tools.read import PAGE_CHARACTERS, read
+from pegboard_builtins.file_tools import read as module
+from pegboard_builtins.file_tools.paths import real_text
+from pegboard_builtins.file_tools.read import PAGE_CHARACTERS, page, read
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -45,6 +49,56 @@ def test_hooks_see_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_normalising_twice_changes_nothing_more(tmp_path: Path) -> None:
     once = read.normalised({"file_path": "../a", "limit": 3}, tmp_path)
     assert read.normalised(once, Path("/other")) == once == {"file_path": f"{tmp_path.parent}/a", "limit": 3}
+
+
+@settings(max_examples=200)
+@given(
+    lines=st.lists(st.tuples(st.sampled_from("aé "), st.sampled_from([0, 1, 30, 998, 1000, 1999, 2000, 2001, 3100]))),
+    often=st.sampled_from([1, 7, 90]),
+    end=st.sampled_from(["", "\n"]),
+    limit=st.sampled_from([None, 1, 2, 5]),
+)
+def test_a_whole_page_is_the_page_that_measuring_each_line_gives(
+    lines: list[tuple[str, int]], often: int, end: str, limit: int | None
+) -> None:
+    text = "\n".join(sign * width for sign, width in lines * often) + end
+    quick = page(Path("/a.txt"), text, 1, limit)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_fits", lambda text, lines: False)
+        measured = page(Path("/a.txt"), text, 1, limit)
+    assert (quick.data["file"]["content"], quick.content) in (
+        (measured.data["file"]["content"], measured.content),
+        # All lines that there are: only the empty piece behind the last LF is not left out as one more line.
+        (measured.data["file"]["content"] + "\n", measured.content.partition("\n[These are")[0]),
+    )
+
+
+def test_a_file_of_exactly_a_page_has_no_further_line_to_read(desk: Desk) -> None:
+    path = desk.file("a.txt", "x\n" * 2000)
+    assert "Read on" not in str(desk.call(read, file_path=str(path)).content)
+    desk.file("a.txt", "x\n" * 2001)
+    assert "Read on with offset=2001" in str(desk.call(read, file_path=str(path)).content)
+
+
+def test_a_file_that_does_not_say_how_long_it_is_is_read_whole(desk: Desk) -> None:
+    shown = str(desk.call(read, file_path="/proc/self/status").content)
+    assert "Name:" in shown
+    assert "ctxt_switches" in shown
+
+
+@pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="a way of Linux")
+def test_the_kernel_names_the_same_file_as_a_walk_through_its_folders(desk: Desk) -> None:
+    desk.file("real/deep/a.txt", "x")
+    (desk.folder / "link").symlink_to("real/deep")
+    (desk.folder / "chain").symlink_to("link")
+    (desk.folder / "loop").symlink_to("loop")
+    (desk.folder / "gone").symlink_to("nowhere/at/all")
+    desk.file("odd (deleted)", "x")
+    os.mkfifo(desk.folder / "pipe")
+    names = ["link/a.txt", "chain/a.txt", "chain", "loop", "loop/b", "gone", "gone/b", "odd (deleted)", "pipe", "new/x"]
+    for name in names:
+        assert real_text(f"{desk.folder}/{name}") == os.path.realpath(desk.folder / name)
+    assert real_text("a\0b") == "a\0b"
 
 
 def test_offset_and_limit_choose_lines_and_say_what_is_left(desk: Desk) -> None:
