@@ -15,7 +15,7 @@ from pegboard._dataclass import dataclass
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError
 from pegboard.flags import Flag, FlagSnapshot, FlagSource, FlagView, LiveCheck, Ramp, Resolution
-from pegboard.messages import Message, ToolResult
+from pegboard.messages import EndReason, Message, Origin, ToolResult, Usage
 from pegboard.records import DeclaredHooks, Event, Record, ShadowRecord
 from pegboard.requests import ModelAnswer, ModelInfo, Purpose, Section, ToolSpec
 from pegboard.settings import SettingsView
@@ -42,11 +42,55 @@ class JournalView(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class AgentBrief:
+    """What a sub-agent is to do, and as whom. It can have less than the session that starts it, and never more.
+
+    `kind` is its type, as hooks are told it (`agent_type`); `title` says in a few words what it does. `system` takes
+    the place of the host's first section. `tools` names what it may call, out of the tools of the session above (None:
+    all of them). `model` is the session's unless given. `mode` is a permission mode, which counts where it allows less
+    than that of the session above. `max_steps` and `max_time` (seconds) can only lower the limits of that one.
+    """
+
+    kind: str
+    prompt: str
+    title: str = ""
+    system: str = ""
+    tools: tuple[str, ...] | None = None
+    model: str = ""
+    mode: str = ""
+    max_steps: int | None = None
+    max_time: float | None = None
+
+
+@dataclass(frozen=True)
+class AgentReport:
+    """What became of a sub-agent. `text` is its last word; `reason` and `detail` say why it ended.
+
+    `calls` are the names of the tools that it called, in order; `origins` are the labels of everything that it has
+    read, which whoever passes its words on must keep. `journal` is where all of it can be read.
+    """
+
+    agent_id: str
+    session_id: str
+    journal: Path
+    reason: EndReason
+    text: str = ""
+    detail: str = ""
+    steps: int = 0
+    model: str = ""
+    usage: Usage = field(default_factory=Usage)
+    duration_ms: float = 0.0
+    calls: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
+
+
 class Services(Protocol):
     """What a session does for the plugins in it; a Ctx passes its wishes on to this."""
 
     session_id: str
     agent_id: str
+    agent_type: str
     parents: tuple[str, ...]
     cwd: Path
     project: Path
@@ -57,6 +101,10 @@ class Services(Protocol):
     mode: str
     prompt_id: str
 
+    path: Path
+
+    @property
+    def top(self) -> Services: ...
     @property
     def journal(self) -> JournalView: ...
     @property
@@ -79,6 +127,7 @@ class Services(Protocol):
         tools: Sequence[ToolSpec] = (),
     ) -> ModelAnswer: ...
     async def call_tool(self, plugin: str, name: str, given: dict[str, Any]) -> ToolResult: ...
+    async def run_agent(self, plugin: str, brief: AgentBrief) -> AgentReport: ...
     async def fire_as(self, plugin: str, event: Event) -> Any: ...
     def emit(self, surface: str, payload: Any) -> Any: ...
     def notice(self, plugin: str, text: str, level: str) -> None: ...
@@ -130,8 +179,8 @@ class State(MutableMapping[str, Any]):
 class Ctx:
     """What a hook or a tool is handed beside its event: who it is for, and what it may ask of the host.
 
-    One per plugin and session. `session_id`, `agent_id` ("" on the main thread) and `parents` say whose call this
-    is; `cwd` follows the session; `project` is where the session started.
+    One per plugin and session, and a sub-agent has a session of its own. `session_id`, `agent_id` ("" on the main
+    thread) and `parents` say whose call this is; `cwd` follows the session; `project` is where the session started.
     """
 
     __slots__ = ("__weakref__", "_services", "log", "plugin", "state")
@@ -144,7 +193,7 @@ class Ctx:
 
     @property
     def session_id(self) -> str:
-        """The session's id, a UUID."""
+        """The session's id: a UUID, and `agent-ID` for that of a sub-agent."""
         return self._services.session_id
 
     @property
@@ -153,9 +202,28 @@ class Ctx:
         return self._services.agent_id
 
     @property
+    def agent_type(self) -> str:
+        """The kind of the sub-agent; on the main thread what it was told to be (`--agent`), else empty."""
+        return self._services.agent_type
+
+    @property
     def parents(self) -> tuple[str, ...]:
         """The session ids above a sub-agent, outermost first."""
         return self._services.parents
+
+    @property
+    def transcript(self) -> Path:
+        """The journal of the session that a person runs: on the main thread the session's own."""
+        return self._services.top.path
+
+    @property
+    def shared(self) -> State:
+        """This plugin's memory for a session and all its sub-agents together; on the main thread the same as `state`.
+
+        What a person has said once counts for whoever works on it.
+        """
+        top = self._services.top
+        return self.state if top is self._services else State(top, self.plugin)
 
     @property
     def cwd(self) -> Path:
@@ -274,6 +342,15 @@ class Ctx:
     async def invoke(self, name: str, given: dict[str, Any]) -> ToolResult:
         """Call a tool through the host's chokepoint: pre_tool, permissions and post_tool as for the model."""
         return await self._services.call_tool(self.plugin, name, given)
+
+    async def run_agent(self, brief: AgentBrief) -> AgentReport:
+        """Run a sub-agent to its end: a session of its own, with a journal of its own and all hooks in force.
+
+        It has the flags, the rules and the mode of this session, whose limits hold for both together; it ends where
+        this one is interrupted. Its usage counts to this session. Several may run at the same time. The permissions
+        `model` and `invoke` are needed. Raises AgentError for one that cannot be started.
+        """
+        return await self._services.run_agent(self.plugin, brief)
 
     async def fire(self, event: Event) -> Any:
         """Fire a lifecycle event and return the collected answers in order.

@@ -53,7 +53,7 @@ SURFACES = (
     Surface("export", "What the same verbs print as JSON, to be kept or passed on."),
     Surface("log", "Log records of plugins."),
     Surface("error", "Errors and crash reports that verbs print."),
-    Surface("subagent", "What a sub-agent is told.", reserved=True),
+    Surface("subagent", "What a sub-agent is told.", inside=True),
     Surface("memory", "What is kept for later sessions.", reserved=True),
     Surface("hook", "Events that declared hooks get: `hook.command`, `hook.http`, `hook.prompt` and so on."),
     Surface("model", "Requests to a model beside the turn's own, by purpose: `model.title` and so on.", inside=True),

@@ -177,6 +177,10 @@ class EgressClosedError(PegboardError):
 # --- models --------------------------------------------------------------------------------------------
 
 
+class AgentError(PegboardError):
+    """A sub-agent cannot be started."""
+
+
 class ModelError(PegboardError):
     """A model request failed.
 

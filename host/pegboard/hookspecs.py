@@ -230,7 +230,8 @@ def hookimpl(
     ramp: a flag that says how far its answers count: off, shadow (only in the journal), warn or enforce.
     where: it takes part only in turns where one of these paths exists. A relative one lies in the project, one that
         begins with `~/` in the user's home, with `@/` in the folder of the user's settings; `folders:skills` is there
-        where a plugin folder with skills takes part. Asking for it imports nothing.
+        where a plugin folder with skills takes part, `settings:TABLE` where somebody has set something in that table,
+        `session:agent` in a session that is to be an agent (`run --agent`). Asking for it imports nothing.
     specname: the hook's name where the function has another.
     """
     options = ImplOptions(

@@ -43,7 +43,18 @@ from pegboard._board.trust import TrustStore
 from pegboard._board.watchdog import Watchdog
 from pegboard._board.whereabouts import is_somewhere
 from pegboard._folders import config_folder, state_folder
-from pegboard.context import Ailment, Ctx, Gate, NoServiceError, Prompt, Result, ToolSource, Wanted
+from pegboard.context import (
+    AgentBrief,
+    AgentReport,
+    Ailment,
+    Ctx,
+    Gate,
+    NoServiceError,
+    Prompt,
+    Result,
+    ToolSource,
+    Wanted,
+)
 from pegboard.declares import Permission, UndeclaredError
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError, SettingsError
@@ -354,6 +365,12 @@ class Host:
             raise
 
     # --- what sessions take (session.HostServices) -----------------------------------------------------
+
+    async def run_agent(self, above: Session, brief: AgentBrief) -> AgentReport:
+        """Run a sub-agent of a session to its end. Raises AgentError."""
+        from pegboard._agent.sub_session import run_agent
+
+        return await run_agent(above, brief)
 
     def plan(self, flags: FlagView) -> Plan:
         """Return the plan for a session with these flags."""

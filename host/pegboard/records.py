@@ -52,6 +52,7 @@ class SessionStarted(Record):
     parent: str = ""
     parent_seq: int = 0
     agent_id: str = ""
+    agent_type: str = ""
     pid: int = 0
 
 
@@ -365,6 +366,37 @@ class DeclaredHooks(Record):
     plugin: str = ""
 
 
+class AgentStarted(Record):
+    """A sub-agent begins: `session` is its own session, whose `journal` has everything that it does.
+
+    `call` is the tool call that wanted it; `kind` its type, `title` what it does in a few words.
+    """
+
+    type: Literal["agent_start"] = "agent_start"
+    agent: str
+    kind: str
+    session: str
+    journal: str
+    call: str = ""
+    title: str = ""
+    model: str = ""
+
+
+class AgentEnded(Record):
+    """A sub-agent is over; `usage` has all that it and its own sub-agents used, `reason` is an EndReason."""
+
+    type: Literal["agent_end"] = "agent_end"
+    agent: str
+    session: str
+    journal: str
+    reason: str
+    detail: str = ""
+    steps: int = 0
+    calls: int = 0
+    usage: Usage = Usage()
+    duration_ms: float = 0.0
+
+
 class AskRecord(Record):
     """A call had to be asked about, and how that ended."""
 
@@ -519,6 +551,8 @@ AnyRecord = Annotated[
     | ToolAttempt
     | HookRecord
     | DeclaredHooks
+    | AgentStarted
+    | AgentEnded
     | AskRecord
     | Quarantined
     | EgressRecord
@@ -587,6 +621,16 @@ class SessionEnd(Event):
 
     name: Literal["SessionEnd"] = "SessionEnd"
     reason: str = "other"
+
+
+class SubagentStart(Event):
+    """A sub-agent begins; fired in its own session, in the place of SessionStart. Context goes to the sub-agent.
+
+    That it wants to end is asked in its `next_step`, as it is for the main thread.
+    """
+
+    name: Literal["SubagentStart"] = "SubagentStart"
+    agent_type: str
 
 
 class Setup(Event):

@@ -255,7 +255,10 @@ async def test_whatever_a_session_has_goes_by_a_declared_way_out_and_no_declared
         host.builtin("wire_hooks")
         host.load(Talking())
         host.load(filtering("*", see))
-        name = host.model.script({"thinking": "Hm.", "text": "Yes. " * 50}, "No.", "Again.")
+        host.builtin("agents")
+        agent = call("Agent", description="look", prompt="Look.")
+        turns = {"thinking": "Hm.", "text": "Yes. " * 50}, agent, "No.", "Again."
+        name = host.model.script(*turns, {"text": "Found.", "purpose": "subagent"})
         await host.open()
         async with host.host.session(Options(model=name, stream=True), show=host.shown.append) as session:
             await session.run("go")

@@ -38,10 +38,10 @@ def written(tmp_path):
 
 
 @QUIET
-@given(model=WORDS, number=COUNTS)
-def test_the_line_of_a_request_is_its_record(written, model, number):
-    line = request_line(f"r{number}", model, "f" * 64, number)
-    facts = {"request": f"r{number}", "purpose": "turn", "model": model, "hash": "f" * 64, "messages": number}
+@given(model=WORDS, number=COUNTS, purpose=st.sampled_from(["turn", "subagent"]))
+def test_the_line_of_a_request_is_its_record(written, model, number, purpose):
+    line = request_line(f"r{number}", purpose, model, "f" * 64, number)
+    facts = {"request": f"r{number}", "purpose": purpose, "model": model, "hash": "f" * 64, "messages": number}
     one, two = written(RequestRecord, line, facts)
     assert one == two
 

@@ -39,6 +39,7 @@ PLUGINS = (
     "project_memory",
     "retry",
     "commands",
+    "agents",
 )
 LONG = {
     "@@BIG10K@@": "x" * 10_050,
@@ -354,7 +355,7 @@ class McpServer:
 
 OF_NO_MEANING = {"--tools": 1, "--input-format": 1, "--mcp-config": 1, "--permission-prompt-tool": 1}
 """Arguments of the reference program that say nothing about hooks, with how many words follow."""
-MISSING_ARGUMENTS = {"--agent": "sub-agents", "--agents": "sub-agents", "--worktree": "worktrees", "--effort": "effort"}
+MISSING_ARGUMENTS = {"--worktree": "worktrees", "--effort": "effort"}
 MODES = {"manual": "default"}
 
 
@@ -369,6 +370,7 @@ class How:
     resume: bool = False
     interactive: bool = False
     mcp: bool = False
+    agent: str = ""
 
 
 def how(stage: Stage, arguments: list[str]) -> How:
@@ -387,6 +389,10 @@ def how(stage: Stage, arguments: list[str]) -> How:
             found.tables["hooks"] |= stage.words(json.loads(next(words)))["hooks"]
         elif word == "--plugin-dir":
             found.tables["plugins"] = {"folders": [os.path.normpath(stage.words(next(words)))]}
+        elif word == "--agents":
+            found.tables["agents"] = {"define": json.loads(next(words))}
+        elif word == "--agent":
+            found.agent = next(words)
         elif word == "--bare":
             found.without = ("wire_hooks",)
             del found.tables["hooks"]
@@ -409,8 +415,9 @@ def how(stage: Stage, arguments: list[str]) -> How:
 def script_of(stage: Stage) -> list[dict[str, Any]]:
     """Return the model's turns as the scripted model takes them."""
     turns = []
-    for turn in stage.words(stage.case["model_turns"]):
-        made: dict[str, Any] = {}
+    subs = [{**turn, "purpose": "subagent"} for turn in stage.more.get("sub_turns", ())]
+    for turn in stage.words([*stage.case["model_turns"], *subs]):
+        made: dict[str, Any] = {"purpose": turn["purpose"]} if "purpose" in turn else {}
         if "text" in turn:
             made["text"] = turn["text"]
         if "tools" in turn:
@@ -478,9 +485,9 @@ async def _step(
         plugins=plugins,
     )
     setup = (wanted.setup,) if wanted.setup else ()
-    options = Options(model=model, mode=wanted.mode, interactive=wanted.interactive, setup=setup)
+    options = Options(model=model, mode=wanted.mode, interactive=wanted.interactive, setup=setup, agent=wanted.agent)
     async with host:
-        if any(name.startswith(".claude/commands/") for name in stage.case.get("files") or ()):
+        if any(name.startswith((".claude/commands/", ".claude/agents/")) for name in stage.case.get("files") or ()):
             host.trust.consent(host.cwd, host.wanted())
         if wanted.resume:
             session = host.resume(session_id, options, show=lambda shown: None)

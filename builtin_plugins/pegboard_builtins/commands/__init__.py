@@ -71,6 +71,8 @@ def prepare_request(draft: RequestDraft, ctx: Ctx) -> RequestPatch | None:
     """Tell the model which skills there are, with the same bytes for the whole session."""
     if draft.purpose not in (Purpose.TURN, Purpose.SUBAGENT):
         return None
+    if draft.purpose is Purpose.SUBAGENT and skill.name not in draft.tools:
+        return None
     if LISTED not in ctx.state:
         _look(ctx)
     text = ctx.state[LISTED]

@@ -30,7 +30,7 @@ async def answer(request: Request, packs: Packs, ctx: Ctx) -> AsyncIterator[Stre
     """Ask a model, and yield what it says. Raises ModelError."""
     model = model_named(packs, request.model.removeprefix(PREFIX))
     tools = list(_tools(request)) if model.supports_tools else []
-    if request.tools and not tools and request.purpose == "turn":
+    if request.tools and not tools and request.purpose in ("turn", "subagent"):
         ctx.log.warning("%s cannot call tools", request.model)
     yield ModelStarted(model=request.model)
     response = model.prompt(

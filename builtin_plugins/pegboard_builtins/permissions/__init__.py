@@ -56,7 +56,7 @@ def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     from pegboard_builtins.permissions.rules import rules_for, with_granted
     from pegboard_builtins.permissions.subject import Subject
 
-    granted = granted_rules(ctx.state, ctx.prompt_id)
+    granted = granted_rules(ctx.shared, ctx.prompt_id)
     rules = with_granted(rules_for(ctx.all_settings, ctx.project), granted, ctx.project)
     tool = ctx.tools.get(call.name)
     read_only = tool is not None and tool.read_only
@@ -91,16 +91,16 @@ def _with_always(decision: Decision | None, subject: Subject, rules: RuleSet, mo
 def _mode(ctx: Ctx, rules: RuleSet) -> str:
     """Return the mode that counts: the session's, and the one of our table until somebody has set another."""
     if ctx.mode != "default":
-        if rules.mode and not ctx.state.get(_MODE_WAS_SET):
-            ctx.state[_MODE_WAS_SET] = True
+        if rules.mode and not ctx.shared.get(_MODE_WAS_SET):
+            ctx.shared[_MODE_WAS_SET] = True
         return ctx.mode
-    return rules.mode if rules.mode and not ctx.state.get(_MODE_WAS_SET) else "default"
+    return rules.mode if rules.mode and not ctx.shared.get(_MODE_WAS_SET) else "default"
 
 
 @hookimpl(before="*")
 def resolve_ask(ask: Ask, ctx: Ctx) -> Resolution | None:
     """Answer as the person did for this session; else let the next be asked, and watch how that ends."""
-    answer = stored_answer(ctx.state, ask)
+    answer = stored_answer(ctx.shared, ask)
     if answer is None:
         _open_questions.add(ctx.session_id, ask)
     return answer
@@ -112,8 +112,8 @@ def event(record: Record, ctx: Ctx) -> None:
     if isinstance(record, AskRecord):
         key = _open_questions.close(ctx.session_id, record)
         if key is not None:
-            remember(ctx.state, key, allow=record.allowed)
-            grant(ctx.state, record)
+            remember(ctx.shared, key, allow=record.allowed)
+            grant(ctx.shared, record)
             if record.remember == "always" and record.allowed and record.rules:
                 _keep(ctx, record)
 

@@ -11,11 +11,11 @@ from pegboard.context import Ctx
 
 
 def env_file(ctx: Ctx) -> Path:
-    """Return the file of this session that is sourced before each command.
+    """Return the file of a session and its sub-agents that is sourced before each command.
 
     It is what hooks find as `CLAUDE_ENV_FILE`; it exists once one of them has written to it.
     """
-    return ctx.journal.path.with_suffix("") / "env.sh"
+    return ctx.transcript.with_suffix("") / "env.sh"
 
 
 def shell() -> str:
@@ -42,7 +42,8 @@ def environment(ctx: Ctx, folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     kept.pop("OLDPWD", None)
     # A shell believes PWD if it is the folder it stands in: so a folder that was reached by a link keeps its name.
-    ours = {"PWD": str(folder), "CLAUDECODE": "1", "PEGBOARD_SESSION_ID": ctx.session_id}
+    session = ctx.parents[0] if ctx.parents else ctx.session_id
+    ours = {"PWD": str(folder), "CLAUDECODE": "1", "PEGBOARD_SESSION_ID": session}
     return {**kept, **ours, **ctx.child_environment()}
 
 

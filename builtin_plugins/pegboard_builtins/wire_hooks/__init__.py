@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from pegboard.context import Ailment, Ctx, Registry, Wanted
 from pegboard.decisions import (
@@ -78,6 +78,8 @@ class _Kept:
 
 
 _kept: WeakKeyDictionary[Ctx, _Kept] = WeakKeyDictionary()
+_by_id: WeakValueDictionary[str, HookSession] = WeakValueDictionary()
+"""Sessions with hooks, for their sub-agents."""
 
 
 @hookimpl
@@ -123,6 +125,8 @@ def register(registry: Registry) -> None:
 def _session(ctx: Ctx) -> HookSession | None:
     """Return the hooks of a session, None if nothing is declared; they are read again when a file has changed."""
     kept = _kept.get(ctx)
+    if ctx.parents:
+        return kept.session if kept is not None else _below(ctx)
     if kept is None:
         kept = _kept[ctx] = _Kept(None, 0.0, None)
     clock = time.monotonic()
@@ -139,8 +143,18 @@ def _session(ctx: Ctx) -> HookSession | None:
         from pegboard_builtins.wire_hooks.session import HookSession
 
         kept.session, kept.stamp = HookSession.open(ctx), now
+        _by_id[ctx.session_id] = kept.session
     else:
         kept.stamp = now
+    return kept.session
+
+
+def _below(ctx: Ctx) -> HookSession | None:
+    """Return the hooks of a sub-agent, which are those of who started it."""
+    above = _by_id.get(ctx.parents[-1])
+    kept = _kept[ctx] = _Kept(None, 0.0, above.below(ctx) if above is not None else None)
+    if kept.session is not None:
+        _by_id[ctx.session_id] = kept.session
     return kept.session
 
 
@@ -214,12 +228,12 @@ def _has_steps(ctx: Ctx) -> bool:
     session = _session(ctx)
     if session is None:
         return False
-    return session.may_tell_later or not session.events().isdisjoint(("Stop", "PostToolBatch"))
+    return session.may_tell_later or not session.events().isdisjoint(("Stop", "SubagentStop", "PostToolBatch"))
 
 
 @hookimpl(timeout=LAST_RESORT, when=_has_steps)
 async def next_step(state: State, ctx: Ctx) -> StepDecision | None:
-    """PostToolBatch and Stop; and what background hooks want the model to know."""
+    """PostToolBatch and Stop (SubagentStop); and what background hooks want the model to know."""
     from pegboard_builtins.wire_hooks import apply
 
     return await apply.next_step(_of(ctx), state)

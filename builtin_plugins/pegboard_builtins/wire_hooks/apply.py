@@ -256,12 +256,14 @@ async def _background_tasks(ctx: Ctx) -> list[dict[str, Any]]:
 
 
 async def _stop(session: HookSession, state: State) -> StepDecision | None:
-    if "Stop" not in session.events():
+    """Stop on the main thread, SubagentStop in a sub-agent."""
+    name, payload = ("SubagentStop", payloads.subagent_stop) if session.ctx.agent_id else ("Stop", payloads.stop)
+    if name not in session.events():
         return None
-    fired = await session.fire(payloads.stop(state, session.ctx, await _background_tasks(session.ctx)))
+    fired = await session.fire(payload(state, session.ctx, await _background_tasks(session.ctx)))
     together = fired.together
     if together.stop:
-        return StepDecision.stop(together.stop_reason or "a Stop hook ended the turn")
+        return StepDecision.stop(together.stop_reason or f"a {name} hook ended the turn")
     refusals = [one for one in together.blocks if not _is_impossible(one)]
     texts = [f"Stop hook feedback:\n{one.said.reason}" for one in refusals] + _contexts(session, fired)
     if not texts:
@@ -294,13 +296,16 @@ async def compact(session: HookSession, job: CompactionJob) -> CompactionResult 
 
 # --- lifecycle -----------------------------------------------------------------------------------------
 
+OF_THE_MAIN_THREAD = frozenset({"SessionStart", "SessionEnd"})
+"""Events of the contract that are not told of a sub-agent, which has a session of its own only here."""
+
 
 async def lifecycle(session: HookSession, event: Event) -> Answer | None:
     """Fire what the contract has too; the rest is ours alone."""
     if isinstance(event, SessionStart) and event.source != "compact":
         session.tell_of_the_table()
         session.watch_files()
-    if event.name not in session.events():
+    if event.name not in session.events() or (session.ctx.agent_id and event.name in OF_THE_MAIN_THREAD):
         return None
     told = payloads.lifecycle(event, session.ctx)
     if told is None:

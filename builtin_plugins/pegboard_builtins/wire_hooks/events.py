@@ -207,7 +207,7 @@ _ALL = (
         outputs.SubagentStartSpecific,
         matches="agent_type",
         exit_2=Exit2.USER,
-        missing="a plugin that runs sub-agents",
+        fires="a sub-agent begins",
     ),
     EventRow(
         "SubagentStop",
@@ -218,7 +218,7 @@ _ALL = (
         exit_2=Exit2.BLOCK,
         decides=True,
         stops=True,
-        missing="a plugin that runs sub-agents",
+        fires="a sub-agent wants to end",
     ),
     EventRow(
         "TaskCreated",

@@ -23,7 +23,9 @@ class Input(BaseModel):
     prompt_id: str | None = Field(default=None, description="The prompt that this belongs to; absent before the first.")
     permission_mode: PermissionMode | None = None
     agent_id: str | None = Field(default=None, description="Only within a sub-agent.")
-    agent_type: str | None = Field(default=None, description="The sub-agent's kind.")
+    agent_type: str | None = Field(
+        default=None, description="The sub-agent's kind; on the main thread what `--agent` says."
+    )
     flags_snapshot: str | None = Field(
         default=None, description="The id of the session's flags, where one was set (Pegboard only)."
     )
@@ -194,24 +196,25 @@ class SubagentStartInput(Input):
     hook_event_name: Literal["SubagentStart"] = "SubagentStart"
 
 
-class _Ending(Input):
+class StopInput(Input):
+    """The model wants to end its turn."""
+
+    hook_event_name: Literal["Stop"] = "Stop"
     stop_hook_active: bool
     last_assistant_message: str
     background_tasks: list[dict[str, Any]] = []
     session_crons: list[dict[str, Any]] = []
 
 
-class StopInput(_Ending):
-    """The model wants to end its turn."""
-
-    hook_event_name: Literal["Stop"] = "Stop"
-
-
-class SubagentStopInput(_Ending):
+class SubagentStopInput(Input):
     """A sub-agent wants to end."""
 
     hook_event_name: Literal["SubagentStop"] = "SubagentStop"
+    stop_hook_active: bool
     agent_transcript_path: str
+    last_assistant_message: str
+    background_tasks: list[dict[str, Any]] = []
+    session_crons: list[dict[str, Any]] = []
 
 
 class StopFailureInput(Input):

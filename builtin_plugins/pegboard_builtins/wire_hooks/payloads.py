@@ -26,6 +26,7 @@ from pegboard.records import (
     SessionStart,
     Setup,
     StopFailure,
+    SubagentStart,
     UserPromptExpansion,
 )
 from pegboard.requests import CompactionJob, CompactionTrigger
@@ -52,12 +53,14 @@ def _of_call(event: str, call: ToolCall, ctx: Ctx, facts: dict[str, Any]) -> inp
 def common(ctx: Ctx, *, mode: bool = True, prompt: bool = True) -> dict[str, Any]:
     """Return what every event has; *mode* and *prompt* say whether this one tells of those."""
     return {
-        "session_id": ctx.session_id,
-        "transcript_path": str(ctx.journal.path),
+        # A sub-agent belongs to the session that a person runs: the contract tells of that one.
+        "session_id": ctx.parents[0] if ctx.parents else ctx.session_id,
+        "transcript_path": str(ctx.transcript),
         "cwd": str(ctx.cwd),
         "prompt_id": (ctx.prompt_id or None) if prompt else None,
         "permission_mode": ctx.mode if mode else None,
         "agent_id": ctx.agent_id or None,
+        "agent_type": ctx.agent_type or None,
         # Only where somebody has set a flag: else a payload has just what the contract knows.
         "flags_snapshot": ctx.flags.snapshot_id if ctx.flags.snapshot.voted else None,
     }
@@ -143,6 +146,17 @@ def stop(state: State, ctx: Ctx, background: list[dict[str, Any]]) -> inputs.Inp
     )
 
 
+def subagent_stop(state: State, ctx: Ctx, background: list[dict[str, Any]]) -> inputs.Input:
+    """A sub-agent wants to end."""
+    return inputs.SubagentStopInput(
+        **common(ctx),
+        stop_hook_active=state.kept_going,
+        agent_transcript_path=str(ctx.journal.path),
+        last_assistant_message=state.text,
+        background_tasks=background,
+    )
+
+
 def pre_compact(job: CompactionJob, ctx: Ctx) -> inputs.Input:
     """The conversation is about to be made shorter."""
     manual = job.trigger is CompactionTrigger.MANUAL
@@ -163,6 +177,8 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
             model = None if first else ctx.model_name
             title = event.title or None
             return inputs.SessionStartInput(**facts, source=event.source, model=model, session_title=title)
+        case SubagentStart():
+            return inputs.SubagentStartInput(**shared)
         case SessionEnd():
             known = event.reason in ("clear", "resume", "logout", "prompt_input_exit")
             return inputs.SessionEndInput(**shared, reason=event.reason if known else "other")

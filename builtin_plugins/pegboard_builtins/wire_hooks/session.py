@@ -25,6 +25,7 @@ LIFECYCLE = frozenset(
         "SessionStart",
         "Setup",
         "SessionEnd",
+        "SubagentStart",
         "UserPromptExpansion",
         "StopFailure",
         "Notification",
@@ -55,6 +56,8 @@ class HookSession:
         self.table = table
         self.waiting: list[str] = []
         self.watch: Watch | None = None
+        self.above: HookSession | None = None
+        self._closed = False
         self._runs: Any = None
         self._background: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
@@ -66,6 +69,16 @@ class HookSession:
     def open(cls, ctx: Ctx) -> HookSession:
         """Read what is declared for a session's project."""
         return cls(ctx, read_table(ctx.all_settings, ctx.project, ctx.consented))
+
+    def below(self, ctx: Ctx) -> HookSession:
+        """Return the hooks of a sub-agent: the very same ones, whatever was written since this turn began.
+
+        What runs in the background goes on when the sub-agent has ended, and what it says then is told here.
+        """
+        made = HookSession(ctx, self.table)
+        made.above = self
+        made._told, made._doubted, made._background = self._told, self._doubted, self._background
+        return made
 
     def reload(self) -> bool:
         """Read it again, at the start of a turn; False where a ConfigChange hook refuses or is yet to be asked."""
@@ -141,7 +154,7 @@ class HookSession:
         return Place(
             cwd=ctx.cwd,
             project=ctx.project,
-            session_id=ctx.session_id,
+            session_id=ctx.parents[0] if ctx.parents else ctx.session_id,
             env_file=self._env_file() if event in WITH_ENV_FILE else None,
             ctx=ctx,
             switches=self.table.switches,
@@ -167,7 +180,7 @@ class HookSession:
             self.ctx.notice(handler.status_message, level="info")
 
     def _env_file(self) -> Path:
-        folder = self.ctx.folder
+        folder = self.ctx.transcript.with_suffix("")  # one for a session and its sub-agents
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder / ENV_FILE
 
@@ -222,14 +235,19 @@ class HookSession:
         """Take what a hook said that nobody waited for: context and message reach the model, nothing else counts."""
         raw = await work
         said = read(EVENTS[handler.event], handler, raw)
+        here = self._still_open()
         for text in (said.context, said.message):
             if text:
-                self.waiting.append(self.cut(text))
+                here.waiting.append(here.cut(text))
         if handler.rewake and raw.exit == 2:
             words = raw.stderr.strip() or raw.stdout.strip()
-            self.waiting.append(self.cut(f"{handler.rewake_message}\n{words}".strip()))
+            here.waiting.append(here.cut(f"{handler.rewake_message}\n{words}".strip()))
         if said.problem and raw.exit != 2:
-            self.tell(f"{handler.event} hook error: [{handler.label:.200}] {said.problem} ({handler.id})")
+            here.tell(f"{handler.event} hook error: [{handler.label:.200}] {said.problem} ({handler.id})")
+
+    def _still_open(self) -> HookSession:
+        """Return who can still be told: a sub-agent's session ends before the one that started it."""
+        return self.above._still_open() if self._closed and self.above is not None else self
 
     def take_waiting(self) -> str:
         """Return what background hooks left for the model since the last time."""
@@ -237,7 +255,10 @@ class HookSession:
         return "\n".join(texts)
 
     async def close(self) -> None:
-        """End what still runs: a hook in the background does not outlive its session."""
+        """End what still runs: a hook in the background does not outlive the session that a person runs."""
+        self._closed = True
+        if self.above is not None:
+            return
         if self.watch is not None:
             await self.watch.close()
         if self._background:

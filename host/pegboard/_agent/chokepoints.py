@@ -49,6 +49,8 @@ QUESTIONS = 5
 """How often one call may be asked about, where each answer changes its input to one that somebody else minds."""
 
 depth: ContextVar[int] = ContextVar("pegboard_depth", default=0)
+being_asked: ContextVar[bool] = ContextVar("pegboard_being_asked", default=False)
+"""Whether this is work that was started to answer a question; what it asks itself must not wait for that one."""
 running_call: ContextVar[str] = ContextVar("pegboard_running_call", default="")
 """The id of the call whose tool runs here, so that what it prints is shown in the right place."""
 
@@ -99,6 +101,8 @@ class Invoker:
         self._one_at_a_time = asyncio.Lock()
         self.alone = False
         """Whether the message has one call only, which no other can come in the way of."""
+        self.asking = asyncio.Lock()
+        """Held while somebody is asked: the sub-agents of a session ask one after another, too."""
         self.allowed: tuple[str, ...] | None = None
         """The subset that the last request offered; None for all."""
         self.hint: Callable[[str], str] = lambda name: ""
@@ -204,7 +208,7 @@ class Invoker:
             call = decided.call
             reason = decided.reason or "no rule allows it"
             ask = Ask(call, reason, decided.by, decided.rule, decided.always, batch, self._description_of(call))
-            answer, by = await self._dispatcher.resolve_ask(ask)
+            answer, by = await self._answered(ask)
             self._note_answer(ask, answer, by)
             if answer is None:
                 decided.reason = (
@@ -231,6 +235,16 @@ class Invoker:
             decided = again  # somebody else minds the new input: whoever answered was not asked about that
         decided.verdict, decided.reason = Verdict.DENY, "its input was changed again and again while it was asked about"
         return await self._denied(decided)
+
+    async def _answered(self, ask: Ask) -> tuple[Resolution | None, str]:
+        if being_asked.get():
+            return await self._dispatcher.resolve_ask(ask)
+        async with self.asking:
+            inside = being_asked.set(True)
+            try:
+                return await self._dispatcher.resolve_ask(ask)
+            finally:
+                being_asked.reset(inside)
 
     async def _decided_again(self, call: ToolCall, given: dict[str, Any], batch: Batch) -> CallOutcome:
         """Freeze and decide on an input that an answer put in the place of the one that was asked about."""
@@ -317,7 +331,7 @@ class Invoker:
             attempt += 1
 
     async def _one_attempt(self, tool: Tool, call: ToolCall, arguments: dict[str, Any], attempt: int) -> Outcome:
-        if not tool.read_only:
+        if not (tool.read_only and tool.repeatable):
             self._around.write(
                 ToolStarted(
                     call=call.id,

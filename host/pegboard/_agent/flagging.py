@@ -50,7 +50,8 @@ class FlagOwner(Protocol):
 class SessionFlags:
     """Chooses a session's snapshot and keeps what belongs to it.
 
-    *recorded* is what the journal has of a session that is resumed, *given* the snapshot of the session above.
+    *recorded* is what the journal has of a session that is resumed, *given* the snapshot of the session above in
+    another process; *above* that of the session whose sub-agent this is: those are its flags, whoever says what since.
     """
 
     def __init__(
@@ -59,8 +60,9 @@ class SessionFlags:
         session: FlagOwner,
         journal: Journal,
         *,
-        recorded: tuple[Mapping[str, Any], Mapping[str, Any]] | None,
-        given: FlagSnapshot | None,
+        recorded: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+        given: FlagSnapshot | None = None,
+        above: FlagSnapshot | None = None,
     ) -> None:
         self._host = host
         self._session = session
@@ -69,7 +71,10 @@ class SessionFlags:
         self._environment: dict[str, str] | None = None
         declared = host.declared_flags()
         self.source = "resolved"
-        snapshot = self._choose(declared, recorded, given) if declared else FlagSnapshot()
+        if above is not None:
+            snapshot, self.source = above, "inherited"
+        else:
+            snapshot = self._choose(declared, recorded, given) if declared else FlagSnapshot()
         told = journal.reads_of(snapshot)
         self.view = FlagView(snapshot, declared=declared, on_read=told, live=host.live_check())
         self.live = self.view.has_live

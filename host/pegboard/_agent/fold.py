@@ -233,6 +233,7 @@ class Replay:
         self.cwd = ""
         self.project = ""
         self.model = ""
+        self.agent = ""
         self.parent = ""
         self.seq = 0
         self.turn = 0
@@ -280,6 +281,7 @@ class Replay:
             "cwd": self._cwd,
             "plan": self._plan,
             "flag_snapshot": self._flag_snapshot,
+            "agent_end": self._agent_end,
         }
 
     def renamed(self, title: str) -> bool:
@@ -339,6 +341,7 @@ class Replay:
         self.session_id = raw["sessionId"]
         self.cwd, self.project = raw["cwd"], raw.get("project") or raw["cwd"]
         self.model, self.parent = raw.get("model", ""), raw.get("parent", "")
+        self.agent = raw.get("agent_type", "")
 
     def _session_resume(self, raw: dict[str, Any]) -> None:
         self.model = raw.get("model") or self.model
@@ -383,6 +386,9 @@ class Replay:
 
     def _flag_snapshot(self, raw: dict[str, Any]) -> None:
         self.flags = (raw["values"], raw.get("facts") or {})
+
+    def _agent_end(self, raw: dict[str, Any]) -> None:
+        self.usage.add(_usage(raw.get("usage") or {}))
 
     @property
     def orphans(self) -> list[tuple[ToolCall, dict[str, Any] | None]]:

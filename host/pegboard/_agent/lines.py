@@ -16,9 +16,9 @@ from pegboard.messages import Block, Origin, Usage
 _LABELS: dict[tuple[Origin, ...], bytes] = {}
 
 
-def request_line(request: str, model: str, digest: str, messages: int) -> bytes:
+def request_line(request: str, purpose: str, model: str, digest: str, messages: int) -> bytes:
     """Return the fields of a RequestRecord of a turn."""
-    text = f',"request":"{request}","purpose":"turn","model":%b,"hash":"{digest}","messages":{messages}'
+    text = f',"request":"{request}","purpose":"{purpose}","model":%b,"hash":"{digest}","messages":{messages}'
     return text.encode() % to_json(model)
 
 

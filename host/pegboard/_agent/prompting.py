@@ -38,6 +38,7 @@ class Prompting:
         max_tokens: int,
         params: dict[str, Any],
         session_id: str,
+        purpose: Purpose,
         write: Callable[[Record], None],
         append: Callable[[type[Record], bytes], None],
         say: Callable[[str, str, str], None],
@@ -54,6 +55,7 @@ class Prompting:
         self._max_tokens = max_tokens
         self._params = params
         self._session_id = session_id
+        self._purpose = purpose
         self._write = write
         self._append = append
         self._say = say
@@ -134,7 +136,7 @@ class Prompting:
         request = trusted(
             Request,
             {
-                "purpose": Purpose.TURN,
+                "purpose": self._purpose,
                 "model": self.model,
                 "system": self._system or (),
                 "tools": self._specs,
@@ -148,14 +150,14 @@ class Prompting:
                 "request_id": request_id,
             },
         )
-        self._append(RequestRecord, request_line(request_id, self.model, digest, count))
+        self._append(RequestRecord, request_line(request_id, self._purpose, self.model, digest, count))
         return request
 
     async def _prepared(self, step: int) -> RequestDraft:
         """Ask the plugins."""
         return await self._dispatcher.prepare_request(
             RequestDraft(
-                purpose=Purpose.TURN,
+                purpose=self._purpose,
                 model=self.model,
                 sections=(*self._sections, *self._deferred),
                 tools=tuple(self._tools),

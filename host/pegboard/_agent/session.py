@@ -7,15 +7,14 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import to_json
-
 from pegboard import __version__
 from pegboard._agent.batches import EMPTY, Batched
-from pegboard._agent.chokepoints import Done, Invoker, origins_of, running_call, sendable
+from pegboard._agent.chokepoints import Done, Invoker, origins_of, sendable
 from pegboard._agent.compacting import Compacting
 from pegboard._agent.egress import Egress
 from pegboard._agent.flagging import SessionFlags
@@ -25,29 +24,30 @@ from pegboard._agent.lines import assistant_line, response_line, user_line
 from pegboard._agent.loop import Answer, Limits, Port, TurnEnd, run_turn
 from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
+from pegboard._agent.serving import Serving
 from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult, check_model, window_of
 from pegboard._agent.showing import Screen, Shown
-from pegboard._agent.side import Observers, SessionJournal, kind_of_failure, reminder, saved_text
+from pegboard._agent.side import Observers, kind_of_failure, reminder
 from pegboard._agent.side_work import SideWork
 from pegboard._agent.toolbox import STATE as TOOLBOX
 from pegboard._agent.toolbox import Toolbox
 from pegboard._board.dispatch import Dispatcher
-from pegboard.context import Ctx, Wanted
+from pegboard._board.plan import Plan
+from pegboard.context import AgentBrief, AgentReport, Ctx
 from pegboard.decisions import Answer as LifecycleAnswer
-from pegboard.declares import Permission, UndeclaredError
+from pegboard.declares import Permission
 from pegboard.errors import ModelError, PegboardError
 from pegboard.messages import (
     Block,
     EndReason,
-    Message,
     Origin,
     StopReason,
     TextBlock,
     ToolCall,
-    ToolResult,
     ToolResultBlock,
     ToolUseBlock,
     Usage,
+    total,
     trusted,
     whole,
 )
@@ -72,7 +72,6 @@ from pegboard.records import (
     SessionStart,
     SessionStarted,
     Setup,
-    StateRecord,
     StopFailure,
     Titled,
     TurnEnded,
@@ -82,18 +81,15 @@ from pegboard.records import (
 from pegboard.records import TurnEnd as TurnEndEvent
 from pegboard.requests import (
     CompactionTrigger,
-    ModelAnswer,
     ModelNotice,
     Purpose,
     Request,
+    Section,
     StreamEvent,
-    ToolSpec,
 )
-from pegboard.settings import SettingsView
-from pegboard.tools import Tool
 
 
-class Session:
+class Session(Serving):
     """One conversation. `async with` it; then `run`, any number of times.
 
     *show* is told what a person should see. A session is used from one event loop.
@@ -101,6 +97,7 @@ class Session:
 
     agent_id = ""
     parents: tuple[str, ...] = ()
+    purpose = Purpose.TURN
 
     def __init__(
         self,
@@ -123,6 +120,7 @@ class Session:
         self.options = options
         self.cancelled = False
         self.interactive = options.interactive
+        self.agent_type = options.agent or (replay.agent if replay is not None else "")
         self._damage = damage
         self._source = source
         self._journal = journal
@@ -142,19 +140,13 @@ class Session:
         self._window = window_of(host, self.model_name)
         self._counted_characters = self._replay.counted_characters
         self._ctxs: dict[str, Ctx] = {}
-        self._flagged = SessionFlags(host, self, journal, recorded=self._replay.flags, given=options.flags)
+        self._flagged = self._choose_flags(journal)
         self.flags = self._flagged.view
         self.child_environment = self._flagged.child_environment
         self._egress = Egress(host.filters(), self.write, self.ctx)
         self.screen = Screen(show, self._egress, stream=options.stream)
-        self.dispatcher = Dispatcher(host.plan(self.flags), self, host.watchdog)
-        self._toolbox = Toolbox(
-            self,
-            host.session_tools(self.flags),
-            host.tool_sources(self.flags),
-            settings,
-            self._replay.state.get("", {}).get(TOOLBOX, {}),
-        )
+        self.dispatcher = Dispatcher(self._whole_plan(), self, host.watchdog)
+        self._toolbox = self._make_toolbox()
         self.invoker = Invoker(
             self,
             self.dispatcher,
@@ -162,7 +154,7 @@ class Session:
             host.threads,
             timeout=settings.tool_timeout,
             output_limit=settings.output_limit,
-            can_defer=lambda: not self.interactive,
+            can_defer=self._can_defer,
         )
         self.invoker.hint = self._toolbox.hint
         self._prompting = self._make_prompting()
@@ -173,6 +165,7 @@ class Session:
         self._moved_from: Path | None = None
         self._batch = EMPTY
         self._stop_batch = ""
+        self._spent_by_agents: list[Usage] = []
         self._compacting = Compacting(self, self._conversation, self._prompting, self._egress, settings)
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -184,12 +177,54 @@ class Session:
             self._observers = Observers(self.dispatcher.event)
             journal.observe(self.dispatcher.observes, self._observers.tell)
 
+    # --- what a sub-agent has otherwise (see sub_session) ----------------------------------------------
+
+    def _choose_flags(self, journal: Journal) -> SessionFlags:
+        return SessionFlags(self._host, self, journal, recorded=self._replay.flags, given=self.options.flags)
+
+    def _whole_plan(self) -> Plan:
+        return self._host.plan(self.flags)
+
+    def _make_toolbox(self) -> Toolbox:
+        kept = self._replay.state.get("", {}).get(TOOLBOX, {})
+        host = self._host
+        return Toolbox(self, host.session_tools(self.flags), host.tool_sources(self.flags), self._settings, kept)
+
+    def _sections(self) -> tuple[Section, ...]:
+        return self._host.session_sections(self.flags)
+
+    def _can_defer(self) -> bool:
+        return not self.interactive
+
+    def limits(self) -> Limits:
+        """Return the ceilings of a turn."""
+        return self.options.limits(self._settings)
+
+    def spent(self) -> float:
+        """Return the US dollars that count against the ceiling."""
+        return self._usage.cost_usd or 0.0
+
+    @property
+    def top(self) -> Session:
+        """The session at the top: this one, or for a sub-agent the one that a person runs."""
+        return self
+
+    def _start_facts(self) -> dict[str, Any]:
+        return {"agent_type": self.agent_type} if self.agent_type else {}
+
+    async def _tell_start(self) -> None:
+        answers = await self.fire(SessionStart(source=self._source, model=self.model_name, title=self._replay.title))
+        self.first_prompt = next((answer.prompt for _, answer in answers if answer.prompt.strip()), "")
+
+    # --- what requests are made of ---------------------------------------------------------------------
+
     def _make_prompting(self) -> Prompting:
         model = self._host.view.model
         prompting = Prompting(
             conversation=self._conversation,
             dispatcher=self.dispatcher,
-            sections=self._host.session_sections(self.flags),
+            sections=self._sections(),
+            purpose=self.purpose,
             toolbox=self._toolbox,
             window=lambda: self._window,
             model=self.model_name,
@@ -221,6 +256,7 @@ class Session:
                     model=self.model_name,
                     version=__version__,
                     pid=pid,
+                    **self._start_facts(),
                 )
             )
         else:
@@ -243,8 +279,7 @@ class Session:
             self.write(plan.record(self.flags.snapshot_id))
         for trigger in self.options.setup:
             await self.fire(Setup(trigger=trigger))
-        answers = await self.fire(SessionStart(source=self._source, model=self.model_name, title=self._replay.title))
-        self.first_prompt = next((answer.prompt for _, answer in answers if answer.prompt.strip()), "")
+        await self._tell_start()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -328,7 +363,7 @@ class Session:
             end = TurnEnd(EndReason.STOPPED, f"{outcome.stop_by}: {outcome.stop_reason}")
             self._finish_turn(end, time.perf_counter())
             return self._result(end)
-        return await self._turn_task()
+        return self._result(await self._turn_task())
 
     def _refuse_prompt(self, prompt: str, by: str, reason: str) -> None:
         self.write(PromptRefused(prompt=prompt, by=by, reason=reason))
@@ -356,10 +391,11 @@ class Session:
         if not replay.turn_is_open:
             self._turn += 1
             self._begin_turn()
-        return await self._turn_task(continuing=True)
+        return self._result(await self._turn_task(continuing=True))
 
-    async def _turn_task(self, *, continuing: bool = False) -> RunResult:
-        limits = self.options.limits(self._settings)
+    async def _turn_task(self, *, continuing: bool = False) -> TurnEnd:
+        limits = self.limits()
+        self._spent_by_agents.clear()
         self._turn_ends_at = None if limits.max_time is None else time.monotonic() + limits.max_time
         steps = self._replay.turn_steps if continuing and self._replay.turn_is_open else 0
         started = time.perf_counter()
@@ -376,16 +412,22 @@ class Session:
                 self.cancelled = True
                 self._task.cancel()
                 await asyncio.wait([self._task])
-                end = self._interrupted_end(cancelled, limits)
-                self._finish_turn(end, started)
+                self._finish_turn(self._with_agents(self._interrupted_end(cancelled, limits)), started)
                 raise
             end = self._interrupted_end(cancelled, limits)
         finally:
             if timer is not None:
                 timer.cancel()
+        end = self._with_agents(end)
         self._finish_turn(end, started)
         await self._tell_end(end)
-        return self._result(end)
+        return end
+
+    def _with_agents(self, end: TurnEnd) -> TurnEnd:
+        """Count to a turn what its sub-agents used."""
+        if not self._spent_by_agents:
+            return end
+        return replace(end, usage=total([end.usage, *self._spent_by_agents]))
 
     async def _tell_end(self, end: TurnEnd) -> None:
         if end.reason is EndReason.ERROR:
@@ -517,7 +559,7 @@ class Session:
             decide=self.dispatcher.next_step if "next_step" in self.dispatcher.hooked else None,
             compact=self._compacting.in_turn,
             fill=self.fill,
-            spent=lambda: self._usage.cost_usd or 0.0,
+            spent=self.spent,
             steered=self._take_steering,
             notice=lambda text, level: self.notice("", text, level),
             compact_at=self._settings.compact_at,
@@ -688,7 +730,8 @@ class Session:
         self.invoker.allowed = self._prompting.allowed
         for prepared, begun in orphans:
             tool = self._toolbox.tools.get(prepared.name)
-            harmless = begun is None or begun.get("repeatable") or (tool is not None and tool.read_only)
+            reads = tool is not None and tool.read_only and tool.repeatable
+            harmless = begun is None or begun.get("repeatable") or reads
             if run_them and harmless and not self._stop_batch:
                 finished.append(await self._run_one(prepared))
                 continue
@@ -754,23 +797,9 @@ class Session:
         self.write(Notice(level=level, text=text, plugin=plugin))
         self.screen.tell("notice", text, level=level, plugin=plugin)
 
-    @property
-    def watched(self) -> bool:
-        """Whether a person sees what tools print while they run."""
-        return self.screen.streams
-
-    def progress(self, text: str) -> None:
-        """Show what the running call prints; from a tool's thread, too."""
-        call = running_call.get()
-        if not call or not text or not self.screen.streams:
-            return
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(self.screen.progress, call, text)
-            return
-        self.screen.progress(call, text)
+    def pass_notice(self, plugin: str, text: str, level: str) -> None:
+        """Show what a sub-agent tells; its own journal has it."""
+        self.screen.tell("notice", text, level=level, plugin=plugin)
 
     async def fire(self, event: Event) -> list[tuple[str, LifecycleAnswer]]:
         """Fire a lifecycle event; context in the answers goes to the model with the next request."""
@@ -786,6 +815,16 @@ class Session:
                 self.notice(plugin, answer.notice, "info")
         return answers
 
+    async def run_agent(self, plugin: str, brief: AgentBrief) -> AgentReport:
+        """Run a sub-agent for a plugin."""
+        self._need(plugin, Permission.MODEL)
+        self._need(plugin, Permission.INVOKE)
+        return await self._host.run_agent(self, brief)
+
+    def count_agent(self, usage: Usage) -> None:
+        """Count what a sub-agent used to this turn."""
+        self._spent_by_agents.append(usage)
+
     async def fire_as(self, plugin: str, event: Event) -> list[tuple[str, LifecycleAnswer]]:
         """Fire an event for a plugin."""
         if isinstance(event, RulesGranted):
@@ -796,74 +835,6 @@ class Session:
         if self._replay.renamed(title):
             self.write(Titled(title=title))
             self.screen.tell("title", title)
-
-    def emit(self, surface: str, payload: Any) -> Any:
-        """Pass something through the filters of a way out."""
-        return payload if self._egress.open else self._egress.emit(surface, payload)
-
-    async def ask_model(
-        self,
-        plugin: str,
-        messages: Sequence[Message] | str,
-        *,
-        purpose: Purpose,
-        model: str | None,
-        system: str,
-        max_tokens: int,
-        tools: Sequence[ToolSpec] = (),
-    ) -> ModelAnswer:
-        """Ask a model for a plugin, through the same onion as the turn's requests."""
-        self._need(plugin, Permission.MODEL)
-        return await self._side.ask_model(
-            messages, purpose=purpose, model=model, system=system, max_tokens=max_tokens, tools=tools
-        )
-
-    def _need(self, plugin: str, permission: str) -> None:
-        if not self._host.may(plugin, permission):
-            raise UndeclaredError(plugin, permission)
-
-    async def call_tool(self, plugin: str, name: str, given: dict[str, Any]) -> ToolResult:
-        """Run a tool for a plugin."""
-        self._need(plugin, Permission.INVOKE)
-        done = await self._side.call(name, given, origin=f"hook:{plugin}")
-        assert done.outcome is not None
-        return done.outcome.result
-
-    def set_state(self, plugin: str, key: str, value: Any) -> None:
-        """Keep a value of a plugin's state; None takes it away."""
-        values = self._state.setdefault(plugin, {})
-        if value is None:
-            values.pop(key, None)
-        else:
-            values[key] = value
-        text = "" if value is None else to_json(value).decode()
-        self.put(StateRecord, {"plugin": plugin, "key": key, "value_json": text})
-
-    def state_of(self, plugin: str) -> dict[str, Any]:
-        """Return a plugin's state."""
-        return self._state.setdefault(plugin, {})
-
-    def settings_of(self, plugin: str) -> Any:
-        """Return a plugin's settings."""
-        return self._host.plugin_settings(plugin, self.flags)
-
-    @property
-    def config_dir(self) -> Path:
-        """The user's settings."""
-        return self._host.config_dir
-
-    def settings_view(self) -> SettingsView:
-        """Return all settings."""
-        return self._host.view
-
-    def secret(self, plugin: str, name: str) -> str | None:
-        """Return a secret."""
-        self._need(plugin, Permission.SECRET)
-        return self._host.secret(plugin, name)
-
-    def consented(self, wanted: Wanted) -> bool:
-        """Whether the user has consented to this part of the project's folder."""
-        return self._host.consented(self.project, wanted)
 
     @property
     def broken_off(self) -> bool:
@@ -892,44 +863,6 @@ class Session:
         moved, self._moved_from = self._moved_from, None
         if moved is not None and moved != self.cwd:
             await self.fire(CwdChanged(old_cwd=str(moved), new_cwd=str(self.cwd)))
-
-    @property
-    def folder(self) -> Path:
-        """Where the session's files lie, beside its journal; made when the first one is."""
-        return self.path.with_suffix("")
-
-    def spill(self, call_id: str, text: str) -> Path:
-        """Save a long text beside the journal."""
-        return saved_text(self.folder, call_id, text)
-
-    def tools(self) -> Mapping[str, Tool]:
-        """Return all tools by name."""
-        return self._toolbox.tools
-
-    def deferred_tools(self) -> Mapping[str, Tool]:
-        """Return the tools of which requests have only the name."""
-        return self._toolbox.deferred
-
-    def offer_tools(self, names: Iterable[str]) -> list[str]:
-        """Put deferred tools into the requests from the next one on."""
-        fresh = self._toolbox.ask_for(names)
-        if fresh:
-            self._prompting.use_tools()
-        return fresh
-
-    async def gather_tools(self) -> None:
-        """Take the tools that sources have now. Each turn begins so; who calls it earlier spares that turn the wait."""
-        if self._toolbox.sources and await self._toolbox.gather():
-            self._prompting.use_tools()
-
-    async def service(self, name: str) -> Any:
-        """Return a service, opened if need be."""
-        return await self._host.service(name)
-
-    @property
-    def journal(self) -> SessionJournal:
-        """The journal, read only."""
-        return SessionJournal(self.path, self._conversation)
 
     def messages(self) -> MessagesView:
         """Return the conversation as it stands."""

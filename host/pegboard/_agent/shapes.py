@@ -12,7 +12,7 @@ from pegboard._board.plan import Plan
 from pegboard._board.threads import Threads
 from pegboard._board.watchdog import Watchdog
 from pegboard._dataclass import dataclass
-from pegboard.context import ToolSource, Wanted
+from pegboard.context import AgentBrief, AgentReport, ToolSource, Wanted
 from pegboard.egress import FilterFunction
 from pegboard.errors import ModelError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, LiveCheck, Resolution
@@ -47,6 +47,7 @@ class HostServices(Protocol):
     def filters(self) -> tuple[tuple[str, str, FilterFunction], ...]: ...
     def model_infos(self) -> Mapping[str, ModelInfo]: ...
     def plugin_settings(self, plugin: str, flags: FlagView) -> Any: ...
+    async def run_agent(self, above: Any, brief: AgentBrief) -> AgentReport: ...
     async def service(self, name: str) -> Any: ...
     def secret(self, plugin: str, name: str) -> str | None: ...
     def consented(self, folder: Path, wanted: Wanted) -> bool: ...
@@ -58,7 +59,8 @@ class Options:
     """How a session shall be: everything that is not said is the settings' matter.
 
     `flags` is the snapshot of the session above: a sub-agent has the flags of who started it. `setup` names what is
-    set up before the session starts ("init", "maintenance").
+    set up before the session starts ("init", "maintenance"). `agent` names what the session itself shall be, for a
+    plugin that knows such definitions (`run --agent`).
     """
 
     model: str = ""
@@ -70,6 +72,7 @@ class Options:
     stream: bool = False
     flags: FlagSnapshot | None = None
     setup: tuple[str, ...] = ()
+    agent: str = ""
 
     def limits(self, settings: SessionTable) -> Limits:
         """Return the ceilings of a turn: what was asked for, else what the settings say."""

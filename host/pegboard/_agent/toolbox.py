@@ -68,6 +68,18 @@ class Toolbox:
         self._one_at_a_time = asyncio.Lock()
         self._gathering: asyncio.Future[list[tuple[Tool, ...] | None]] | None = None
 
+    def part(self, around: Around, names: Iterable[str] | None) -> Toolbox:
+        """Return a toolbox of some of these tools (None: of all) as they are now, for a sub-agent.
+
+        It shows all that it is named: whoever names tools wants to have them.
+        """
+        own = {name: tool for name, tool in self.tools.items() if names is None or name in set(names)}
+        made = Toolbox(around, own, (), self._settings, {})
+        made._foreign = self._foreign.intersection(own)
+        if names is not None:
+            made._base.update(own)
+        return made
+
     # --- what sources bring ----------------------------------------------------------------------------
 
     async def gather(self) -> bool:

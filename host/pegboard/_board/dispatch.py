@@ -78,14 +78,14 @@ class Dispatcher:
 
     def use(self, plan: Plan) -> None:
         """Take another plan; only between turns."""
-        self._whole = plan
+        self.whole = plan
         self.plan = self._turnout.ask(plan)
         self._bind()
 
     def begin_turn(self) -> bool:
         """Ask those that say when they take part; whether the plan of this turn is another than that of the last."""
         last = self.plan
-        self.plan = self._turnout.ask(self._whole)
+        self.plan = self._turnout.ask(self.whole)
         if self.plan is not last:
             self._bind()
         return self.plan.id != last.id

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pegboard._board.plan import Impl, Plan, matcher
-from pegboard._board.whereabouts import is_somewhere
+from pegboard._board.whereabouts import AS_AGENT, is_somewhere
 from pegboard.context import Ctx
 
 Bound = tuple[Impl, Ctx]
@@ -55,7 +55,7 @@ class Turnout:
             return True
         try:
             ctx = self._ctx_of(impl.plugin)
-            if options.where and not is_somewhere(options.where, ctx.project, ctx.config_dir, ctx.all_settings):
+            if options.where and not _concerns(options.where, ctx):
                 return False
             if options.when is None:
                 return True
@@ -78,3 +78,10 @@ class Turnout:
             match = matcher(narrowed) if narrowed else impl.match
             self._made[key] = replace(impl, index=index, match=match)
         return self._made[key]
+
+
+def _concerns(where: tuple[str, ...], ctx: Ctx) -> bool:
+    """Whether a session is one of those that `where` names."""
+    if AS_AGENT in where and ctx.agent_type and not ctx.agent_id:
+        return True
+    return is_somewhere(where, ctx.project, ctx.config_dir, ctx.all_settings)

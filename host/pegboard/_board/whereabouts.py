@@ -10,16 +10,23 @@ from pegboard.settings import SettingsView
 
 FOLDERS = "folders:"
 """What begins like this means a part of plugin folders (`folders:skills`)."""
+SETTINGS = "settings:"
+"""What begins like this means a table of the settings in which somebody has said something (`settings:agents`)."""
+AS_AGENT = "session:agent"
+"""Means a session that is to be an agent itself; who asks whether a hook takes part knows that."""
 
 
 def is_somewhere(where: Iterable[str], project: Path, config_dir: Path, view: SettingsView) -> bool:
     """Whether one of the paths exists (see `hookspecs.hookimpl`)."""
-    return any(
-        any(folder.has(one.removeprefix(FOLDERS)) for folder in view.plugin_folders)
-        if one.startswith(FOLDERS)
-        else os.path.exists(place_of(one, project, config_dir))
-        for one in where
-    )
+    return any(_is_there(one, project, config_dir, view) for one in where)
+
+
+def _is_there(one: str, project: Path, config_dir: Path, view: SettingsView) -> bool:
+    if one.startswith(FOLDERS):
+        return any(folder.has(one.removeprefix(FOLDERS)) for folder in view.plugin_folders)
+    if one.startswith(SETTINGS):
+        return bool(view.table(one.removeprefix(SETTINGS)))
+    return one != AS_AGENT and os.path.exists(place_of(one, project, config_dir))
 
 
 def place_of(path: str, project: Path, config_dir: Path) -> str:

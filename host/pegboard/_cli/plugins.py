@@ -206,12 +206,11 @@ def _brings(host: Host, record: PluginRecord) -> dict[str, Any]:
 
 def _in_folder(folder: PluginFolder) -> dict[str, Any]:
     """Return what a plugin folder brings, and what is done with it."""
-    files = {part: [str(p.relative_to(folder.root)) for p in folder.paths(part)] for part in ("commands", "skills")}
-    agents = [str(p.relative_to(folder.root)) for p in folder.paths("agents")]
+    parts = ("commands", "skills", "agents")
+    files = {part: [str(p.relative_to(folder.root)) for p in folder.paths(part)] for part in parts}
     return {
         "description": folder.description[:300],
         **files,
-        "agents": [f"{path} (nothing here runs sub-agents)" for path in agents],
         "hook files": ["pegboard hooks list shows them"] if folder.has("hooks") else [],
         "servers": [name for name, _, _ in folder.servers()],
         "left_out": [f"{path} lies outside of the folder" for path in folder.outside()],

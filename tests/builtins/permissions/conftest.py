@@ -53,6 +53,10 @@ class SessionStandIn:
     prompt_id: str = ""
 
     @property
+    def top(self) -> Any:
+        return self
+
+    @property
     def journal(self) -> Any:
         return SimpleNamespace(path=self.project.parent / "state" / "s1.jsonl")
 

@@ -21,6 +21,7 @@ class ShellServices:
     """As much of a session as the shell tools ask for."""
 
     agent_id = ""
+    parents = ()
     watched = False
 
     def __init__(self, folder: Path, session_id: str) -> None:
@@ -28,6 +29,8 @@ class ShellServices:
         self.cwd = folder
         self.project = folder
         self.journal = SimpleNamespace(path=folder.parent / "state" / "journal.jsonl")
+        self.path = self.journal.path
+        self.top = self
         self.moves: list[Path] = []
         self.told: list[str] = []
         self.flags = FlagView({"shell.background": True})

@@ -217,7 +217,7 @@ def test_the_audit_has_every_way_out_of_every_tool(type_):
     state = {(row["kind"], row["name"], row["surface"]): row["state"] for row in rows}
     assert state["surface", "text", "text"] == "covered"
     assert state["surface", "model", "model"] == "inside"
-    assert state["surface", "subagent", "subagent"] == "unused", "nothing that is installed goes that way"
+    assert state["surface", "subagent", "subagent"] == "inside"
     assert state["surface", "memory", "memory"] == "covered", "the plugin memory declares it"
     assert state["tool", "Bash", "shell"] == "blocked"
     assert state["tool", "Write", "file"] == "blocked"

@@ -37,7 +37,7 @@ def findings(typed: Any, *words: str) -> list[tuple[str, str, str]]:
         ),
         pytest.param("Stop", {"matcher": "Bash"}, "matcher", "Stop has no matcher", "", id="no matcher"),
         pytest.param("Stop", {"if": "Bash(git *)"}, "if", "never runs", "Take `if` away", id="if without a tool"),
-        pytest.param("SubagentStop", {}, "event", "nothing here fires", "", id="an event that cannot fire"),
+        pytest.param("TaskCreated", {}, "event", "nothing here fires", "", id="an event that cannot fire"),
         pytest.param(PRE, {"command": "no-such-program"}, "broken", "no program", "Install it", id="no program"),
         pytest.param(PRE, {"command": "python3 /no/x.py"}, "broken", "does not exist", "Mend", id="no script"),
         pytest.param(

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from pegboard.records import Setup
-from pegboard.testing import call
+from pegboard.testing import call, turn_table
 from pegboard_builtins.wire_hooks.events import EVENTS
 
 pytestmark = pytest.mark.anyio
@@ -19,6 +19,12 @@ pytestmark = pytest.mark.anyio
 BASH = call("Bash", command="echo out")
 FAILS = call("Bash", command="false")
 LONG = call("Bash", command="seq 4000")
+AGENT = call("Agent", description="look around", prompt="Look around.")
+
+
+def sub(*turns):
+    """What the model says in each sub-agent."""
+    return [{**turn_table(turn), "purpose": "subagent"} for turn in turns]
 
 
 class Path:
@@ -59,6 +65,14 @@ async def interrupt(host, project):
         if host.records("tool_start"):
             break
         await asyncio.sleep(0.02)
+    await host.session.interrupt()
+    await running
+
+
+async def interrupt_agent(host, project):
+    host.model.script(AGENT)
+    running = asyncio.create_task(host.session.run("Wait."))
+    await until(lambda: project.ran.count("PreToolUse") == 2)
     await host.session.interrupt()
     await running
 
@@ -127,6 +141,64 @@ PATHS = {
         MessageDisplay=1,
     ),
     "an error of the API": Path({"error": {"status": 401}}, StopFailure=1),
+    "a sub-agent": Path(
+        AGENT,
+        "Done.",
+        *sub(BASH, "Found."),
+        PreToolUse=2,
+        PostToolUse=2,
+        PostToolBatch=2,
+        SubagentStart=1,
+        SubagentStop=1,
+        Stop=1,
+        MessageDisplay=1,
+    ),
+    "two sub-agents of one message": Path(
+        [AGENT, AGENT],
+        "Done.",
+        *sub("Found."),
+        PreToolUse=2,
+        PostToolUse=2,
+        PostToolBatch=1,
+        SubagentStart=2,
+        SubagentStop=2,
+        Stop=1,
+        MessageDisplay=1,
+    ),
+    "a sub-agent of a sub-agent": Path(
+        AGENT,
+        "Done.",
+        *sub(AGENT, "Found."),
+        PreToolUse=2,
+        PostToolUse=2,
+        PostToolBatch=3,
+        SubagentStart=2,
+        SubagentStop=2,
+        Stop=1,
+        MessageDisplay=1,
+    ),
+    "a sub-agent whose model fails": Path(
+        AGENT,
+        "Done.",
+        {"error": {"status": 401}, "purpose": "subagent"},
+        PreToolUse=1,
+        PostToolUseFailure=1,
+        PostToolBatch=1,
+        SubagentStart=1,
+        StopFailure=1,
+        Stop=1,
+        MessageDisplay=1,
+    ),
+    "a sub-agent that is interrupted": Path(
+        "Done.",
+        *sub(call("Bash", command="sleep 60")),
+        after=interrupt_agent,
+        UserPromptSubmit=2,
+        Stop=1,
+        MessageDisplay=1,
+        PreToolUse=2,
+        SubagentStart=1,
+    ),
     "a turn that is interrupted": Path(
         "Done.", after=interrupt, UserPromptSubmit=2, Stop=1, MessageDisplay=1, PreToolUse=1
     ),
@@ -167,13 +239,13 @@ async def test_each_event_is_fired_as_often_as_its_path_says(project, host_of, n
     if path.setup is not None:
         path.setup(project)
     async with host_of(allow=path.allow) as host:
-        host.builtin("project_memory", "commands")
+        host.builtin("project_memory", "commands", "agents")
         host.model.script(*path.turns)
         await host.prompt("Go.")
         if path.after is not None:
             await path.after(host, project)
     counts = {event: project.ran.count(event) for event in fired if event in project.ran}
-    assert counts == path.counts
+    assert counts == {event: number for event, number in path.counts.items() if number}
 
 
 async def test_a_call_that_is_deferred_asks_for_attention(project, host_of):

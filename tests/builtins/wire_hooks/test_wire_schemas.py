@@ -85,15 +85,15 @@ SOME_FLAGS = FlagView(FlagSnapshot({"a": FlagDetails("a", True, layer=FlagLayer.
     response=JSON,
     prompt=st.sampled_from(["", "p"]),
     flags=st.sampled_from([NO_FLAGS, SOME_FLAGS]),
+    parents=st.sampled_from([(), ("top",)]),
 )
 @settings(deadline=None)
 def test_what_is_put_together_as_values_is_what_its_model_would_send(
-    name: str, tool_input: Any, response: Any, prompt: str, flags: FlagView
+    name: str, tool_input: Any, response: Any, prompt: str, flags: FlagView, parents: tuple[str, ...]
 ) -> None:
-    journal = SimpleNamespace(path=Path("/j.jsonl"))
-    ctx: Any = SimpleNamespace(
-        session_id="s", journal=journal, cwd=Path("/p"), prompt_id=prompt, mode="plan", agent_id="", flags=flags
-    )
+    where = {"cwd": Path("/p"), "transcript": Path("/j.jsonl"), "parents": parents}
+    who = {"session_id": "s", "agent_id": "a" if parents else "", "agent_type": "Explore" if parents else ""}
+    ctx: Any = SimpleNamespace(**where, **who, prompt_id=prompt, mode="plan", flags=flags)
     call = ToolCall(id="c", name=name, input=tool_input)
     shared: dict[str, Any] = {**payloads.common(ctx), "tool_name": name, "tool_input": tool_input, "tool_use_id": "c"}
     if name.startswith("mcp__"):

@@ -192,6 +192,19 @@ async def test_c71_the_model_reads_the_context_of_every_hook(project, host_of):
         assert told(host).index("CTX1") < told(host).index("CTX2")
 
 
+async def test_c72_hooks_are_told_whose_call_it_is(project, host_of):
+    project.declare({"PreToolUse": [{"matcher": "Bash", "command": project.hook("pre")}]})
+    async with host_of() as host:
+        host.builtin("agents")
+        agent = call("Agent", description="look", prompt="Look.")
+        bash = {"call": [{"name": "Bash", "input": {"command": "echo"}}], "purpose": "subagent"}
+        await run(host, agent, "Done.", bash, {"text": "ok", "purpose": "subagent"})
+        (began,) = host.records("agent_start")
+        (sent,) = (payload for _, payload in project.seen)
+        assert (sent["agent_id"], sent["agent_type"]) == (began.agent, "general-purpose")
+        assert (sent["session_id"], sent["transcript_path"]) == (host.session.session_id, str(host.session.path))
+
+
 async def test_c72_a_permission_request_has_no_call_id_and_a_main_thread_no_agent(project, host_of):
     project.declare({"PermissionRequest": [project.hook("ask")], "PreToolUse": [project.hook("pre")]})
     async with host_of(allow=()) as host:

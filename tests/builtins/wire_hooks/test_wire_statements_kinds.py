@@ -14,7 +14,6 @@ from talk import outcomes, pre, results, specific, told
 from pegboard import tool
 from pegboard.messages import EndReason
 from pegboard.testing import call
-from pegboard_builtins.wire_hooks.events import EVENTS
 
 pytestmark = pytest.mark.anyio
 
@@ -221,10 +220,14 @@ async def test_c82_once_is_ignored_in_settings(project, host_of):
     assert project.ran == ["h", "h"]
 
 
-def test_c83_sub_agents_are_listed_as_something_that_nothing_fires():
-    for event in ("SubagentStart", "SubagentStop"):
-        assert EVENTS[event].missing
-        assert not EVENTS[event].fires
+async def test_c83_what_ends_a_turn_of_the_main_thread_is_not_told_of_a_sub_agent(project, host_of):
+    project.declare({"Stop": [project.hook("stop")], "SubagentStop": [project.hook("substop")]})
+    async with host_of() as host:
+        host.builtin("agents")
+        agent = call("Agent", description="look", prompt="Look.")
+        await run(host, agent, "Done.", {"text": "Found.", "purpose": "subagent"})
+    assert project.ran == ["substop", "stop"]
+    assert project.seen[0][1]["last_assistant_message"] == "Found."
 
 
 async def test_c84_an_api_error_fires_stop_failure_instead_of_stop_and_nothing_that_it_says_counts(project, host_of):
