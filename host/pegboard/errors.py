@@ -75,7 +75,7 @@ class DuplicatePluginError(PluginError):
     def __init__(self, plugin: str, owners: tuple[str, ...]) -> None:
         self.owners = owners
         both = " and ".join(owners)
-        super().__init__(plugin, f"is shipped by {both}, so neither is used: uninstall one of them")
+        super().__init__(plugin, f"is shipped by {both}, so neither is used")
 
 
 class DuplicateToolError(PluginError):

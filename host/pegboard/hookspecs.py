@@ -169,6 +169,8 @@ class ImplOptions:
     when: Callable[[Ctx], bool | str] | str | None = None
     ramp: str | None = None
     where: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    """What of it it rewrites, where it says so."""
 
 
 OPTIONS = "pegboard_options"
@@ -184,7 +186,7 @@ def hookimpl(function: Impl, /) -> Impl: ...
 @overload
 def hookimpl(
     *,
-    rewrites: bool = ...,
+    rewrites: bool | str | Sequence[str] = ...,
     guard: bool = ...,
     timeout: float | Callable[..., float | None] | None = ...,
     before: str | Sequence[str] = ...,
@@ -200,7 +202,7 @@ def hookimpl(
 def hookimpl(
     function: Impl | None = None,
     *,
-    rewrites: bool = False,
+    rewrites: bool | str | Sequence[str] = False,
     guard: bool = False,
     timeout: float | Callable[..., float | None] | None = None,
     before: str | Sequence[str] = (),
@@ -215,7 +217,9 @@ def hookimpl(
 ) -> Any:
     """Mark a function as the implementation of a hook; wraps pluggy's marker.
 
-    rewrites: it may change what it is handed, and runs before all that only decide.
+    rewrites: it may change what it is handed, and runs before all that only decide. For `pre_tool`, the names of those
+        keys of a call's input that it changes (`rewrites="command"`) say more: it is held to them, and nobody is warned
+        of two plugins that rewrite different ones.
     guard: when it fails, the answer is a refusal in its name.
     timeout: seconds, or a function of the event; the hookspec's is the default.
     before, after: names of plugins, or "*" for all that do not say so themselves.
@@ -234,8 +238,9 @@ def hookimpl(
         `session:agent` in a session that is to be an agent (`run --agent`). Asking for it imports nothing.
     specname: the hook's name where the function has another.
     """
+    fields = () if isinstance(rewrites, bool) else _names(rewrites)
     options = ImplOptions(
-        rewrites=rewrites,
+        rewrites=bool(rewrites),
         guard=guard,
         timeout=timeout,
         before=_names(before),
@@ -246,6 +251,7 @@ def hookimpl(
         when=when,
         ramp=ramp,
         where=_names(where),
+        fields=fields,
     )
 
     def mark(target: Impl) -> Impl:

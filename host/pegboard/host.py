@@ -218,22 +218,23 @@ class Host:
         )
 
     def _find(self) -> list[PluginRecord]:
+        named: tuple[str, ...] = ()
+        aliases: Mapping[str, str] = {}
         try:
-            named = self.view.plugins.disabled
+            named, aliases = self.view.plugins.disabled, self.view.plugins.aliases
         except SettingsError as error:
             if self._strict:
                 raise
             self.problems.append(error)
-            named = ()
         where = self.view.origin("plugins", "disabled")
         disabled = dict.fromkeys(named, f"plugins.disabled names it ({where})")
         selection = Selection.of(
             option=self._no_plugins, variable=self.environment.get("PEGBOARD_NO_PLUGINS"), disabled=disabled
         )
         if self._entry_points is not None:  # whoever gives packs in code has chosen them
-            records = find_plugins(self._entry_points, selection)
+            records = find_plugins(self._entry_points, selection, aliases=aliases)
         else:
-            records = find_plugins(self._points(), selection, self.packs.doubt)
+            records = find_plugins(self._points(), selection, self.packs.doubt, aliases)
         return [*records, *self._find_local(selection, records)]
 
     def _find_local(self, selection: Selection, installed: Sequence[PluginRecord]) -> list[PluginRecord]:

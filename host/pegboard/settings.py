@@ -93,7 +93,10 @@ class PluginsTable(_Table):
     """`[plugins]`: which plugins take part."""
 
     disabled: tuple[str, ...] = Field(default=(), description="Names of plugins that take no part.")
-    aliases: dict[str, str] = Field(default={}, description='Other names for tools: "plugin.Tool" = "Name".')
+    aliases: dict[str, str] = Field(
+        default={},
+        description='Other names for tools ("plugin.Tool" = "Name") and for plugins ("distribution:plugin" = "name").',
+    )
     folders: tuple[str, ...] = Field(default=(), description="Folders in the contract's plugin format.")
     options: dict[str, dict[str, str]] = Field(
         default={}, description="Values for the `userConfig` of plugin folders, by the name of the plugin."

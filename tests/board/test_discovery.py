@@ -109,7 +109,22 @@ def test_two_entry_points_of_one_name_are_both_left_out_and_name_both_owners() -
     assert [record.status for record in records] == [Status.LOAD_ERROR, Status.FOUND, Status.LOAD_ERROR]
     for record in records[::2]:
         assert "a-pack 1.2 and b-pack 1.2" in record.reason
-        assert "pip uninstall" in record.mend
+        assert record.mend.startswith('give one another name in the settings, [plugins.aliases] "b-pack:acme" = ')
+        assert record.mend.endswith("pegboard plugins uninstall b-pack")
+
+
+def test_an_alias_of_the_settings_lets_two_plugins_of_one_name_live() -> None:
+    points = [Point("acme", "a-pack"), Point("acme", "B.Pack"), Point("permissions", "pegboard")]
+    aliases = {"b-pack:acme": "acme_b", "a.acme": "no_tool_is_meant", "c:acme": "nobody", "pegboard:permissions": "x"}
+    records = find_plugins(points, Selection(), aliases=aliases)
+    assert [(one.name, one.point, str(one.status)) for one in records] == [
+        ("permissions", "", "found"),  # what guards is called what its rules and settings call it
+        ("acme_b", "acme", "found"),
+        ("acme", "", "found"),
+    ]
+    (first, second) = find_plugins(points[:2], Selection(), aliases={"a-pack:acme": "same", "b-pack:acme": "same"})
+    assert (first.status, second.status) == (Status.LOAD_ERROR, Status.LOAD_ERROR)
+    assert '"a-pack:acme"' in first.mend
 
 
 def test_a_rival_that_takes_no_part_is_no_rival() -> None:

@@ -144,6 +144,20 @@ def test_two_entry_points_of_one_name_are_load_errors(make_host: Any, pack: Any)
     assert host.board.tools == {}
 
 
+def test_an_alias_lets_two_plugins_of_one_name_live_each_with_its_own_settings(make_host: Any, pack: Any) -> None:
+    text = HEAD + (
+        "from pydantic import BaseModel\nclass Own(BaseModel, extra='forbid'):\n    limit: int = 3\n"
+        "LIMITS = []\n@hookimpl\ndef register(registry): LIMITS.append(registry.settings(Own).limit)\n"
+    )
+    points = [pack(text, "twin", distribution="a-pack"), pack(text, "twin", distribution="b-pack")]
+    tables = {"plugins": {"aliases": {"b-pack:twin": "other"}}, "twin": {"limit": 1}, "other": {"limit": 2}}
+    host = make_host(*points, tables=tables).open()
+    assert {one.name: (one.distribution, one.plugin.LIMITS) for one in host.board.active} == {
+        "twin": ("a-pack", [1]),
+        "other": ("b-pack", [2]),
+    }
+
+
 def test_an_alias_in_the_settings_lets_two_tools_of_one_name_live(make_host: Any, pack: Any) -> None:
     aliases = {"plugins": {"aliases": {"second.fine": "finer"}}}
     host = make_host(pack(FINE, "first"), pack(FINE, "second"), tables=aliases).open()

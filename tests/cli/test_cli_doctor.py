@@ -174,6 +174,16 @@ def test_a_name_in_the_list_of_disabled_plugins_that_is_none_is_a_note(acme: Any
     assert one["mend"] == "pegboard plugins enable acmee"
 
 
+def test_an_alias_that_names_nothing_is_a_note(acme: Any) -> None:
+    aliases = {"acme.touch": "poke", "acme.tuch": "p", "acme-pack:acme": "acme", "acme-pack:other": "o"}
+    lines = "".join(f'"{key}" = "{name}"\n' for key, name in aliases.items())
+    acme.settings(f"[plugins.aliases]\n{lines}", where="user")
+    found = {one["subject"]: one["text"] for one in findings(acme, code=0) if one["area"] == "plugins"}
+    assert "no such tool" in found["acme.tuch"]
+    assert "no such plugin" in found["acme-pack:other"]
+    assert not {"acme.touch", "acme-pack:acme"} & found.keys()
+
+
 def test_two_that_rewrite_the_same_are_named_in_their_order(acme: Any) -> None:
     text = (
         "from pegboard import Declares, hookimpl\n\ndeclares = Declares(permissions=['rewrite'], before=['acme'])\n\n\n"

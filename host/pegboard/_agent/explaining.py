@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pegboard._agent.declared import DeclaredStep, Waiting, point_of, steps_of
+from pegboard._agent.rewriting import rewritten
 from pegboard._agent.steps import Plans, Step
 from pegboard._agent.views import brief, content_line, tool_uses
 from pegboard._board.outcomes import Vote, reduce_votes
@@ -124,7 +125,10 @@ class _Case:
 
     def explanation(self) -> Explanation:
         substituted = self.outcome == OutcomeKind.SUBSTITUTED
-        dispatches = tuple(_dispatch(record, steps, substituted=substituted) for record, steps in self.hooks)
+        dispatches = tuple(
+            _dispatch(record, _with_fields(record, steps, self.input), substituted=substituted)
+            for record, steps in self.hooks
+        )
         decided = [one for one in dispatches if one.point == "pre_tool" and one.outcome != UNFINISHED]
         last = decided[-1] if decided else None
         won = [s for s in last.steps if s.plugin == last.winner] if last and last.winner else []
@@ -216,6 +220,22 @@ class _Calls:
 
 
 # --- what could be left out ----------------------------------------------------------------------------
+
+
+def _with_fields(record: HookRecord, steps: tuple[Step, ...], given: Any) -> tuple[Step, ...]:
+    """Say of each rewriter which fields it changed, and whose change of the same it came after."""
+    if record.point != "pre_tool":
+        return steps
+    names = {row.i: row.plugin for row in record.rows}
+    fields = {names[place]: changed for place, changed in rewritten(record, given).items()}
+    told, before = [], dict[str, str]()
+    for step in steps:
+        mine = fields.get(step.plugin, ())
+        told.append(
+            replace(step, rewrote=mine, over=tuple(dict.fromkeys(before[one] for one in mine if one in before)))
+        )
+        before |= dict.fromkeys(mine, step.plugin)
+    return tuple(told)
 
 
 def _dispatch(record: HookRecord, steps: tuple[Step, ...], *, substituted: bool) -> Dispatch:

@@ -25,7 +25,8 @@ class Step:
 
     `before` and `after` are the input hashes that it saw and left. `removable` says whether the verdict would be the
     same without it, and `without` which verdict that would be; None and "" where that does not apply. `declared` are
-    the hooks of settings files that it fired.
+    the hooks of settings files that it fired. `rewrote` are the fields of the input that it changed, `over` the plugins
+    before it that had changed one of these.
     """
 
     plugin: str
@@ -43,6 +44,8 @@ class Step:
     removable: bool | None = None
     without: str = ""
     declared: tuple[DeclaredStep, ...] = ()
+    rewrote: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
 
 
 class Plans:

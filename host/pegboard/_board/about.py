@@ -107,7 +107,7 @@ def about(records: Sequence[PluginRecord], print_: str) -> About:
         files=len(files),
     )
     for record in records:
-        made.plugins[record.name] = (record.value, read_plugin(record.value))
+        made.plugins[record.point or record.name] = (record.value, read_plugin(record.value))
     return made
 
 

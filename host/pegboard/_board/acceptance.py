@@ -75,7 +75,7 @@ class AcceptedPacks:
         accepted = self.accepted(record.distribution, record.print_)
         if accepted is not None:
             record.accepted = frozenset(accepted.get("permissions", ()))
-            record.fails = str(accepted.get("fails", {}).get(record.name, ""))
+            record.fails = str(accepted.get("fails", {}).get(record.point or record.name, ""))
             return ""
         last = self.last(record.distribution)
         if last is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pegboard import __version__
 
-FORMAT = 3
+FORMAT = 4
 
 
 def made_for() -> dict[str, Any]:

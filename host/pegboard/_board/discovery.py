@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from pegboard._board.installed import entry_points
+from pegboard._board.installed import entry_points, normal
 from pegboard._board.order import Tier
 from pegboard._board.snapshot import Known
 from pegboard._dataclass import dataclass
@@ -18,6 +18,7 @@ from pegboard.hookspecs import ImplOptions
 
 GROUP = "pegboard"
 OWN_DISTRIBUTION = "pegboard"
+NO_ALIASES: Mapping[str, str] = {}
 
 
 class Status(StrEnum):
@@ -35,7 +36,10 @@ class Status(StrEnum):
 
 @dataclass(slots=True)
 class PluginRecord:
-    """A plugin that was found. `value` is the entry point's (`module` or `module:attribute`)."""
+    """A plugin that was found. `value` is the entry point's (`module` or `module:attribute`).
+
+    `name` is what it is called here; `point` is the entry point's own name, where the settings give it another.
+    """
 
     name: str
     value: str
@@ -65,6 +69,7 @@ class PluginRecord:
     """Whether it may do all without declaring it: an object of the very program that opened the host."""
     path: Path | None = None
     """Where it lies, if nobody installed it: a file or a folder."""
+    point: str = ""
 
     def fail(self, status: Status, reason: str, mend: str = "") -> None:
         """Take the plugin out, and say why and what mends it."""
@@ -127,12 +132,19 @@ def find_plugins(
     points: Iterable[EntryPointLike],
     selection: Selection,
     doubt: Callable[[PluginRecord], str] = lambda record: "",
+    aliases: Mapping[str, str] = NO_ALIASES,
 ) -> list[PluginRecord]:
     """Return a record per entry point, sorted; those that share a name are load errors that name both owners.
 
     *doubt* says why a plugin of another distribution is not trusted. One that takes no part is nobody's rival.
+    *aliases* has other names for plugins by `distribution:name`, so that two may be here that are called the same.
     """
     records = sorted(map(_record, points), key=lambda record: (record.tier, record.distribution, record.name))
+    given = {_key(*key.rpartition(":")[::2]): alias for key, alias in aliases.items() if alias and ":" in key}
+    for record in records if given else ():
+        alias = given.get(_key(record.distribution, record.name))
+        if alias and record.tier is not Tier.HOST:
+            record.point, record.name = record.name, alias
     owners: dict[str, list[PluginRecord]] = {}
     for record in records:
         why = selection.refuses(record)
@@ -150,8 +162,21 @@ def find_plugins(
     for rivals in owners.values():
         for record in rivals if len(rivals) > 1 else ():
             error = DuplicatePluginError(record.name, tuple(_owner(rival) for rival in rivals))
-            record.fail(Status.LOAD_ERROR, error.reason, f"pip uninstall {rivals[-1].distribution}")
+            record.fail(Status.LOAD_ERROR, error.reason, _told_apart(rivals[-1]))
     return records
+
+
+def _key(distribution: str, name: str) -> tuple[str, str]:
+    return normal(distribution), name
+
+
+def _told_apart(rival: PluginRecord) -> str:
+    """Return what lets a plugin live beside another of its name."""
+    key = f"{rival.distribution}:{rival.point or rival.name}"
+    return (
+        f'give one another name in the settings, [plugins.aliases] "{key}" = "other_name", '
+        f"or: pegboard plugins uninstall {rival.distribution}"
+    )
 
 
 def _record(entry_point: EntryPointLike) -> PluginRecord:

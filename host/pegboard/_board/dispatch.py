@@ -23,10 +23,12 @@ from pegboard._board.outcomes import (
     ResultOutcome,
     StepOutcome,
     Vote,
+    beyond,
     patched,
     reduce_steps,
     reduce_votes,
     what_changed,
+    with_input,
 )
 from pegboard._board.permitting import own_sections, within
 from pegboard._board.plan import Impl, Plan, seconds_of
@@ -48,7 +50,7 @@ from pegboard.decisions import (
 )
 from pegboard.errors import HookTimeoutError, ModelError, PegboardError, UnknownModelError, WrongAnswerError
 from pegboard.hookspecs import POLICIES, Ask, State
-from pegboard.messages import Batch, Outcome, ToolCall, input_hash
+from pegboard.messages import Batch, Outcome, ToolCall
 from pegboard.records import Event, Record
 from pegboard.requests import (
     CallNext,
@@ -256,7 +258,7 @@ class Dispatcher:
             given = outcome.call
             answer = await self._one(sheet, pair, (given, batch))
             if answer is not None:
-                self._rewrite(sheet, impl, answer, outcome, votes)
+                self._rewrite(sheet, impl, answer, outcome, votes, frozen)
             if outcome.call is not given:
                 frozen = to_json(outcome.call.input)
             elif to_json(given.input) != frozen:
@@ -301,12 +303,12 @@ class Dispatcher:
             self._around.notice("", text, "warning")
         outcome.call = outcome.call.model_copy(update={"input": from_json(frozen)})
 
-    def _rewrite(self, sheet: Sheet, impl: Impl, answer: Any, outcome: CallOutcome, votes: list[Vote]) -> None:
+    def _rewrite(
+        self, sheet: Sheet, impl: Impl, answer: Any, outcome: CallOutcome, votes: list[Vote], frozen: bytes
+    ) -> None:
         if isinstance(answer, Decision) and answer.updated_input is not None:
-            changed = outcome.call.model_copy(
-                update={"input": answer.updated_input, "input_hash": input_hash(answer.updated_input)}
-            )
-            problem = self._around.problems(changed)
+            changed = with_input(outcome.call, answer.updated_input)
+            problem = beyond(impl.options.fields, frozen, changed.input) or self._around.problems(changed)
             if problem:
                 # Running what was there before could undo what the rewriter is there for: the call is refused.
                 answer = Decision.deny(f"{impl.plugin} rewrote the input to one that does not fit: {problem}")

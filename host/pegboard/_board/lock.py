@@ -67,7 +67,7 @@ def packs_of(records: Iterable[PluginRecord], print_of: Callable[[PluginRecord],
         kind = print_.partition(":")[0]
         # Where an editable install lies differs from one machine to the next.
         pinned = EDITABLE if kind == EDITABLE else print_
-        packs.append(Pack(name, members[0].version, pinned, tuple(sorted({one.name for one in members}))))
+        packs.append(Pack(name, members[0].version, pinned, tuple(sorted({one.point or one.name for one in members}))))
     return sorted(packs, key=lambda pack: pack.key)
 
 

@@ -23,6 +23,8 @@ from pegboard.tools import Tool
 
 ASKED = "asked"
 """Stands for a function of the plugin's."""
+SEVERAL = ("before", "after", "where", "fields")
+"""What of a hook's options is several texts."""
 NO_FLAG = Flag("x", default=False)
 
 
@@ -110,7 +112,7 @@ def _of_hook(options: ImplOptions, contribution: Contribution, is_async: bool) -
         for one in fields(options)
         if getattr(options, one.name) != getattr(NO_OPTIONS, one.name)
     }
-    for name in ("before", "after", "where"):
+    for name in SEVERAL:
         if name in said:
             said[name] = list(said[name])
     if callable(said.get("timeout")):
@@ -128,7 +130,7 @@ def _of_hook(options: ImplOptions, contribution: Contribution, is_async: bool) -
 def options_in(said: Mapping[str, Any], when: Any, timeout: Any) -> ImplOptions:
     """Return the options of a hook; *when* and *timeout* stand for functions of the plugin's."""
     given: dict[str, Any] = {name: value for name, value in said.items() if name != "async"}
-    for name in ("before", "after", "where"):
+    for name in SEVERAL:
         if name in given:
             given[name] = tuple(given[name])
     if given.get("timeout") == ASKED:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 from pegboard._dataclass import dataclass
 from pegboard.decisions import (
     MILD_TO_STRICT_STEPS,
@@ -18,7 +20,7 @@ from pegboard.decisions import (
     StepVerb,
     Verdict,
 )
-from pegboard.messages import Outcome, ToolCall
+from pegboard.messages import Outcome, ToolCall, input_hash
 from pegboard.requests import RequestDraft, RequestPatch
 
 
@@ -52,6 +54,24 @@ class PromptOutcome:
         self.prompt = answer.updated_prompt or ""
         self.origins = (*self.origins, *(label for label in answer.origins if label not in self.origins))
         self.model = answer.model or self.model
+
+
+def with_input(call: ToolCall, given: dict[str, Any]) -> ToolCall:
+    """Return a call with another input."""
+    return call.model_copy(update={"input": given, "input_hash": input_hash(given)})
+
+
+def beyond(fields: tuple[str, ...], frozen: bytes, given: dict[str, Any]) -> str:
+    """Return what a rewriter changed beside the *fields* that it says it rewrites; empty if it kept to them.
+
+    *frozen* is the input as it was before the rewriter could lay hands on it.
+    """
+    if not fields:
+        return ""
+    before, after = from_json(frozen), from_json(to_json(given))
+    changed = {key for key in {*before, *after} if key not in before or key not in after or before[key] != after[key]}
+    more = sorted(changed.difference(fields))
+    return f"it changes {', '.join(more)}, which its rewrites= does not name" if more else ""
 
 
 @dataclass(slots=True)

@@ -362,6 +362,11 @@ class Board:
         """Return the name of a plugin's tool here: the settings may give it another."""
         return self.view.plugins.aliases.get(f"{plugin}.{tool}") or tool
 
+    def has_tool(self, plugin: str, tool: str) -> bool:
+        """Whether a plugin that takes part brings a tool, by the name that the plugin itself gives it."""
+        named = self.alias_of(plugin, tool)
+        return plugin in self.contributions and any(one.name == named for one in self.contributions[plugin].tools)
+
     def _refuse_duplicates(self, plugin: str, contribution: Contribution) -> None:
         taken = {one.name: one.owner for one in self.tools.values()}
         for one in contribution.tools:
@@ -625,6 +630,8 @@ def implementations_of(manager: pluggy.PluginManager, plugin_name: str, plugin: 
         options: ImplOptions = getattr(function, OPTIONS, NO_OPTIONS)
         if options.ramp and hook in ("model_call", "register"):
             raise HookSignatureError(plugin_name, hook, "ramp= has no meaning here: it cannot be asked and not heeded")
+        if options.fields and hook != "pre_tool":
+            raise HookSignatureError(plugin_name, hook, "only pre_tool rewrites fields by name: write rewrites=True")
         if options.blocking and inspect.iscoroutinefunction(function):
             raise HookSignatureError(plugin_name, hook, "blocking=True is for a plain def: an async def does not block")
         try:

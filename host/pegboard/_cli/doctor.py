@@ -190,32 +190,48 @@ def _plugins(host: Host) -> Iterator[Finding]:
             text = f"takes {record.import_ms:.0f} ms to import; {SLOW_IMPORT:.0f} ms are what nobody notices"
             mend = f"tell its author, or: pegboard plugins disable {record.name}"
             yield Finding("plugins", record.name, NOTE, text, mend)
-    for name in sorted(set(_disabled(host)) - {record.name for record in records}):
+    for name in sorted(set(_said(host, "disabled", ())) - {record.name for record in records}):
         text = "plugins.disabled names it, and there is no such plugin"
         yield Finding("plugins", name, NOTE, text, f"pegboard plugins enable {name}")
+    yield from _idle_aliases(host)
 
 
-def _disabled(host: Host) -> tuple[str, ...]:
+def _idle_aliases(host: Host) -> Iterator[Finding]:
+    """Say which aliases name neither a plugin of a distribution nor a tool of a plugin that takes part."""
+    from pegboard._board.installed import normal
+
+    records = host.board.records
+    plugins = {f"{normal(record.distribution)}:{record.point or record.name}" for record in records}
+    resting = {record.name for record in records if record.status != "active"}
+    for key in sorted(_said(host, "aliases", {})):
+        owner, colon, point = key.rpartition(":")
+        plugin, _, tool = key.partition(".")
+        if (f"{normal(owner)}:{point}" in plugins) if colon else host.board.has_tool(plugin, tool) or plugin in resting:
+            continue
+        text = "plugins.aliases gives it another name, and there is no such " + ("plugin" if colon else "tool")
+        yield Finding("plugins", key, NOTE, text, f"take it out there: {host.view.origin('plugins', 'aliases')}")
+
+
+def _said(host: Host, key: str, default: Any) -> Any:
+    """Return a key of `[plugins]`."""
     from pegboard.errors import SettingsError
 
     try:
-        return host.view.plugins.disabled
+        return getattr(host.view.plugins, key)
     except SettingsError:
-        return ()  # which the settings' own findings say
+        return default  # which the settings' own findings say
 
 
 def _rewriters(host: Host) -> Iterator[Finding]:
-    """Say where two packs rewrite the same: each sees what the one before it has left."""
-    records = {record.name: record for record in host.board.active}
-    for hook in ("prompt_submit", "pre_tool"):
-        names = [
-            name
-            for name in host.board.ordered(hook)
-            if records[name].hooks[hook].rewrites and records[name].distribution != "pegboard"
-        ]
-        if len(names) > 1:
-            text = f"{', then '.join(names)} rewrite, each what the one before has left"
-            yield Finding("order", hook, NOTE, text, "before= and after= of @hookimpl or Declares change the order")
+    """Say where two packs may rewrite the same: each sees what the one before it has left."""
+    from pegboard._agent.rewriting import seen_in
+    from pegboard._board.rivals import rivalries_on
+
+    found = rivalries_on(host.board)
+    seen = seen_in(host.store.paths(host.cwd)) if any(hook == "pre_tool" for hook, _ in found) else {}
+    for hook, one in found:
+        text = one.words(seen if hook == "pre_tool" else {})
+        yield Finding("order", hook, NOTE, text, "before= and after= of @hookimpl or Declares change the order")
 
 
 def _observed(host: Host) -> Iterator[Finding]:

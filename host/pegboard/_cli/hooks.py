@@ -73,6 +73,8 @@ def _implementations(hook: str, host: Host) -> list[dict[str, Any]]:
 def _marks(impl: Impl) -> list[str]:
     options = impl.options
     said = [word for word in ("rewrites", "guard", "blocking") if getattr(options, word)]
+    if options.fields:
+        said[0] += f" {' and '.join(options.fields)}"
     said += ["when it has something to do"] if options.when is not None else []
     said += [f"flag={options.flag}"] if options.flag else []
     said += [f"ramp={options.ramp}"] if options.ramp else []

@@ -72,7 +72,9 @@ def info(name: NameArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def why(name: NameArgument, as_json: JsonOption = False) -> None:
-    """Tell why a plugin is on, off or broken, and what mends it. This imports it."""
+    """Tell why a plugin is on, off or broken, what mends it, and who else rewrites the same. This imports it."""
+    from pegboard._board.rivals import rivalries_on
+
     host = tried_host()
     host.board.wake_all(name)
     records = _named(host, name)
@@ -84,9 +86,12 @@ def why(name: NameArgument, as_json: JsonOption = False) -> None:
         say(f"{record.name} is {record.status} ({_origin(record)}).", "bold")
         if record.status == "active":
             hooks = ", ".join(_brings(host, record).get("hooks", ()))
-            found = f"in {record.path}" if record.path else f"as the entry point {record.name} = {record.value}"
+            found = f"in {record.path}" if record.path else f"as the entry point {_point(record)}"
             say(f"It was found {found}, and nothing speaks against it.")
             say(f"It implements {hooks}." if hooks else "It implements no hook.")
+            for hook, rivalry in rivalries_on(host.board):
+                if name in rivalry.plugins:
+                    say(f"In {hook}, {rivalry.words()}.")
         else:
             say(f"Why: {record.reason}")
             say(f"Mend: {record.mend}")
@@ -155,9 +160,17 @@ def _facts(record: PluginRecord) -> dict[str, Any]:
         "distribution": record.distribution,
         "version": record.version,
         "entry_point": "" if record.path else record.value,
+        "alias_of": record.point,
         "path": str(record.path or ""),
         "tier": record.tier.name.lower(),
     }
+
+
+def _point(record: PluginRecord) -> str:
+    """Return an entry point as its distribution has it; the settings may call it otherwise."""
+    return f"{record.point or record.name} = {record.value}" + (
+        f", which is called {record.name} here" * bool(record.point)
+    )
 
 
 def _origin(record: PluginRecord) -> str:

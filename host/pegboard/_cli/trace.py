@@ -69,7 +69,11 @@ def _lines(rows: Iterable[TraceRow]) -> Iterable[tuple[Any, ...]]:
 
 def said(step: Step) -> str:
     """Return what an implementation said, and what became of it."""
-    words = [step.reason, f"failed: {step.error}" if step.error else "", f"[{step.effect}]" if step.effect else ""]
+    effect = step.effect
+    if step.rewrote:
+        over = f", over what {' and '.join(step.over)} had made of it" if step.over else ""
+        effect += f" {', '.join(step.rewrote)}{over}"
+    words = [step.reason, f"failed: {step.error}" if step.error else "", f"[{effect}]" if effect else ""]
     return " ".join(filter(None, words))
 
 
