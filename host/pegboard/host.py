@@ -84,8 +84,8 @@ class Host:
     ("" for the option without names, None if it was not given). *plugins* are further plugins as (name, object);
     *entry_points* replaces what is installed, and needs no trust. *strict* makes wrong settings an error at once;
     without it they are in `problems`, so that `doctor` and the like work in any state. *locked* refuses packs that are
-    not those of the project's `pegboard.lock`, before any is imported. *tried* imports packs that nothing is known of
-    in a process of its own first: one that ends the interpreter ends only that.
+    not those of the project's `pegboard.lock`, before any is imported. *tried* brings up packs that nothing is known
+    of in a process of its own first: one that ends the interpreter ends only that.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Host:
         self.board = Board(self.view, self.trust.consented, partial(HostFace, self), self.snapshot)
         records = self._find()
         if self._tried:
-            self._try_imports(records)
+            self._try_packs(records)
         if self._locked:
             self._hold_to_the_lock(records)
         self.board.load([*records, *self._further()])
@@ -180,7 +180,7 @@ class Host:
         """Where the project's lock lies, if there is one."""
         return self.cwd / "pegboard.lock"
 
-    def _try_imports(self, records: Sequence[PluginRecord]) -> None:
+    def _try_packs(self, records: Sequence[PluginRecord]) -> None:
         from pegboard._board.trial import failures
 
         found = {

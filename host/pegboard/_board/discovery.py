@@ -64,7 +64,7 @@ class PluginRecord:
     accepted: frozenset[str] | None = None
     """The permissions that were shown when its distribution was accepted; None where nobody had to accept it."""
     fails: str = ""
-    """What its import does to the interpreter, as it was found when the pack was accepted; it is not imported then."""
+    """What it does to the interpreter, as it was found when the pack was accepted; it is not imported then."""
     unbounded: bool = False
     """Whether it may do all without declaring it: an object of the very program that opened the host."""
     path: Path | None = None

@@ -134,16 +134,18 @@ def _waits(host: Host, one: About) -> bool:
 
 
 def _try(host: Host, accepted: Iterable[About]) -> dict[str, str]:
-    """Import what was accepted in a process of its own, and keep which of it nobody would survive."""
+    """Bring up what was accepted in a process of its own, and keep which of it nobody would survive."""
     from pegboard._board.trial import failures
 
     packs = list(accepted)
-    found = failures((name, value) for one in packs for name, (value, _) in one.plugins.items())
+    # Two distributions may have a plugin of one name.
+    plugins = {f"{one.distribution}:{name}": value for one in packs for name, (value, _) in one.plugins.items()}
+    found = failures(plugins.items())
     for one in packs:
-        fails = {name: found[name] for name in one.plugins if name in found}
+        fails = {name: what for name in one.plugins if (what := found.get(f"{one.distribution}:{name}", ""))}
         if fails:
             host.packs.accept(one.distribution, one.print_, {**one.facts, "fails": fails})
-    return found
+    return {key.rpartition(":")[2]: what for key, what in found.items()}
 
 
 def _tell_failing(found: dict[str, str]) -> None:
