@@ -10,15 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pegboard_builtins.memory import disk, place, protocol
-from pegboard_builtins.memory.events import Event, Forgotten, Hit, MemoryFailure, StoreBusyError, keyed
+from pegboard_builtins.memory.events import Event, Forgotten, Hit, MemoryFailure, StoreBusyError, check, keyed
 from pegboard_builtins.memory.place import Config
-from pegboard_builtins.memory.project import check
 from pegboard_builtins.memory.spool import Spool
 from pegboard_builtins.memory.starting import start
-from pegboard_builtins.memory.store import Store
+
+if TYPE_CHECKING:
+    from pegboard_builtins.memory.store import Store
 
 T = TypeVar("T")
 
@@ -242,6 +243,8 @@ class Client:
             try:
                 return asked()
             except NoDaemonError as nobody:
+                from pegboard_builtins.memory.store import Store  # brings SQLite, which most sessions do without
+
                 try:
                     with Store(self.config.root, durability=self.config.durability) as store:
                         self._spool.import_into(store)

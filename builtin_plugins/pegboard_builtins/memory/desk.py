@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 
 from pegboard.errors import did_you_mean
 from pegboard_builtins.memory import protocol
-from pegboard_builtins.memory.events import Event, MemoryFailure
-from pegboard_builtins.memory.project import check
+from pegboard_builtins.memory.events import Event, MemoryFailure, check
 from pegboard_builtins.memory.spool import Spool
 from pegboard_builtins.memory.store import Store
 

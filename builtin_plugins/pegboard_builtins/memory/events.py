@@ -183,3 +183,15 @@ class StoreBusyError(MemoryFailure):
 
 class UnfitEventError(MemoryFailure):
     """An event cannot be kept as it is, now or later."""
+
+
+def check(event: Event) -> None:
+    """Refuse what could never be kept. Raises UnfitEventError."""
+    if not isinstance(event.text, str) or not event.text:
+        raise UnfitEventError("an event without a text says nothing")
+    if len(event.text) > MAX_TEXT:
+        raise UnfitEventError(
+            f"a text of {len(event.text):,} characters is too long for one event; {MAX_TEXT:,} may be"
+        )
+    if event.kind in (FORGOTTEN, MERGED):
+        raise UnfitEventError(f"the kind {event.kind!r} is the log's own")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,6 +93,8 @@ def read_fact(text: str, path: Path, *, name: str = "", believed: bool = True) -
     head, fence, body = text[len(FENCE) + 1 :].partition(f"\n{FENCE}\n")
     if not fence:
         raise FactError(path, 1, f"the head that begins here does not end: a line {FENCE!r} is missing")
+    import tomllib  # compiles its patterns; most projects have no facts
+
     try:
         said = tomllib.loads(head)
     except tomllib.TOMLDecodeError as error:  # of the standard library: the daemon, too, reads facts when it forgets

@@ -154,7 +154,7 @@ class SessionMemory:
             return text
         if self._secrets is not None:
             look = self._secrets.masked
-            text, _ = look(text) if len(text) <= SHORT else await asyncio.to_thread(look, text)
+            text, _ = look(text) if self._secrets.ready and len(text) <= SHORT else await asyncio.to_thread(look, text)
         return str(self.ctx.emit("memory", text)) if "names" in self.settings.capture.redact else text
 
     async def drain(self, soon: float, at_most: float) -> bool:

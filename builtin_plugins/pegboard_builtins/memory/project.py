@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pegboard_builtins.memory import disk, rewriting
 from pegboard_builtins.memory import index as indexing
-from pegboard_builtins.memory.events import FORGOTTEN, MAX_TEXT, MERGED, Event, Hit, UnfitEventError, keyed
+from pegboard_builtins.memory.events import FORGOTTEN, MERGED, Event, Hit, keyed
 from pegboard_builtins.memory.index import Index, key_hash
 from pegboard_builtins.memory.lines import Place
 from pegboard_builtins.memory.segments import Log
@@ -205,15 +205,3 @@ class Project:
         self.settle()
         self.index.close()
         self.log.close()
-
-
-def check(event: Event) -> None:
-    """Refuse what could never be kept. Raises UnfitEventError."""
-    if not isinstance(event.text, str) or not event.text:
-        raise UnfitEventError("an event without a text says nothing")
-    if len(event.text) > MAX_TEXT:
-        raise UnfitEventError(
-            f"a text of {len(event.text):,} characters is too long for one event; {MAX_TEXT:,} may be"
-        )
-    if event.kind in (FORGOTTEN, MERGED):
-        raise UnfitEventError(f"the kind {event.kind!r} is the log's own")

@@ -94,6 +94,11 @@ class Secrets:
         return _public_rules() if self._wants_public else None
 
     @property
+    def ready(self) -> bool:
+        """Whether the rules were read."""
+        return "_rules" in self.__dict__ and "_public" in self.__dict__
+
+    @property
     def with_rules(self) -> bool:
         """Whether the public rules take part (extra `secrets`)."""
         return self._public is not None

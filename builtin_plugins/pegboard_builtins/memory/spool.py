@@ -7,11 +7,14 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pegboard_builtins.memory import disk, lines
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.lines import Damage
-from pegboard_builtins.memory.store import Store
+
+if TYPE_CHECKING:
+    from pegboard_builtins.memory.store import Store
 
 SUFFIX = ".ndjson"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from pegboard_builtins.memory import disk
-from pegboard_builtins.memory.events import Event, Forgotten, Hit, MemoryFailure
+from pegboard_builtins.memory.events import Event, Forgotten, Hit, MemoryFailure, check
 from pegboard_builtins.memory.housekeeping import Limits, drop, dropped, due, last_of
-from pegboard_builtins.memory.project import Project, check
+from pegboard_builtins.memory.project import Project
 from pegboard_builtins.memory.projects import read_meta
 
 MOST_OPEN = 8
