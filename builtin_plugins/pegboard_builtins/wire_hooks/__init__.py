@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -27,7 +28,7 @@ from pegboard.declares import Declares
 from pegboard.errors import SettingsError
 from pegboard.flags import flag
 from pegboard.hookspecs import Ask, State, hookimpl
-from pegboard.messages import Batch, Outcome, ToolCall
+from pegboard.messages import Outcome, ToolCall
 from pegboard.records import Event
 from pegboard.requests import CompactionJob, CompactionResult
 from pegboard_builtins.wire_hooks.presence import Stamp, declares_anything, stamp
@@ -178,6 +179,14 @@ def _wanted_lifecycle(ctx: Ctx) -> bool | str:
     return "|".join(sorted({"SessionStart", "SessionEnd"} | (session.events() & LIFECYCLE)))
 
 
+@cache
+def _apply() -> Any:
+    """Return the module `apply`: what happens with every tool call does not look for it each time."""
+    from pegboard_builtins.wire_hooks import apply
+
+    return apply
+
+
 def _of(ctx: Ctx) -> HookSession:
     session = _kept[ctx].session
     assert session is not None  # `when` said so
@@ -201,11 +210,10 @@ async def prompt_submit(prompt: str, ctx: Ctx) -> PromptDecision | None:
 
 
 @hookimpl(rewrites=True, after="*", timeout=LAST_RESORT, when=_wants("PreToolUse"))
-async def pre_tool(call: ToolCall, batch: Batch, ctx: Ctx) -> Decision | None:
+async def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     """PreToolUse: once per call, after every other rewriter."""
-    from pegboard_builtins.wire_hooks import apply
-
-    return await apply.pre_tool(_of(ctx), call)
+    answer: Decision | None = await _apply().pre_tool(_of(ctx), call)
+    return answer
 
 
 @hookimpl(timeout=LAST_RESORT, when=_wants("PermissionRequest"))
@@ -219,9 +227,8 @@ async def resolve_ask(ask: Ask, ctx: Ctx) -> Resolution | None:
 @hookimpl(timeout=LAST_RESORT, when=_wants("PostToolUse", "PostToolUseFailure"))
 async def post_tool(call: ToolCall, outcome: Outcome, ctx: Ctx) -> ResultPatch | None:
     """PostToolUse and PostToolUseFailure."""
-    from pegboard_builtins.wire_hooks import apply
-
-    return await apply.post_tool(_of(ctx), call, outcome)
+    answer: ResultPatch | None = await _apply().post_tool(_of(ctx), call, outcome)
+    return answer
 
 
 def _has_steps(ctx: Ctx) -> bool:

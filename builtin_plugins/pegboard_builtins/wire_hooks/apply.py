@@ -69,7 +69,7 @@ async def prompt_submit(session: HookSession, prompt: str) -> PromptDecision | N
 
 async def pre_tool(session: HookSession, call: ToolCall) -> Decision | None:
     """PreToolUse. `continue: false` stops the tool, too, where the contract's program lets it run."""
-    fired = await session.fire(payloads.pre_tool_use(call, session.ctx), call.id)
+    fired = await session.fire(payloads.pre_tool_use(call, session.always()), call.id)
     together = fired.together
     if not together.spoken:
         return None
@@ -179,7 +179,7 @@ async def post_tool(session: HookSession, call: ToolCall, outcome: Outcome) -> R
     if outcome.kind in (OutcomeKind.OK, OutcomeKind.SUBSTITUTED):
         if "PostToolUse" not in session.events():
             return None
-        event: Told = payloads.post_tool_use(call, outcome, session.ctx)
+        event: Told = payloads.post_tool_use(call, outcome, session.always())
     elif outcome.started and outcome.kind in (OutcomeKind.ERROR, OutcomeKind.TIMEOUT):
         if "PostToolUseFailure" not in session.events():
             return None

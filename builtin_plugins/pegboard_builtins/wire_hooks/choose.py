@@ -10,9 +10,11 @@ from pegboard.flags import Ramp
 from pegboard_builtins.wire_hooks.conditions import holds
 from pegboard_builtins.wire_hooks.events import EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler
-from pegboard_builtins.wire_hooks.load import Entry, Standing, folder_of, without_copies
+from pegboard_builtins.wire_hooks.load import Entry, HookTable, Standing, folder_of, without_copies
 from pegboard_builtins.wire_hooks.match import mismatch
 
+KEPT = 1_000
+"""Answers of `chosen` that are kept: of events that match on what the model says there may be no end."""
 RampOf = Callable[[Handler], Ramp]
 
 
@@ -43,6 +45,20 @@ class Choice:
     def matches(self) -> bool:
         """Whether the event is for it."""
         return self.status != "no match"
+
+
+def chosen(table: HookTable, row: EventRow, facts: Mapping[str, Any], ramp: RampOf = in_full) -> Sequence[Choice]:
+    """Judge every entry of an event. It is judged once for each tool, unless more than the matchers has a say in it."""
+    key = (row.name, str(facts.get(row.matches, "")))
+    known: Sequence[Choice] | None = table.chosen.get(key)
+    if known is not None:
+        return known
+    entries = table.of(row.name)
+    choices = choose(entries, row, facts, ramp)
+    depends = any(one.handler.condition or one.handler.flag or one.handler.ramp for one in entries)
+    if not depends and len(table.chosen) < KEPT:
+        table.chosen[key] = choices
+    return choices
 
 
 def choose(

@@ -15,19 +15,22 @@ from pegboard.context import Ctx
 from pegboard.decisions import Verdict
 from pegboard.errors import PegboardError
 from pegboard.flags import Ramp
-from pegboard_builtins.wire_hooks.choose import Choice, RampOf, choose, in_full
+from pegboard_builtins.wire_hooks.choose import Choice, RampOf, chosen, in_full
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.inputs import Given
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.load import HookTable
-from pegboard_builtins.wire_hooks.merge import Heard, Together, merge
+from pegboard_builtins.wire_hooks.merge import NOTHING, Heard, Together, merge
+from pegboard_builtins.wire_hooks.parse import NOTHING as SAID_NOTHING
 from pegboard_builtins.wire_hooks.parse import Said, read
 
 KEPT_OF_AN_OUTPUT = 4_000
 KEPT_PAYLOAD = 64 * 1024
 """Characters in a journal record; what is longer lies in a file that the record names."""
 PROCESS_LIKE = frozenset({HandlerType.COMMAND})
+KINDS = {kind: kind.value for kind in HandlerType}
+WAYS_OUT = {kind: f"hook.{kind.value}" for kind in HandlerType}
 
 
 class Told(Protocol):
@@ -42,7 +45,7 @@ class Told(Protocol):
 class Runs(Protocol):
     """What runs handlers: the service of `open_runners`."""
 
-    async def run(self, handler: Handler, job: Job) -> RawResult: ...
+    def run(self, handler: Handler, job: Job) -> Coroutine[Any, Any, RawResult]: ...
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ class Fired:
 
     row: EventRow
     ran: list[Ran] = field(default_factory=list)
-    together: Together = field(default_factory=Together)
+    together: Together = field(default_factory=lambda: NOTHING)
     payload: bytes = b""
     passed_over: list[Choice] = field(default_factory=list)
     """Those of the same event that this one is not for."""
@@ -91,6 +94,8 @@ class Place:
     ctx: Ctx | None = None
     switches: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    runs: Runs | None = None
+    """What runs handlers, if it is open already."""
     ramp: RampOf = in_full
     detach: Detach | None = None
     starting: Callable[[Handler], None] | None = None
@@ -114,18 +119,29 @@ async def fire(
     row = EVENTS[event.hook_event_name]
     fired = Fired(row, payload=event.line())
     facts = event.facts if isinstance(event, Given) else from_json(fired.payload)
-    for choice in choose(table.of(row.name), row, facts, place.ramp):
-        if choice.matches:
-            fired.ran.append(Ran(choice))
-        else:
+    running = []
+    for choice in chosen(table, row, facts, place.ramp):
+        status = choice.status
+        if status == "no match":
             fired.passed_over.append(choice)
-    running = [one for one in fired.ran if one.choice.runs]
-    if running:
-        firing = _Firing(fired, facts, place, await runners(), background)
+            continue
+        one = Ran(choice)
+        fired.ran.append(one)
+        if status == "run":
+            running.append(one)
+    if not running:
+        return fired
+    firing = _Firing(fired, facts, place, place.runs or await runners(), background)
+    if len(running) == 1:
+        await firing.one(running[0])
+    else:
         for wave in _waves(running):
             await firing.run(wave)
         await firing.check_again()
-    fired.together = merge(row, fired.heard)
+    for one in running:
+        if one.said is not None and one.said is not SAID_NOTHING:
+            fired.together = merge(row, fired.heard)
+            break
     return fired
 
 
@@ -154,9 +170,9 @@ class _Firing:
     async def run(self, wave: Sequence[Ran]) -> None:
         """Run handlers side by side, and wait for the slowest."""
         if len(wave) == 1:
-            await self._one(wave[0])
+            await self.one(wave[0])
             return
-        tasks = [asyncio.create_task(self._one(one), name=f"hook {one.choice.handler.id}") for one in wave]
+        tasks = [asyncio.create_task(self.one(one), name=f"hook {one.choice.handler.id}") for one in wave]
         try:
             await asyncio.gather(*tasks)
         except BaseException:
@@ -165,9 +181,10 @@ class _Firing:
             await asyncio.wait(tasks)  # each ends its own process before it ends
             raise
 
-    async def _one(self, one: Ran) -> None:
+    async def one(self, one: Ran) -> None:
+        """Run a handler, and read what it says."""
         handler = one.choice.handler
-        if self._place.starting is not None:
+        if handler.status_message and self._place.starting is not None:
             self._place.starting(handler)
         behind = handler.asynchronous and not (handler.rewake and self._place.alone)
         if behind and self._background is not None:
@@ -185,22 +202,13 @@ class _Firing:
     def _job(self, handler: Handler) -> Job:
         place, switches = self._place, self._place.switches
         seconds = handler.timeout if handler.timeout is not None else self._fired.row.seconds_of(handler.type)
-        return Job(
-            event=self._fired.row.name,
-            line=self._line,
-            facts=self._facts,
-            cwd=place.cwd,
-            project=place.project,
-            seconds=seconds,
-            session_id=place.session_id,
-            env_file=place.env_file,
-            environment=place.environment,
-            ctx=place.ctx,
-            scrub=bool(switches.get("scrub_environment")),
-            allowed_urls=switches.get("allowed_urls"),
-            allowed_variables=switches.get("allowed_variables"),
-            detach=place.detach,
-        )
+        job = Job(self._fired.row.name, self._line, self._facts, place.cwd, place.project, seconds, place.session_id)
+        job.env_file, job.environment, job.ctx, job.detach = place.env_file, place.environment, place.ctx, place.detach
+        if switches:
+            job.scrub = bool(switches.get("scrub_environment"))
+            job.allowed_urls = switches.get("allowed_urls")
+            job.allowed_variables = switches.get("allowed_variables")
+        return job
 
     def _show(self, updated: dict[str, Any] | None) -> None:
         """Let the handlers that follow see a new input."""
@@ -249,7 +257,7 @@ async def run_one(runners: Runs, handler: Handler, job: Job) -> RawResult:
 
 def _let_out(handler: Handler, job: Job, ctx: Ctx) -> Job:
     """Pass the payload through the filters of its way out. Raises EgressClosedError."""
-    passed = ctx.emit(f"hook.{handler.type}", job.line)
+    passed = ctx.emit(WAYS_OUT[handler.type], job.line)
     if passed is job.line:
         return job
     line = passed.encode() if isinstance(passed, str) else passed
@@ -260,21 +268,24 @@ def _let_out(handler: Handler, job: Job, ctx: Ctx) -> Job:
 
 
 def record_of(fired: Fired, subject: str, spill: Callable[[str], Path]) -> dict[str, Any]:
-    """Return the journal's record of an event: a DeclaredHooks as values. *spill* saves what is too long for a line."""
+    """Return the journal's record of an event: a DeclaredHooks as values, less what is as it is by default.
+
+    *spill* saves what is too long for a line.
+    """
     together = fired.together
-    outcome, by, reason = came_to(fired)
     payload = fired.payload.decode().rstrip("\n")
-    large = len(payload) > KEPT_PAYLOAD
-    return {
-        "event": fired.row.name,
-        "subject": subject,
-        "payload": "" if large else payload,
-        "payload_file": str(spill(payload)) if large else "",
-        "rows": [_row(one, together, spill) for one in fired.ran],
-        "outcome": outcome,
-        "winner": by.id if by is not None else "",
-        "reason": reason,
-    }
+    facts: dict[str, Any] = {"event": fired.row.name, "subject": subject}
+    if len(payload) > KEPT_PAYLOAD:
+        facts["payload_file"] = str(spill(payload))
+    else:
+        facts["payload"] = payload
+    facts["rows"] = [_row(one, together, spill) for one in fired.ran]
+    facts["outcome"], by, reason = came_to(fired) if together.spoken else ("none", None, "")
+    if by is not None:
+        facts["winner"] = by.id
+    if reason:
+        facts["reason"] = reason
+    return facts
 
 
 def came_to(fired: Fired) -> tuple[str, Handler | None, str]:
@@ -296,12 +307,21 @@ def _row(one: Ran, together: Together, spill: Callable[[str], Path]) -> dict[str
     handler, raw, said = one.choice.handler, one.raw, one.said
     facts: dict[str, Any] = {
         "id": handler.id,
-        "kind": handler.type.value,
+        "kind": KINDS[handler.type],
         "where": f"{handler.where.file}:{handler.where.line}" if handler.where.line else handler.where.file,
         "status": said.status if said is not None else one.choice.status,
     }
     if raw is None or said is None:
         facts["problem"] = one.choice.why
+        return facts
+    facts["ms"] = round(raw.milliseconds, 3)
+    if handler.type in PROCESS_LIKE and not raw.timed_out and not raw.error:
+        facts["exit"] = raw.exit
+    if not one.counts:
+        facts["effect"] = f"held: {one.choice.held}"
+    if said is SAID_NOTHING and not raw.cut:
+        if raw.stdout:
+            facts["stdout"] = raw.stdout
         return facts
     cut = [str(path) for path in raw.cut]
     outputs = {}
@@ -311,11 +331,10 @@ def _row(one: Ran, together: Together, spill: Callable[[str], Path]) -> dict[str
                 cut.append(str(spill(text)))
             text = text[:KEPT_OF_AN_OUTPUT]
         outputs[name] = text
-    facts["ms"] = round(raw.milliseconds, 3)
-    facts["exit"] = raw.exit if handler.type in PROCESS_LIKE and not raw.timed_out and not raw.error else None
+    if one.counts:
+        facts["effect"] = _effect(handler, said, together)
     facts["verdict"] = said.word
     facts["reason"] = said.reason or said.stop_reason
-    facts["effect"] = _effect(handler, said, together) if one.counts else f"held: {one.choice.held}"
     facts["problem"] = "; ".join(filter(None, [said.problem, *said.inert]))
     facts.update(outputs)
     facts["cut"] = cut

@@ -49,7 +49,8 @@ class Given:
 
     def line(self) -> bytes:
         """Return the event as it goes over the wire."""
-        return to_json(dict(self.facts), inf_nan_mode="null") + b"\n"  # as models do it: JSON has no NaN
+        facts = self.facts if type(self.facts) is dict else dict(self.facts)
+        return to_json(facts, inf_nan_mode="null") + b"\n"  # as models do it: JSON has no NaN
 
 
 class _ToolInput(Input):

@@ -77,6 +77,8 @@ class HookTable:
     broken: bool = False
     switches: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    chosen: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What `choose` came to, by event and what is matched: see there."""
 
     def of(self, event: str) -> tuple[Entry, ...]:
         """Return the entries of one event, those that do not count included."""

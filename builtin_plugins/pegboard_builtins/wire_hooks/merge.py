@@ -49,6 +49,10 @@ class Together:
         return bool(self.blocks)
 
 
+NOTHING = Together()
+"""Of an event to which nobody said anything. It is read only, as every outcome is once it is there."""
+
+
 def merge(row: EventRow, heard: Sequence[Heard]) -> Together:
     """Reduce: deny > defer > ask > allow > nothing, ties to the first in order; the last new input, whole."""
     together = Together()

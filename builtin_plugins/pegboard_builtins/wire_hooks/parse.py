@@ -56,8 +56,14 @@ class Said:
         return str(self.verdict or ("block" if self.block else "stop" if self.stop else ""))
 
 
+NOTHING = Said()
+"""What most handlers say of most events. It is read only, as every answer is once it was read."""
+
+
 def read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
     """Return what a handler said at an event. Never raises: nonsense is a failure, and a failure has a posture."""
+    if _is_nothing(raw) and handler.type not in ASKING:
+        return NOTHING
     said = _read(row, handler, raw)
     if said.problem and said.verdict is None and not said.block:
         _take_posture(row, handler, raw, said)
@@ -65,6 +71,13 @@ def read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
         said.problem = f"{said.problem}; {raw.broken}" if said.problem else raw.broken
         said.status = "broken"
     return said
+
+
+def _is_nothing(raw: RawResult) -> bool:
+    """Whether it ended well and said nothing: in values an empty object, or no output at all."""
+    if raw.exit != 0 or raw.stderr or raw.timed_out or raw.error or raw.broken:
+        return False
+    return not raw.stdout if raw.answer is None else not raw.answer
 
 
 def _take_posture(row: EventRow, handler: Handler, raw: RawResult, said: Said) -> None:

@@ -37,17 +37,35 @@ WITHOUT_PROMPT = frozenset({"startup", "resume", "fork"})
 ERROR_LIMIT = 10_000
 
 
-def _of_call(event: str, call: ToolCall, ctx: Ctx, facts: dict[str, Any]) -> inputs.Given:
+def _of_call(event: str, call: ToolCall, always: dict[str, Any], facts: dict[str, Any]) -> inputs.Given:
     """Return an event about a call: what its model would send, without making one for each call.
 
     `test_wire_schemas` holds the two against each other.
     """
-    told = {name: value for name, value in common(ctx).items() if value is not None}
-    told |= {"hook_event_name": event, "tool_name": call.name, "tool_input": call.input, **facts}
-    server = _server(call)
-    if server is not None:
-        told["mcp_server"] = server
+    name = call.name
+    told = {**always, "hook_event_name": event, "tool_name": name, "tool_input": call.input, **facts}
+    if name.startswith("mcp__"):
+        told["mcp_server"] = _server(call)
     return inputs.Given(told)
+
+
+class Always:
+    """What every event of a session has, in values: put together again when any of it has changed."""
+
+    __slots__ = ("_ctx", "_now", "_told")
+
+    def __init__(self, ctx: Ctx) -> None:
+        self._ctx = ctx
+        self._now: tuple[object, ...] = ()
+        self._told: dict[str, Any] = {}
+
+    def __call__(self) -> dict[str, Any]:
+        """Return it, without what is None. It is read only."""
+        ctx = self._ctx
+        now = (ctx.cwd, ctx.prompt_id, ctx.mode, ctx.flags.snapshot)
+        if now != self._now:
+            self._now, self._told = now, {name: value for name, value in common(ctx).items() if value is not None}
+        return self._told
 
 
 def common(ctx: Ctx, *, mode: bool = True, prompt: bool = True) -> dict[str, Any]:
@@ -71,9 +89,9 @@ def user_prompt_submit(prompt: str, ctx: Ctx) -> inputs.Input:
     return inputs.UserPromptSubmitInput(**common(ctx), prompt=prompt)
 
 
-def pre_tool_use(call: ToolCall, ctx: Ctx) -> inputs.Given:
+def pre_tool_use(call: ToolCall, always: dict[str, Any]) -> inputs.Given:
     """A tool is about to run."""
-    return _of_call("PreToolUse", call, ctx, {"tool_use_id": call.id})
+    return _of_call("PreToolUse", call, always, {"tool_use_id": call.id})
 
 
 def permission_request(ask: Ask, ctx: Ctx) -> inputs.Input:
@@ -100,11 +118,11 @@ def suggestions(call: ToolCall, ctx: Ctx) -> list[dict[str, Any]] | None:
     return [{"type": "addRules", "rules": rules, "behavior": "allow", "destination": "localSettings"}]
 
 
-def post_tool_use(call: ToolCall, outcome: Outcome, ctx: Ctx) -> inputs.Given:
+def post_tool_use(call: ToolCall, outcome: Outcome, always: dict[str, Any]) -> inputs.Given:
     """A tool has run."""
     duration = round(outcome.duration_ms, 3)
     facts = {"tool_response": response_of(outcome.result), "tool_use_id": call.id, "duration_ms": duration}
-    return _of_call("PostToolUse", call, ctx, facts)
+    return _of_call("PostToolUse", call, always, facts)
 
 
 def post_tool_use_failure(call: ToolCall, outcome: Outcome, ctx: Ctx) -> inputs.Input:

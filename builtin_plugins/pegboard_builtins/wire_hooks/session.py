@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from pegboard_builtins.wire_hooks.firing import Fired, Place, Ran, Told, fire, r
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.load import HookTable, Standing
-from pegboard_builtins.wire_hooks.parse import capped, read
+from pegboard_builtins.wire_hooks.parse import NOTHING, capped, read
+from pegboard_builtins.wire_hooks.payloads import Always
 from pegboard_builtins.wire_hooks.sources import read_table
 from pegboard_builtins.wire_hooks.watch import Watch, is_wanted
 
@@ -54,11 +56,13 @@ class HookSession:
     def __init__(self, ctx: Ctx, table: HookTable) -> None:
         self.ctx = ctx
         self.table = table
+        self.always = Always(ctx)
         self.waiting: list[str] = []
         self.watch: Watch | None = None
         self.above: HookSession | None = None
         self._closed = False
         self._runs: Any = None
+        self._last_place: Place | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
         self._doubted: set[str] = set()
@@ -134,12 +138,13 @@ class HookSession:
 
     async def fire(self, event: Told, subject: str = "") -> Fired:
         """Fire an event, write its record, tell what went wrong."""
-        fired = await fire(self.table, event, self._place(event.hook_event_name), self._runners, self._start)
+        name = event.hook_event_name
+        fired = await fire(self.table, event, self._place(name), self._runners, self._start)
         if not fired.ran:
             return fired
-        self.ctx.record(record_of(fired, subject, lambda text: self.spill(subject or event.hook_event_name, text)))
+        self.ctx.record(record_of(fired, subject, lambda text: self.spill(subject or name, text)))
         for one in fired.ran:
-            if one.said is None:
+            if one.said is None or one.said is NOTHING:
                 continue
             if one.said.problem or one.said.inert:
                 self._complain(fired, one.choice.handler, one.said.problem, one.said.inert)
@@ -150,20 +155,29 @@ class HookSession:
         return fired
 
     def _place(self, event: str) -> Place:
-        ctx = self.ctx
-        return Place(
-            cwd=ctx.cwd,
-            project=ctx.project,
-            session_id=ctx.parents[0] if ctx.parents else ctx.session_id,
-            env_file=self._env_file() if event in WITH_ENV_FILE else None,
-            ctx=ctx,
-            switches=self.table.switches,
-            environment=ctx.child_environment(),
-            ramp=self._ramp,
-            starting=self._starting,
-            alone=not ctx.interactive,
-            detach=self._detach,
-        )
+        last, ctx = self._last_place, self.ctx
+        environment, switches = ctx.child_environment(), self.table.switches
+        if (
+            last is None
+            or last.cwd is not ctx.cwd
+            or last.environment != environment
+            or last.switches is not switches
+            or last.runs is not self._runs
+        ):
+            last = self._last_place = Place(
+                cwd=ctx.cwd,
+                project=ctx.project,
+                session_id=ctx.parents[0] if ctx.parents else ctx.session_id,
+                ctx=ctx,
+                switches=switches,
+                environment=environment,
+                runs=self._runs,
+                ramp=self._ramp,
+                starting=self._starting,
+                alone=not ctx.interactive,
+                detach=self._detach,
+            )
+        return replace(last, env_file=self._env_file()) if event in WITH_ENV_FILE else last
 
     def _ramp(self, handler: Handler) -> Ramp:
         """Return how far a handler counts; one that hangs from a flag that nobody declared counts in full, loudly."""

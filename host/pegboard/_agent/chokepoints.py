@@ -168,7 +168,7 @@ class Invoker:
             return await self._refused(call, str(error), OutcomeKind.ERROR)
         tool = self.tools[name]
         if "pre_tool" in self._dispatcher.hooked or not (tool.read_only or origin == "user"):
-            decided = await self._in_turn(call, batch)
+            decided = await (self._decide(call, batch) if self.alone else self._in_turn(call, batch))
             if isinstance(decided, Done):
                 return decided
             if decided.call.input_hash != call.input_hash:
@@ -182,7 +182,7 @@ class Invoker:
         Questions do not overlap then, and the journal reads the same each time. A hook that calls a tool meanwhile
         must not wait for itself.
         """
-        if self.alone or call.origin != "model" or "pre_tool" not in self._dispatcher.hooked:
+        if call.origin != "model" or "pre_tool" not in self._dispatcher.hooked:
             return await self._decide(call, batch)
         async with self._one_at_a_time:
             return await self._decide(call, batch)

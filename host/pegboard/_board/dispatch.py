@@ -456,7 +456,11 @@ class Dispatcher:
         return kept
 
     async def _one(self, sheet: Sheet, pair: Bound, args: tuple[Any, ...]) -> Any:
-        return (await self._together(sheet, (pair,), args))[0]
+        answers = [None]
+        round_ = self._call(sheet, (pair,), args, answers)
+        if round_ is not None:
+            await round_.finish()
+        return self._looked_at(sheet, (pair,), answers)[0]
 
     async def _together(self, sheet: Sheet, bound: Sequence[Bound], args: tuple[Any, ...]) -> list[Any]:
         """Call all, those that wait side by side; return an answer, a Failure or None for each, in order."""

@@ -98,11 +98,12 @@ def test_what_is_put_together_as_values_is_what_its_model_would_send(
     shared: dict[str, Any] = {**payloads.common(ctx), "tool_name": name, "tool_input": tool_input, "tool_use_id": "c"}
     if name.startswith("mcp__"):
         shared["mcp_server"] = {"name": "server", "source": "dynamic"}
-    assert payloads.pre_tool_use(call, ctx).line() == PreToolUseInput(**shared).line()
+    always = payloads.Always(ctx)
+    assert payloads.pre_tool_use(call, always()).line() == PreToolUseInput(**shared).line()
     outcome = Outcome(OutcomeKind.OK, ToolResult(content="x", data=response), duration_ms=1.23456)
     told = "x" if response is None else response
     model = PostToolUseInput(**shared, tool_response=told, duration_ms=1.235)
-    assert payloads.post_tool_use(call, outcome, ctx).line() == model.line()
+    assert payloads.post_tool_use(call, outcome, always()).line() == model.line()
 
 
 @pytest.mark.parametrize(

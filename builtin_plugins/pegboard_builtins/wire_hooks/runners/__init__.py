@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -71,14 +71,14 @@ class Runners:
         self._opened: dict[HandlerType, Runner] = {}
         self._workers: WorkerRunner | None = None
 
-    async def run(self, handler: Handler, job: Job) -> RawResult:
+    def run(self, handler: Handler, job: Job) -> Coroutine[Any, Any, RawResult]:
         """Run one handler for one event. Raises only CancelledError, and leaves nothing running then."""
         if handler.worker and handler.type is HandlerType.COMMAND:
-            return await self._warm().run(handler, job)
+            return self._warm().run(handler, job)
         runner = self._opened.get(handler.type)
         if runner is None:
             runner = self._opened[handler.type] = RUNNERS[handler.type]()
-        return await runner.run(handler, job)
+        return runner.run(handler, job)
 
     async def end_session(self, session_id: str) -> None:
         """End what is kept for one session: its workers."""

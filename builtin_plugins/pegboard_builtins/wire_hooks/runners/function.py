@@ -7,6 +7,7 @@ import time
 import traceback
 import types
 from collections.abc import Awaitable, Generator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class FunctionRunner:
                 return _failed(began, f"{handler.function} cannot be loaded: {_said(error)}", _trace(error))
         loaded = known.loaded
         try:
-            event = hook.event_of(from_json(job.line))  # its own: what it changes in there, nobody else sees
+            event = _event(job)
             if loaded.is_async:
                 answer = await _awaited(loaded.function, event, job.seconds)
             elif known.quick >= TRUSTED:
@@ -128,6 +129,29 @@ class FunctionRunner:
         """Let the threads end."""
         self._threads.close()
         self._watched.close()
+
+
+class _Later:
+    """The payload of an event, read when the function looks at it. It is its own: nobody else sees what it changes."""
+
+    def __get__(self, event: Any, owner: type | None = None) -> Any:
+        raw = event.raw = from_json(event.line_)
+        return raw
+
+
+@cache
+def _kind_of(name: str) -> type[hook.Event]:
+    """Return the kit's class of an event, but with a payload that is read later."""
+    kind = type(hook.event_of({"hook_event_name": name}))
+    return type(kind.__name__, (kind,), {"raw": _Later(), "__module__": kind.__module__})
+
+
+def _event(job: Job) -> hook.Event:
+    kind = _kind_of(job.event)
+    event = kind.__new__(kind)
+    event.name = job.event
+    event.line_ = job.line  # type: ignore[attr-defined]  # see _Later
+    return event
 
 
 class _LateError(Exception):
