@@ -20,7 +20,7 @@ from pegboard._agent.journal import Damage, Journal, read_records
 from pegboard._agent.session import Session
 from pegboard._agent.shapes import Options, RunResult
 from pegboard._agent.showing import Shown
-from pegboard._agent.store import SessionInfo, Store, open_journal
+from pegboard._agent.store import AGENTS, SessionInfo, Store, open_journal
 from pegboard._board.acceptance import AcceptedPacks, gone_since
 from pegboard._board.discovery import (
     EntryPointLike,
@@ -331,6 +331,9 @@ class Host:
         Raises UnknownSessionError, SessionLockedError and JournalError.
         """
         path = self.store.find(wanted) if wanted else self.store.newest(self.cwd)
+        if path.parent.name == AGENTS:
+            above = path.parent.parent.name
+            raise PegboardError(f"{path.stem} is a sub-agent of {above}, and ends with its task; go on with that one")
         journal, replay, damage = open_journal(path, fsync=self.view.session.fsync)
         source = "fork" if replay.is_new_fork else "resume" if replay.session_id else "startup"
         session_id = replay.session_id or path.stem

@@ -15,6 +15,8 @@ from pegboard.decisions import Decision, Verdict
 from pegboard.errors import PegboardError, UnknownCallError
 from pegboard.messages import OutcomeKind
 from pegboard.records import (
+    AgentEnded,
+    AgentStarted,
     AskRecord,
     AssistantLine,
     DeclaredHooks,
@@ -62,6 +64,17 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Agent:
+    """A sub-agent that the call started; `outcome` is empty while it has not ended."""
+
+    kind: str
+    session: str
+    journal: str
+    outcome: str = ""
+    ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Everything that is known of one call.
 
@@ -87,6 +100,7 @@ class Explanation:
     attempts: int
     ms: float | None
     removable: tuple[str, ...]
+    agents: tuple[Agent, ...] = ()
 
 
 def explain(records: Iterable[Record], call_id: str) -> Explanation:
@@ -116,6 +130,7 @@ class _Case:
         self.output = ""
         self.attempts = 0
         self.ms: float | None = None
+        self.agents: dict[str, Agent] = {}
 
     def unfinished(self, declared: DeclaredHooks) -> None:
         """Take declared hooks whose dispatch was never written: the session ended in it."""
@@ -153,6 +168,7 @@ class _Case:
             attempts=self.attempts,
             ms=self.ms,
             removable=_removable(dispatches),
+            agents=tuple(self.agents.values()),
         )
 
 
@@ -163,10 +179,18 @@ class _Calls:
         self._cases: dict[str, _Case] = {}
         self._plans = Plans()
         self._waiting = Waiting()
+        self._agents: dict[str, _Case] = {}
 
     def take(self, record: Record) -> None:
         self._plans.take(record)
         match record:
+            case AgentStarted() if record.call:
+                case = self._agents[record.session] = self._case(record.call)
+                case.agents[record.session] = Agent(record.kind, record.session, record.journal)
+            case AgentEnded() if record.session in self._agents:
+                agents = self._agents[record.session].agents
+                ended = replace(agents[record.session], outcome=record.reason, ms=record.duration_ms)
+                agents[record.session] = ended
             case DeclaredHooks():
                 self._waiting.take(record)
             case AssistantLine():

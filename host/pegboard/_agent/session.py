@@ -329,6 +329,8 @@ class Session(Serving):
                 "no model is chosen: say --model PREFIX:NAME, or set [model] name in the settings. "
                 f"Prefixes: {', '.join(self.known_models()) or 'none'}"
             )
+        if self.agent_type and not self.dispatcher.knows_agents():
+            raise PegboardError(f"no plugin that takes part here knows what the agent {self.agent_type!r} is")
         self.cancelled = False
         if self.dispatcher.begin_turn():
             self.write(self.dispatcher.plan.record(self.flags.snapshot_id))

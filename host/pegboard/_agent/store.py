@@ -21,6 +21,14 @@ from pegboard._dataclass import dataclass
 from pegboard.errors import PegboardError, UnknownSessionError
 from pegboard.records import Forked
 
+AGENTS, AGENT = "subagents", "agent-"
+"""The folder of sub-agents beside the journal of who started them, and how the names of their journals begin."""
+
+
+def agents_below(path: Path) -> list[Path]:
+    """Return the journals of the sub-agents of a session, and of theirs."""
+    return sorted(path.with_suffix("").glob(f"**/{AGENTS}/{AGENT}*.jsonl"))
+
 
 @dataclass(frozen=True)
 class SessionInfo:
@@ -72,6 +80,10 @@ class Store:
         found = folder.glob("*.jsonl") if project is not None else folder.glob("*/*.jsonl")
         return sorted(found, key=lambda path: (-path.stat().st_mtime_ns, path.name))
 
+    def of_agents(self) -> list[Path]:
+        """Return the journals of all sub-agents, which lie in the folders of the sessions that started them."""
+        return sorted(self.root.glob(f"*/*/**/{AGENTS}/{AGENT}*.jsonl"))
+
     def newest(self, project: Path) -> Path:
         """Return the newest journal of a project. Raises UnknownSessionError."""
         found = self.paths(project)
@@ -84,6 +96,12 @@ class Store:
         paths = self.paths()
         exact = [path for path in paths if path.stem == wanted]
         close = exact or [path for path in paths if path.stem.startswith(wanted)]
+        if not close:
+            close = [
+                path
+                for path in self.of_agents()
+                if path.stem.removeprefix(AGENT).startswith(wanted.removeprefix(AGENT))
+            ]
         if len(close) == 1:
             return close[0]
         if len(close) > 1:
@@ -130,6 +148,8 @@ class Store:
 
     def fork(self, path: Path, at: int | None = None) -> Path:
         """Copy a session up to record *at* (its `seq`; None for all) into a new one. Raises PegboardError."""
+        if path.parent.name == AGENTS:
+            raise PegboardError(f"{path.stem} is a sub-agent of {path.parent.parent.name}; fork that one")
         session_id = str(uuid.uuid4())
         target = path.with_name(f"{session_id}.jsonl")
         lines, last = _lines_until(path, at)

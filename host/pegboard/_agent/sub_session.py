@@ -15,6 +15,7 @@ from pegboard._agent.loop import Limits, TurnEnd
 from pegboard._agent.session import Session
 from pegboard._agent.shapes import Options, check_model
 from pegboard._agent.showing import Shown
+from pegboard._agent.store import AGENT, AGENTS
 from pegboard._agent.toolbox import Toolbox
 from pegboard._board.plan import Plan
 from pegboard.context import AgentBrief, AgentReport
@@ -23,8 +24,6 @@ from pegboard.messages import Block, EndReason, Origin, Tally, TextBlock, Usage,
 from pegboard.records import AgentEnded, AgentStarted, SubagentStart
 from pegboard.requests import Purpose, Section, Stability
 
-FOLDER = "subagents"
-"""Where the journals of sub-agents lie, in the folder of the session that started them."""
 WIDTH = ("plan", "dontAsk", "default", "acceptEdits", "auto", "bypassPermissions")
 """Permission modes, from the one that lets the least run."""
 OUT_OF_BAND = frozenset({Origin.USER, Origin.HOST, Origin.HOOK, Origin.MODEL})
@@ -61,8 +60,8 @@ class SubSession(Session):
         self.calls: list[str] = []
         self.labels: set[Origin] = set()
         self.narrowest = brief.mode
-        session_id = f"agent-{agent_id}"
-        path = above.folder / FOLDER / f"{session_id}.jsonl"
+        session_id = f"{AGENT}{agent_id}"
+        path = above.folder / AGENTS / f"{session_id}.jsonl"
         journal = Journal(path, fsync=above._settings.fsync)
         try:
             super().__init__(

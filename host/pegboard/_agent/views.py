@@ -11,6 +11,8 @@ from typing import Any
 from pegboard._agent.declared import Waiting, point_of, steps_of
 from pegboard._agent.steps import Plans, Step
 from pegboard.records import (
+    AgentEnded,
+    AgentStarted,
     AskRecord,
     AssistantLine,
     CompactionDone,
@@ -115,9 +117,12 @@ class _Timeline:
         self._asked_for: dict[str, tuple[str, Any]] = {}
         self._calls: dict[str, _Entry] = {}
         self._requests: dict[str, _Entry] = {}
+        self._agents: dict[str, _Entry] = {}
         self._event: _Entry | None = None
         self._waiting = Waiting()
         self._take: dict[type[Record], Callable[[Any], None]] = {
+            AgentStarted: self._agent_started,
+            AgentEnded: self._agent_ended,
             AskRecord: self._ask,
             AssistantLine: self._assistant,
             DeclaredHooks: self._waiting.take,
@@ -143,7 +148,7 @@ class _Timeline:
             self._add(record, **said)
 
     def rows(self) -> list[TraceRow]:
-        for entry in (*self._calls.values(), *self._requests.values()):
+        for entry in (*self._calls.values(), *self._requests.values(), *self._agents.values()):
             entry.facts["decision"] = entry.facts.get("decision") or "unfinished"
         for one in self._waiting.rest():
             step = Step(plugin=one.plugin, declared=steps_of(one))
@@ -250,6 +255,23 @@ class _Timeline:
             decision=decision,
             by=record.by,
             detail=detail,
+        )
+
+    def _agent_started(self, record: AgentStarted) -> None:
+        below = self._call(record.call, record) if record.call else None
+        facts = {"kind": "agent", "name": record.kind, "id": record.session, "detail": record.session}
+        self._agents[record.agent] = self._add(record, below=below, **facts)
+
+    def _agent_ended(self, record: AgentEnded) -> None:
+        entry = self._agents.pop(record.agent, None)
+        if entry is None:
+            entry = self._add(record, kind="agent", name="?", id=record.session)
+        said = f"; {record.detail}" if record.detail else ""
+        entry.facts.update(
+            ms=record.duration_ms,
+            decision=record.reason,
+            detail=f"{record.session}: {record.steps} steps, {record.calls} calls{said}",
+            usage=record.usage.model_dump(exclude_none=True),
         )
 
     def _spill(self, record: Spilled) -> None:

@@ -39,6 +39,7 @@ from pegboard._board.taking import patch, take_prompt, vote
 from pegboard._board.turnout import Bound, Turnout
 from pegboard._board.waiting import GRACE, LateError, go_on, start_task, until_each_deadline
 from pegboard._board.watchdog import OverrunError, Watchdog
+from pegboard._board.whereabouts import AS_AGENT
 from pegboard.context import Ctx
 from pegboard.decisions import (
     Answer,
@@ -116,6 +117,10 @@ class Dispatcher:
         """Whether anybody wants to be told of a lifecycle event; *by_name* means with a matcher that says so."""
         matchers = [impl.match for impl, _ in self._bound["lifecycle"]]
         return any(match(event) if match is not None else not by_name for match in matchers)
+
+    def knows_agents(self) -> bool:
+        """Whether any plugin makes a session an agent (`where="session:agent"`)."""
+        return any(AS_AGENT in impl.options.where for impls in self.whole.hooks.values() for impl in impls)
 
     def put(self, kind: type[Record], facts: dict[str, Any]) -> None:
         """Write a record of *kind* with these fields to the session's journal."""

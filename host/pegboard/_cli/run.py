@@ -9,6 +9,7 @@ import typer
 from pegboard._cli import app as command_line
 from pegboard._cli import running
 from pegboard._cli.session_options import (
+    AgentOption,
     AllowOption,
     ContinueOption,
     DenyOption,
@@ -39,6 +40,7 @@ def run(
     settings: Annotated[
         str, typer.Option("--settings", metavar="JSON|FILE", help="Settings for this run, TOML or the contract's JSON.")
     ] = "",
+    agent: AgentOption = "",
     plugin_dir: PluginDirOption = None,
     locked: LockedOption = False,
     trust_project_hooks: Annotated[
@@ -73,6 +75,7 @@ def run(
         maintenance=maintenance,
         quiet=quiet,
         settings=settings,
+        agent=agent,
         plugin_dir=tuple(plugin_dir or ()),
         trust_project_hooks=trust_project_hooks,
         locked=locked,

@@ -111,6 +111,7 @@ def options_for(wanted: Wanted, *, stream: bool, interactive: bool = False) -> O
         max_cost=wanted.max_cost,
         stream=stream,
         setup=tuple(wanted.setup),
+        agent=wanted.agent,
     )
 
 

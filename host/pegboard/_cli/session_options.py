@@ -20,6 +20,7 @@ DenyOption = Annotated[list[str] | None, typer.Option(help="A permission rule th
 FlagOption = Annotated[
     list[str] | None, typer.Option("--flag", help="NAME=VALUE: a feature flag for this session; may be repeated.")
 ]
+AgentOption = Annotated[str, typer.Option("--agent", help="Be this agent: `pegboard agents list` shows them.")]
 PluginDirOption = Annotated[
     list[Path] | None,
     typer.Option("--plugin-dir", help="A folder in the contract's plugin format; repeatable.", exists=True),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,11 +11,13 @@ import typer
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, journal_of, milliseconds
 from pegboard._cli.trace import declared_said, declared_took, declared_verdict, said
+from pegboard.errors import UnknownCallError
 from pegboard.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from pegboard._agent.explaining import Dispatch, Explanation
     from pegboard._agent.steps import Step
+    from pegboard.records import Record
 
 SHORT = 10
 """Characters of a hash that a person reads; --json has them all."""
@@ -33,11 +36,30 @@ def why(
     from pegboard._cli.way_out import records_of, surface_of
 
     path = journal_of(session, cwd)
-    told = explain(records_of(path, cwd, surface_of(as_json)), call_id)
+    surface = surface_of(as_json)
+    try:
+        told = explain(records_of(path, cwd, surface), call_id)
+    except UnknownCallError as unknown:
+        path, told = _of_an_agent(path, call_id, lambda one: records_of(one, cwd, surface), unknown)
     if as_json:
         print_json({"session": path.stem, **asdict(told)})
         return
     _show(told)
+
+
+def _of_an_agent(
+    path: Path, call_id: str, records: Callable[[Path], Iterable[Record]], unknown: UnknownCallError
+) -> tuple[Path, Explanation]:
+    """Return the call of a sub-agent of this session, and where it is written. Raises *unknown* where there is none."""
+    from pegboard._agent.explaining import explain
+    from pegboard._agent.store import agents_below
+
+    for one in agents_below(path):
+        try:
+            return one, explain(records(one), call_id)
+        except UnknownCallError:
+            continue
+    raise unknown
 
 
 def _show(told: Explanation) -> None:
@@ -55,6 +77,9 @@ def _show(told: Explanation) -> None:
         say(f"  output:    {told.output}" if told.output else "  output:    (none)")
     else:
         say("  outcome:   none: the call was deferred, or the session ended first")
+    for agent in told.agents:
+        ran = f"{agent.outcome} after {milliseconds(agent.ms)}" if agent.outcome else "unfinished"
+        say(f"  sub-agent: {agent.kind}, {ran}; pegboard trace {agent.session}")
     for dispatch in told.dispatches:
         _show_dispatch(dispatch)
     if told.dispatches:

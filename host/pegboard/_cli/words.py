@@ -58,6 +58,7 @@ class Wanted(NamedTuple):
     maintenance: bool = False
     quiet: bool = False
     settings: str = ""
+    agent: str = ""
     plugin_dir: tuple[Path, ...] = ()
     trust_project_hooks: bool = False
     locked: bool = False

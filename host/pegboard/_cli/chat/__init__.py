@@ -13,6 +13,7 @@ import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.session_options import (
+    AgentOption,
     AllowOption,
     ContinueOption,
     DenyOption,
@@ -51,6 +52,7 @@ def chat(
         str,
         typer.Option("--settings", metavar="JSON|FILE", help="Settings for this chat, as for `run`."),
     ] = "",
+    agent: AgentOption = "",
     plugin_dir: PluginDirOption = None,
     locked: LockedOption = False,
     trust_project_hooks: Annotated[
@@ -81,6 +83,7 @@ def chat(
         deny=tuple(deny or ()),
         flag=tuple(flag or ()),
         settings=settings,
+        agent=agent,
         plugin_dir=tuple(plugin_dir or ()),
         trust_project_hooks=trust_project_hooks,
         locked=locked,
