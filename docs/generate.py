@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from reference_pages.agents import agents_page
 from reference_pages.chat import chat_page
 from reference_pages.checkpoints import checkpoints_page
 from reference_pages.command_line import cli_page
@@ -70,6 +71,7 @@ def pages() -> dict[str, str]:
         "permissions.md": permissions_page(),
         "checkpoints.md": checkpoints_page(),
         "commands.md": commands_page(),
+        "agents.md": agents_page(),
         "mcp.md": mcp_page(),
     }
 

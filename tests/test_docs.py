@@ -318,7 +318,8 @@ def command_words(text: str) -> Iterator[list[str]]:
 
 
 FAMILIES = (
-    "cli.md", "flags.md", "surfaces.md", "memory.md", "permissions.md", "checkpoints.md", "commands.md", "mcp.md"
+    "cli.md", "flags.md", "surfaces.md", "memory.md", "permissions.md", "checkpoints.md", "commands.md", "mcp.md",
+    "agents.md",
 )  # fmt: skip
 
 

@@ -14,7 +14,17 @@ from pegboard.plugin_folders import PluginFolder
 from pegboard_builtins.agents.settings import Defined
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
-READ = ("name", "description", "tools", "disallowedTools", "model", "permissionMode", "maxTurns", "color")
+READ = {
+    "name": "How it is called; the file's name unless given. In a plugin folder the folder's name stands before it.",
+    "description": "When to use it. The model reads this, and nothing else before it starts one.",
+    "tools": "What it may call: names, patterns (`mcp__a__*`), or `mcp__a` for all of a server; all unless given.",
+    "disallowedTools": "What it may not call.",
+    "model": "PREFIX:NAME, or a word that `[agents.models]` explains; the session's unless given.",
+    "permissionMode": "A permission mode, which counts where it allows less than that of who starts it. Not in packs.",
+    "maxTurns": "Model requests, at most; `[agents] max_steps` is the ceiling.",
+    "color": "Nothing is done with it here.",
+}
+"""The keys of a file that are read, each with what it means."""
 UNREAD = ("background", "effort", "hooks", "initialPrompt", "isolation", "mcpServers", "memory", "skills")
 """Keys of the contract that do nothing here."""
 NOT_FOR_PACKS = ("permissionMode",)

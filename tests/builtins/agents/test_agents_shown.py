@@ -1,4 +1,4 @@
-"""What a person sees of sub-agents: timelines, `why`, lists of sessions, and the main thread that is an agent itself."""
+"""What a person sees of sub-agents: timelines, explanations, lists; and the main thread that is an agent itself."""
 
 from __future__ import annotations
 
