@@ -69,10 +69,21 @@ def interleaved(
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the project aims at: a figure or a ratio that shall not be larger."""
+    """What the project aims at: a figure or a ratio that shall not be larger.
+
+    A figure was set on one machine. `there` is what stands beside it took on that one: where that takes longer, the
+    aim is as much larger, since it is the machine that is slow; it is never smaller.
+    """
 
     at_most: float
     of: str = "figure"
+    there: float | None = None
+
+    def here(self, floor: float | None) -> float:
+        """Return the aim on a machine on which the floor takes so long."""
+        if self.of == "ratio" or self.there is None or floor is None:
+            return self.at_most
+        return self.at_most * max(1.0, floor / self.there)
 
     @classmethod
     def ratio(cls, at_most: float) -> Reach:
@@ -106,7 +117,7 @@ class Row:
         if self.reach is None:
             return None
         value = self.figure if self.reach.of == "figure" else self.ratio
-        return None if value is None else value <= self.reach.at_most
+        return None if value is None else value <= self.reach.here(self.floor)
 
 
 def row(

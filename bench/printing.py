@@ -40,7 +40,10 @@ def as_json(tables: Iterable[Table]) -> str:
             {
                 "title": table.title,
                 "notes": table.notes,
-                "rows": [{**asdict(row), "ratio": row.ratio, "reached": row.reached} for row in table.rows],
+                "rows": [
+                    {**asdict(row), "ratio": row.ratio, "reach_here": _here(row), "reached": row.reached}
+                    for row in table.rows
+                ],
             }
             for table in tables
         ],
@@ -84,6 +87,10 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
+def _here(row: Row) -> float | None:
+    return None if row.reach is None else row.reach.here(row.floor)
+
+
 def _figure(value: float, unit: str) -> str:
     digits = 0 if abs(value) >= 1000 or value == int(value) else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     return f"{value:,.{digits}f} {unit}".rstrip()
@@ -91,4 +98,8 @@ def _figure(value: float, unit: str) -> str:
 
 def _reach(row: Row) -> str:
     assert row.reach is not None
-    return f"<= {row.reach.at_most:g}{'x' if row.reach.of == 'ratio' else f' {row.unit}'.rstrip()}"
+    if row.reach.of == "ratio":
+        return f"<= {row.reach.at_most:g}x"
+    here = row.reach.here(row.floor)
+    slower = f" ({here:.3g} here)" if here > row.reach.at_most else ""
+    return f"<= {row.reach.at_most:g} {row.unit}".rstrip() + slower

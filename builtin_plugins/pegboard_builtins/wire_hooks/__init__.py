@@ -241,9 +241,8 @@ def _has_steps(ctx: Ctx) -> bool:
 @hookimpl(timeout=LAST_RESORT, when=_has_steps)
 async def next_step(state: State, ctx: Ctx) -> StepDecision | None:
     """PostToolBatch and Stop (SubagentStop); and what background hooks want the model to know."""
-    from pegboard_builtins.wire_hooks import apply
-
-    return await apply.next_step(_of(ctx), state)
+    answer: StepDecision | None = await _apply().next_step(_of(ctx), state)
+    return answer
 
 
 @hookimpl(before="*", timeout=LAST_RESORT, when=_wants("PreCompact"))

@@ -63,6 +63,8 @@ class HookSession:
         self._closed = False
         self._runs: Any = None
         self._last_place: Place | None = None
+        self._events_of: HookTable | None = None
+        self._events: frozenset[str] = frozenset()
         self._background: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
         self._doubted: set[str] = set()
@@ -114,7 +116,10 @@ class HookSession:
 
     def events(self) -> frozenset[str]:
         """Return the events for which anything is declared, whether it counts or not."""
-        return frozenset(entry.handler.event for entry in self.table.entries)
+        if self._events_of is not self.table:
+            self._events_of = self.table
+            self._events = frozenset(entry.handler.event for entry in self.table.entries)
+        return self._events
 
     def tell_of_the_table(self) -> None:
         """Tell once what is wrong with the files, and what waits for consent."""

@@ -365,6 +365,8 @@ class Dispatcher:
             return StepOutcome()
         sheet = Sheet(self, "next_step", str(state.step))
         answers = await self._together(sheet, bound, (state,))
+        if answers.count(None) == len(answers) and not sheet.rows:
+            return StepOutcome()
         given = [(i.plugin, a) for (i, _), a in zip(bound, answers, strict=True) if isinstance(a, StepDecision)]
         outcome = reduce_steps(given)
         for (impl, _), answer in zip(bound, answers, strict=True):

@@ -34,11 +34,12 @@ clock = time.perf_counter
 class _Known:
     """A function that was loaded, and how quick it has been."""
 
-    __slots__ = ("handler", "loaded", "quick", "seen")
+    __slots__ = ("handler", "loaded", "project", "quick", "seen")
 
-    def __init__(self, handler: Handler, loaded: Loaded, seen: object) -> None:
+    def __init__(self, handler: Handler, loaded: Loaded, project: Path, seen: object) -> None:
         self.handler = handler
         self.loaded = loaded
+        self.project = project
         self.quick = 0
         self.seen = seen
 
@@ -52,16 +53,23 @@ class FunctionRunner:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, Path], _Known] = {}
+        self._latest: dict[str, _Known] = {}
+        """By the handler's id alone, for what is called again and again: a path takes long to hash."""
         self._threads = InThreads()
         self._watched = Watched()
 
     async def run(self, handler: Handler, job: Job) -> RawResult:
         """Call it, for `job.seconds` at most. What it raises is no decision."""
         began = clock()
-        known = self._known.get((handler.id, handler.function, job.project))
-        if known is None or known.seen != (job.session_id, job.facts.get("prompt_id")) or known.handler is not handler:
+        known = self._latest.get(handler.id)
+        if (
+            known is None
+            or known.handler is not handler
+            or known.project is not job.project
+            or known.seen != (job.session_id, job.facts.get("prompt_id"))
+        ):
             try:
-                known = await self._look_again(handler, job, known)
+                known = self._latest[handler.id] = await self._look_again(handler, job)
             except _LateError:
                 return _late(began, "its module did not load in time")
             except NoFunctionError as none:
@@ -79,7 +87,7 @@ class FunctionRunner:
                     known.quick = 0
             else:
                 answer = await self._in_thread(known, event, job.seconds)
-            result = RawResult(answer=wire(answer, job.event))
+            result = RawResult() if answer is None else RawResult(answer=wire(answer, job.event))
         except _LateError as late:
             return _late(began, str(late))
         except OverrunError:
@@ -90,18 +98,22 @@ class FunctionRunner:
         result.milliseconds = (clock() - began) * 1e3
         return result
 
-    async def _look_again(self, handler: Handler, job: Job, known: _Known | None) -> _Known:
+    async def _look_again(self, handler: Handler, job: Job) -> _Known:
         """Load it, or load it again if its file has changed: once per turn, so that a turn sees one state of it."""
         seen = (job.session_id, job.facts.get("prompt_id"))
+        known = self._known.get((handler.id, handler.function, job.project))
+        if known is not None and known.handler is handler and known.seen == seen:
+            return known
         if known is not None and known.handler == handler and not known.loaded.has_changed:
-            known.seen, known.handler = seen, handler
+            known.seen, known.handler, known.project = seen, handler, job.project
             return known
         loading = self._threads.run(lambda: load(handler, job.project))
         if not (await asyncio.wait([loading], timeout=job.seconds))[0]:
             loading.cancel()
             raise _LateError
         loaded: Loaded = loading.result()
-        known = self._known[(handler.id, handler.function, job.project)] = _Known(handler, loaded, seen)
+        known = _Known(handler, loaded, job.project, seen)
+        self._known[(handler.id, handler.function, job.project)] = known
         return known
 
     async def _in_thread(self, known: _Known, event: Any, seconds: float) -> Any:

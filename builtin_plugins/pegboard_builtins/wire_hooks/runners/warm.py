@@ -26,6 +26,8 @@ from pegboard_builtins.wire_hooks.runners.tree import ProcessTree
 
 VARIABLE = "PEGBOARD_HOOK_WORKER"
 LOG_LINES = 50
+EARLY = 0.001
+"""Seconds by which a timer may fire before its time."""
 
 
 class WorkerFailedError(Exception):
@@ -65,6 +67,8 @@ class Worker:
         self._pid = pid
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[bytes] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._parts: list[bytes] = []
         self._size = 0
         self._closed = False
@@ -82,12 +86,13 @@ class Worker:
             raise WorkerFailedError(self._how_it_ended())
         self.fit = False  # until it has answered: whoever cancels us leaves it in the middle of something
         self._answer = answer = self._loop.create_future()
-        timer = self._loop.call_later(seconds, self._late)
+        self._deadline = deadline = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > deadline:
+            self._set_timer(deadline)
         try:
             await self._write(line)
             text = await answer
         finally:
-            timer.cancel()
             self._answer = None
         found = _object(text)
         self.fit = self.status is None
@@ -115,8 +120,20 @@ class Worker:
         finally:
             self._loop.remove_writer(self._in)
 
-    def _late(self) -> None:
-        self._fail(TimeoutError())
+    def _set_timer(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._look_at_the_time)
+
+    def _look_at_the_time(self) -> None:
+        """Fail if it is late. One timer for many events: it is set anew when it fires, and not for each event."""
+        self._timer = None
+        if self._answer is None:
+            return
+        if self._deadline - self._loop.time() > EARLY:
+            self._set_timer(self._deadline)
+        else:
+            self._fail(TimeoutError())
 
     def _fail(self, error: Exception) -> None:
         self.fit = False
@@ -202,6 +219,8 @@ class Worker:
         if self._closed:
             return
         self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         if self.status is None:
             self.tree.signal(signal.SIGKILL)
         self._close_stdin()
