@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from pegboard._agent.showing import Shown
 from pegboard._agent.store import AGENTS, SessionInfo, Store, open_journal
 from pegboard._board.acceptance import AcceptedPacks, gone_since
 from pegboard._board.discovery import (
+    LONGEST_REASON,
     EntryPointLike,
     PluginRecord,
     Selection,
@@ -59,6 +61,7 @@ from pegboard.declares import Permission, UndeclaredError
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Flag, FlagRequest, FlagSnapshot, FlagView, FlagVote, LiveCheck, Ramp, Resolution, resolve
+from pegboard.output import clipped, visible
 from pegboard.plugin_folders import PluginFolder
 from pegboard.records import Record
 from pegboard.requests import Layer, ModelInfo, Section, Stability
@@ -67,6 +70,8 @@ from pegboard.tools import Tool
 
 __all__ = ["Host", "Options", "RunResult", "Session", "SessionInfo", "Shown"]
 
+MOST_AILMENTS = 20
+"""Findings of one health check that are told."""
 SENDABLE = re.compile(r"[A-Za-z0-9][\w:.-]{0,199}")
 """Names of prompts that can be typed behind a slash."""
 BASE_PROMPT = (
@@ -593,17 +598,22 @@ class Host:
                 try:
                     found = check.ask()
                 except (Exception, SystemExit) as error:
-                    found = f"the check itself failed: {error!r}"
+                    found = f"the check itself failed: {describe(error)}"
                 if isinstance(found, str):
                     found = (Ailment(found),) if found else ()
-                answers.append((name, check.name, tuple(found or ())))
+                answers.append((name, check.name, tuple(_bounded(one) for one in (found or ())[:MOST_AILMENTS])))
         return answers
+
+
+def _bounded(one: Ailment) -> Ailment:
+    """Return what a health check found in words that do not flood what others have found."""
+    return replace(
+        one, text=clipped(one.text, LONGEST_REASON), where=clipped(one.where, 300), mend=clipped(one.mend, 300)
+    )
 
 
 def one_line(text: str, limit: int = 300) -> str:
     """Return a pack's words for a terminal: one line, bounded, with nothing in it that would be obeyed."""
-    from pegboard.output import visible
-
     return visible(" ".join(text[: 4 * limit].split()))[:limit]
 
 

@@ -30,7 +30,8 @@ gate: Callable[[Any, bool], Any] | None = None
 """What may be printed of plain data, and whether it is JSON; the command line sets it for the verbs of plugins."""
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSEEN_IN_JSON = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON lets stand in a text and a terminal would obey; a surrogate has no other way to be printed at all."""
 _COLOURS = re.compile("\x1b\\[[0-9;:]*[mK]")
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and marks by their class that nobody sees."""
@@ -105,8 +106,7 @@ def print_json(value: Any) -> None:
     if gate is not None:
         value = _passed(json.loads(json.dumps(value, default=str)), as_json=True)
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)
-    # A path may hold bytes that are no UTF-8; they have no other way to be printed.
-    print(_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    print(_UNSEEN_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:

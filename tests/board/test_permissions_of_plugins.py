@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pegboard import Decision, ResultPatch, StepDecision, Verdict
+from pegboard._board.about import About
 from pegboard._board.permitting import LOOKS, within
 from pegboard._board.reading import read_plugin
 from pegboard.decisions import Answer, PromptDecision, Resolution, StepVerb
@@ -334,6 +335,23 @@ def test_a_declaration_is_read_without_an_import_and_must_be_literal(tmp_path: A
     assert read_plugin("read_me").declares == Declares(permissions=("model",), api=">=0.1")
     (tmp_path / "read_me.py").write_text("WHAT = ['model']\ndeclares = Declares(permissions=WHAT)\n")
     assert "must stand there literally" in read_plugin("read_me").problem
+
+
+def test_where_a_tools_input_leaves_to_is_read_and_shown_before_it_runs(tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "sends_it.py").write_text(
+        "from pegboard import tool\nWHERE = ('x',)\n"
+        "@tool(egress=('shop', 'network'))\ndef buy(): 'Buy.'\n"
+        "@tool(egress=())\ndef look(): 'Look.'\n"
+        "@tool(egress=WHERE)\ndef ask(): 'Ask.'\n"
+        "@tool\ndef other(): 'Other.'\nraise SystemExit\n"
+    )
+    read = read_plugin("sends_it")
+    assert read.egress == {"buy": "shop, network", "look": "", "ask": "..."}
+    about = About("sends-it", "1", "", "", True, [], [], plugins={"sends_it": ("sends_it", read)})
+    (line,) = [line for line in about.says() if "tools" in line]
+    assert "buy (sends to shop, network, about" in line
+    assert "look (about" in line
     (tmp_path / "read_me.py").write_text("declares = Declares(permissions=['all'])\n")
     assert "read_me.py:1" in read_plugin("read_me").problem
 

@@ -51,6 +51,7 @@ from pegboard.messages import (
     trusted,
     whole,
 )
+from pegboard.output import clipped
 from pegboard.records import (
     AssistantLine,
     CwdChanged,
@@ -87,6 +88,9 @@ from pegboard.requests import (
     Section,
     StreamEvent,
 )
+
+LONGEST_NOTICE = 10_000
+"""Characters of a notice that are shown; the journal has all of it."""
 
 
 class Session(Serving):
@@ -797,7 +801,7 @@ class Session(Serving):
     def notice(self, plugin: str, text: str, level: str = "info") -> None:
         """Tell the person something, and keep it."""
         self.write(Notice(level=level, text=text, plugin=plugin))
-        self.screen.tell("notice", text, level=level, plugin=plugin)
+        self.screen.tell("notice", clipped(text, LONGEST_NOTICE), level=level, plugin=plugin)
 
     def pass_notice(self, plugin: str, text: str, level: str) -> None:
         """Show what a sub-agent tells; its own journal has it."""

@@ -56,7 +56,7 @@ class About:
         for name, (value, read) in sorted(self.plugins.items()):
             yield f"plugin {one_line(name)} = {one_line(value)}"
             tools = [
-                f"{tool} ({'reads, ' if reads else ''}about {tokens} tokens)"
+                f"{tool} ({'reads, ' if reads else ''}{_leaves(read, tool)}about {tokens} tokens)"
                 for tool, (reads, tokens) in sorted(read.tools.items())
             ]
             hooks = [f"{hook} ({marks})" if marks else hook for hook, marks in sorted(read.hooks.items())]
@@ -79,6 +79,12 @@ class About:
                 yield f"  unread   {one_line(read.problem)}"
         if self.needs:
             yield f"needs {listed(self.needs)}"
+
+
+def _leaves(read: Read, tool: str) -> str:
+    """Return where a tool says that its input leaves to; empty where it does not say, or says nowhere."""
+    surfaces = read.egress.get(tool, "")
+    return f"sends to {surfaces}, " if surfaces and surfaces != "None" else ""
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:

@@ -34,6 +34,10 @@ from pegboard.tools import Tool
 Model = TypeVar("Model", bound=BaseModel)
 LONGEST = 20_000
 """Characters that the description of one tool may have."""
+LONGEST_NAME, LONGEST_HELP = 200, 4_000
+"""Characters of a name, and of the words that explain it."""
+LONGEST_SECTION = 200_000
+"""Characters of one section of the prompt."""
 
 
 @dataclass
@@ -100,11 +104,38 @@ class Contribution:
                 raise PluginError(self.plugin, f"add_tool takes what @tool makes, not {type(one).__name__}")
             if not one.name.isprintable():
                 raise PluginError(self.plugin, f"the tool name {one.name!r} has characters that nobody sees")
-            if len(one.description) > LONGEST:
-                said = f"{len(one.description):,} characters; {LONGEST:,} are the most, for every request has them"
-                raise PluginError(self.plugin, f"the description of {one.name!r} has {said}")
             if one not in self.tools:
                 self.tools.append(one)
+
+    def check_words(self) -> None:
+        """Refuse words that would flood whoever lists them. Raises PluginError."""
+        for what, text, most in self._words():
+            if len(text) > most:
+                said = f"{len(text):,} characters; {most:,} are the most"
+                raise PluginError(self.plugin, f"{what[:LONGEST_NAME]} has {said}")
+
+    def _words(self) -> Iterator[tuple[str, str, int]]:
+        """Go through the plugin's own words: what they are, the text, and how long that may be."""
+        for tool in self.tools:
+            yield f"the tool name {tool.name!r}", tool.name, LONGEST_NAME
+            yield f"the description of {tool.name!r}", tool.description, LONGEST
+        for flag in self.flags:
+            yield f"the flag name {flag.name!r}", flag.name, LONGEST_NAME
+            yield f"the help of the flag {flag.name!r}", f"{flag.help}{flag.owner}", LONGEST_HELP
+        explained = [(one.name, one.help) for one in self.commands] + [(one.name, one.help) for one in self.surfaces]
+        for name, text in explained:
+            yield f"the name {name!r}", name, LONGEST_NAME
+            yield f"the help of {name!r}", text, LONGEST_HELP
+        for model in self.models:
+            yield f"the prefix {model.prefix!r}", model.prefix, LONGEST_NAME
+        for section in self.sections:
+            yield f"the section name {section.name!r}", section.name, LONGEST_NAME
+            yield f"the section {section.name!r}", section.text, LONGEST_SECTION
+        for key, text in self.described_keys():
+            yield f"the setting {key!r}", key, LONGEST_NAME
+            yield f"the description of the setting {key!r}", text, LONGEST_HELP
+        for name in (*self.services, *(view.name for view in self.views), *(check.name for check in self.checks)):
+            yield f"the name {name!r}", name, LONGEST_NAME
 
     def add_tool_source(self, source: ToolSource) -> None:
         """See context.Registry."""

@@ -15,9 +15,12 @@ from pegboard._board.snapshot import Known
 from pegboard._dataclass import dataclass
 from pegboard.errors import DuplicatePluginError
 from pegboard.hookspecs import ImplOptions
+from pegboard.output import clipped
 
 GROUP = "pegboard"
 OWN_DISTRIBUTION = "pegboard"
+LONGEST_NAME, LONGEST_REASON = 200, 2_000
+"""Characters of what a distribution calls itself and its plugins, and of what is told of one."""
 NO_ALIASES: Mapping[str, str] = {}
 
 
@@ -71,11 +74,16 @@ class PluginRecord:
     """Where it lies, if nobody installed it: a file or a folder."""
     point: str = ""
 
+    @property
+    def names(self) -> tuple[str, str, str, str]:
+        """What its distribution's metadata calls it."""
+        return self.name, self.value, self.distribution, self.version
+
     def fail(self, status: Status, reason: str, mend: str = "") -> None:
-        """Take the plugin out, and say why and what mends it."""
+        """Take the plugin out, and say why and what mends it; a pack may have said that, so its length is bounded."""
         self.status = status
-        self.reason = reason
-        self.mend = mend or f"pegboard plugins disable {self.name}"
+        self.reason = clipped(reason, LONGEST_REASON)
+        self.mend = clipped(mend or f"pegboard plugins disable {self.name}", LONGEST_REASON)
 
 
 class EntryPointLike(Protocol):
@@ -147,6 +155,9 @@ def find_plugins(
             record.point, record.name = record.name, alias
     owners: dict[str, list[PluginRecord]] = {}
     for record in records:
+        if any(len(text) > LONGEST_NAME for text in record.names):
+            _cut(record)
+            continue
         why = selection.refuses(record)
         if why:
             record.fail(Status.DISABLED, why, "take its name out there")
@@ -164,6 +175,16 @@ def find_plugins(
             error = DuplicatePluginError(record.name, tuple(_owner(rival) for rival in rivals))
             record.fail(Status.LOAD_ERROR, error.reason, _told_apart(rivals[-1]))
     return records
+
+
+def _cut(record: PluginRecord) -> None:
+    """Take out a plugin whose metadata no index would have taken: nobody reads such names."""
+    longest = max(map(len, record.names))
+    record.name, record.value, record.distribution, record.version = (
+        clipped(text, LONGEST_NAME) for text in record.names
+    )
+    text = f"its metadata has a name of {longest:,} characters; {LONGEST_NAME} are the most"
+    record.fail(Status.LOAD_ERROR, text, f"pegboard plugins uninstall {record.distribution}")
 
 
 def _key(distribution: str, name: str) -> tuple[str, str]:

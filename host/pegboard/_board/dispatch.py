@@ -30,7 +30,7 @@ from pegboard._board.outcomes import (
     what_changed,
     with_input,
 )
-from pegboard._board.permitting import own_sections, within
+from pegboard._board.permitting import in_bounds, own_sections, within
 from pegboard._board.plan import Impl, Plan, seconds_of
 from pegboard._board.registry import Board, describe
 from pegboard._board.sheet import Sheet
@@ -616,6 +616,7 @@ class Dispatcher:
         if not isinstance(answer, Failure):
             wanted = POLICIES[impl.hook].answers
             if isinstance(answer, wanted):
+                answer = sheet.bound(impl, *in_bounds(answer), mend="Nobody reads so much")
                 if impl.lacks:
                     answer = sheet.bound(impl, *within(answer, impl.lacks))
                 return sheet.hold(impl, answer) if impl.held and answer is not None else answer

@@ -19,12 +19,15 @@ from pegboard.decisions import (
     Verdict,
 )
 from pegboard.declares import Permission
+from pegboard.output import clipped
 from pegboard.requests import CompactionResult, RequestDraft, RequestPatch
 
 REWRITE, APPROVE, CONTEXT = Permission.REWRITE, Permission.APPROVE, Permission.CONTEXT
 MODEL, INVOKE = Permission.MODEL, Permission.INVOKE
 
 Lacks = frozenset[str]
+LONGEST = {"reason": 20_000, "title": 300, "context": 200_000, "inject": 200_000, "display": 200_000}
+"""Characters of what an answer says: a reason goes to the model and to a person, context to the model."""
 
 
 class _Taken:
@@ -60,6 +63,16 @@ def within(answer: Any, lacks: Lacks) -> tuple[Any, list[str]]:
     if not taken.said:
         return answer, []
     return None if taken.whole else answer.model_copy(update=taken.fields), taken.said
+
+
+def in_bounds(answer: Any) -> tuple[Any, list[str]]:
+    """Return an answer whose words are not longer than anybody would read, and what was cut off, in words."""
+    over = {name: most for name, most in LONGEST.items() if len(getattr(answer, name, None) or "") > most}
+    if not over:
+        return answer, []
+    cut = {name: clipped(getattr(answer, name), most) for name, most in over.items()}
+    said = [f"the end of its {name}, which had {len(getattr(answer, name)):,} characters" for name in over]
+    return answer.model_copy(update=cut), said
 
 
 def own_sections(patch: RequestPatch, draft: RequestDraft, plugin: str) -> tuple[RequestPatch, list[str]]:

@@ -47,6 +47,8 @@ class Read:
     declares: Declares = NOTHING
     tools: dict[str, tuple[bool, int]] = field(default_factory=dict)
     """Each with whether it says that it only reads, and about how many tokens it takes of each request."""
+    egress: dict[str, str] = field(default_factory=dict)
+    """Tools that say on which surfaces their input leaves, each with these; what cannot be read is `...`."""
     hooks: dict[str, str] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     uses: dict[str, str] = field(default_factory=dict)
@@ -181,8 +183,18 @@ def _take_mark(function: ast.FunctionDef | ast.AsyncFunctionDef, mark: ast.expr,
     known = named.value if isinstance(named, ast.Constant) and isinstance(named.value, str) else function.name
     if kind == "tool":
         read.tools[known] = ("read_only" in true, _tokens(known, function))
+        if "egress" in said:
+            read.egress[known] = _listed(said["egress"])
     elif kind == "hookimpl":
         read.hooks[known] = ", ".join(word for word in ("guard", "rewrites") if word in true)
+
+
+def _listed(said: ast.expr) -> str:
+    try:
+        found = ast.literal_eval(said)
+    except ValueError:
+        return "..."
+    return ", ".join(map(str, found)) if isinstance(found, list | tuple) else str(found)
 
 
 def _tokens(name: str, function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

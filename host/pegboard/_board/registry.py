@@ -18,7 +18,7 @@ import pluggy
 
 from pegboard import __version__, hookspecs
 from pegboard._board.contribution import Contribution
-from pegboard._board.discovery import PluginRecord, Status
+from pegboard._board.discovery import LONGEST_REASON, PluginRecord, Status
 from pegboard._board.environment import noted_reads
 from pegboard._board.observing import OBSERVATIONS
 from pegboard._board.order import Place, Tier, total_order
@@ -48,6 +48,7 @@ from pegboard.errors import (
 )
 from pegboard.flags import Flag, UnknownFlagError
 from pegboard.hookspecs import NO_OPTIONS, OPTIONS, POLICIES, PROJECT, ImplOptions
+from pegboard.output import clipped
 from pegboard.requests import ModelInfo, Section
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
@@ -163,6 +164,9 @@ class Board:
                 contribution.add_tool(found)
             elif isinstance(found, Flag):
                 contribution.add_flag(found)
+        other = self.manager.get_name(record.plugin)
+        if other is not None:
+            raise PluginError(record.name, f"is {record.value}, which takes part as {other!r} already")
         self.manager.register(record.plugin, record.name)
         register = getattr(record.plugin, "register", None)
         if register is not None and "register" in record.hooks:
@@ -172,6 +176,7 @@ class Board:
             contribution.registering = True
             run_abandonable((lambda: register(contribution)) if wanted else register, limit, record.name, "register")
             contribution.registering = False
+        contribution.check_words()
         record.register_ms = (time.perf_counter() - imported) * 1e3
         contribution.tools = [self._named(record.name, one) for one in contribution.tools]
         if "model_call" in record.hooks and not contribution.models and Permission.REWRITE in contribution.lacks:
@@ -218,6 +223,7 @@ class Board:
         contribution = self._contribution(record.name)
         try:
             asleep.fill(contribution, known, self)
+            contribution.check_words()
             self._check_declared(record, contribution.declares)
             stand_in = asleep.stand_in(record.value, record.name, known.get("hooks", {}), self)
             hooks = implementations_of(self.manager, record.name, stand_in) if known.get("hooks") else {}
@@ -717,7 +723,8 @@ def describe(error: BaseException) -> str:
     """Return an error in one line, with the place of a plugin's code that raised it."""
     import traceback
 
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = str(error)
+    text = clipped(f"{type(error).__name__}: {said}", LONGEST_REASON) if said else type(error).__name__
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -68,13 +68,14 @@ class Sheet:
         self.row(impl, error=failure.error, effect=effect)
         self._dispatcher.failed(impl, failure.error)
 
-    def bound(self, impl: Impl, kept: Any, dropped: Sequence[str]) -> Any:
-        """Write down and tell what was taken out of an answer for want of a permission; return what is left of it."""
+    def bound(self, impl: Impl, kept: Any, dropped: Sequence[str], mend: str = "") -> Any:
+        """Write down and tell what was taken out of an answer, by default for want of a permission; return the rest."""
         if dropped:
             said = f"dropped: {'; '.join(dropped)}"
             self.row(impl)
             self._dropped[impl.index] = f"{self._dropped[impl.index]}; {said}" if impl.index in self._dropped else said
-            text = f"{impl.hook} answered more than it may: {said}. Its author writes Declares(permissions=[...])"
+            mend = mend or "Its author writes Declares(permissions=[...])"
+            text = f"{impl.hook} answered more than it may: {said}. {mend}"
             self._dispatcher.notice(impl.plugin, text, "warning")
         return kept
 

@@ -201,6 +201,10 @@ def _brings(host: Host, record: PluginRecord) -> dict[str, Any]:
         "import_ms": round(record.import_ms, 1),
         "hooks": [hook for hook in POLICIES if record.name in host.board.ordered(hook)],
         "tools": sorted(tool.name for tool in contribution.tools),
+        "egress": {
+            tool.name: ", ".join(tool.egress) or "nowhere" for tool in contribution.tools if tool.egress is not None
+        },
+        "surfaces": {surface.name: surface.help for surface in contribution.surfaces},
         "models": sorted(f"{model.prefix}:NAME" for model in contribution.models),
         "verbs": sorted(command.name for command in contribution.commands),
         "flags": {flag.name: flag.help for flag in contribution.flags},
