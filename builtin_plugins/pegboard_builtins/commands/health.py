@@ -5,10 +5,11 @@ from __future__ import annotations
 from pegboard.context import Ailment, Registry
 from pegboard.errors import PegboardError
 from pegboard.output import visible
+from pegboard_builtins.commands.forking import forks
 from pegboard_builtins.commands.places import Found, shelf, wanted_of
 from pegboard_builtins.commands.settings import CommandSettings
 
-UNREAD = ("hooks", "context", "agent")
+UNREAD = ("hooks",)
 """Keys of the contract that do nothing here."""
 
 
@@ -36,6 +37,13 @@ def _of_file(one: Found, where: str, registry: Registry) -> list[Ailment]:
         for key in UNREAD
         if key in head.lines
     ]
+    said = head.text("context").strip()
+    if said and not forks(one):
+        text = f"`context` is {visible(said[:40])!r}; only `fork` means anything"
+        found.append(Ailment(text, f"{where}:{head.lines['context']}", "write `fork`, or leave it out"))
+    if "agent" in head.lines and not said:
+        text = "`agent` means nothing without `context: fork`"
+        found.append(Ailment(text, f"{where}:{head.lines['agent']}", "add that, or leave it out"))
     project = registry.host.project
     if one.is_skill and not head.text("description"):
         found.append(Ailment("no `description` says when to load it", f"{where}:1", "write one", wrong=False))

@@ -12,6 +12,7 @@ from pegboard.messages import Origin
 from pegboard.output import visible
 from pegboard.records import RulesGranted, UserPromptExpansion
 from pegboard_builtins.commands.expanding import expand, named, reader_of, shell_of
+from pegboard_builtins.commands.forking import done_apart, forks, words_of
 from pegboard_builtins.commands.places import Found, Shelf, shelf, wanted_of
 from pegboard_builtins.commands.settings import CommandSettings
 
@@ -92,7 +93,15 @@ async def _sent(one: Found, name: str, words: str, prompt: str, ctx: Ctx) -> Pro
         return PromptDecision.refuse(f"/{name} ({visible(str(one.path))}) says nothing")
     labels = {"project": [Origin.PROJECT], "pack": [Origin.HOOK]}.get(one.place.origin, [])
     labels += [Origin.TOOL] if made.ran or made.files else []
-    return PromptDecision(updated_prompt=made.text, origins=tuple(labels), model=_model(one, ctx))
+    model = model_of(one, ctx)
+    if forks(one):
+        report = await done_apart(one, made.text, model, ctx)
+        if report.is_error:
+            return PromptDecision.refuse(f"/{name} ({visible(str(one.path))}): {words_of(report)}")
+        text = f"A sub-agent has done what `/{name}{' ' if words else ''}{words}` says. Its report:"
+        origins = (*labels, Origin.TOOL, Origin.SUBAGENT, *report.origins)
+        return PromptDecision(updated_prompt=f"{text}\n\n{words_of(report)}", origins=tuple(dict.fromkeys(origins)))
+    return PromptDecision(updated_prompt=made.text, origins=tuple(labels), model=model)
 
 
 def variables(one: Found, ctx: Ctx) -> dict[str, str]:
@@ -105,7 +114,7 @@ def variables(one: Found, ctx: Ctx) -> dict[str, str]:
     return found
 
 
-def _model(one: Found, ctx: Ctx) -> str:
+def model_of(one: Found, ctx: Ctx) -> str:
     """Return the model that a file wants, as this session would name it; empty for the session's own."""
     wanted = one.content.head.text("model").strip()
     if wanted.lower() in INHERIT:

@@ -12,14 +12,17 @@ from pegboard.messages import Origin, ToolResult
 from pegboard.requests import Layer, Section, Stability
 from pegboard.tools import tool
 from pegboard_builtins.commands.expanding import expand, reader_of, shell_of
+from pegboard_builtins.commands.forking import done_apart, forks, words_of
 from pegboard_builtins.commands.places import SKILL_PLACES, Found, short
-from pegboard_builtins.commands.sending import counts, shelf_of, variables
+from pegboard_builtins.commands.sending import counts, model_of, shelf_of, variables
 
 LISTED = "skills"
 """The key of our state: what the prompt was given, byte for byte."""
 ALL_TOGETHER = 16_000
 """Characters of the list."""
 EACH = 1_024
+LAST_RESORT = 24 * 3600.0
+"""Seconds: shell lines and sub-agents have limits of their own."""
 HEAD = (
     "Skills are instructions for particular kinds of work, kept in files. When one fits what you are asked to do, load "
     "it with the tool Skill before you begin, and follow it. There are:"
@@ -63,7 +66,7 @@ def section_of(text: str) -> Section:
     return Section(name="skills", text=text, layer=Layer.USER, stability=Stability.SESSION, owner="commands")
 
 
-@tool(name="Skill", read_only=True, egress=(), where=SKILL_PLACES)
+@tool(name="Skill", read_only=True, repeatable=False, timeout=LAST_RESORT, egress=(), where=SKILL_PLACES)
 async def skill(
     skill: Annotated[str, Field(min_length=1, max_length=200, description="The skill's name, from the list.")],
     ctx: Ctx,
@@ -84,4 +87,11 @@ async def skill(
     text = f"The folder of this skill is {one.path.parent}; files that it names lie there.\n\n{made.text}"
     facts = {"success": True, "commandName": one.name}
     origins = (Origin.PROJECT,) if one.place.origin == "project" else ()
+    if forks(one):
+        try:
+            report = await done_apart(one, text, model_of(one, ctx), ctx)
+        except PegboardError as error:
+            return ToolResult(f"The skill {one.name} could not be done: {error}", is_error=True)
+        facts["success"] = not report.is_error
+        return ToolResult(words_of(report), facts, is_error=report.is_error, origins=(*origins, *report.origins))
     return ToolResult(text, data=facts, origins=origins)
