@@ -49,7 +49,8 @@ class AgentBrief:
     `kind` is its type, as hooks are told it (`agent_type`); `title` says in a few words what it does. `system` takes
     the place of the host's first section. `tools` names what it may call, out of the tools of the session above (None:
     all of them). `model` is the session's unless given. `mode` is a permission mode, which counts where it allows less
-    than that of the session above. `max_steps` and `max_time` (seconds) can only lower the limits of that one.
+    than that of the session above. `max_steps` and `max_time` (seconds) can only lower the limits of that one. `hooks`
+    are declared hooks that hold while it runs, in the contract's form; `source` names the file that says so.
     """
 
     kind: str
@@ -61,6 +62,8 @@ class AgentBrief:
     mode: str = ""
     max_steps: int | None = None
     max_time: float | None = None
+    hooks: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Services(Protocol):
     prompt_id: str
 
     path: Path
+    brief: AgentBrief | None
 
     @property
     def top(self) -> Services: ...
@@ -210,6 +214,11 @@ class Ctx:
     def parents(self) -> tuple[str, ...]:
         """The session ids above a sub-agent, outermost first."""
         return self._services.parents
+
+    @property
+    def brief(self) -> AgentBrief | None:
+        """What this sub-agent is to do, and as whom; None on the main thread."""
+        return self._services.brief
 
     @property
     def transcript(self) -> Path:

@@ -6,11 +6,13 @@ they stand. So it is read line by line, as their authors mean it: a key's text i
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
+from typing import Any
 
 from pegboard._dataclass import dataclass
 from pegboard.errors import PegboardError
@@ -32,14 +34,36 @@ class MarkdownError(PegboardError):
         super().__init__(f"{file}: {problem}")
 
 
+class NestedError(PegboardError):
+    """What stands below a key cannot be read; `line` is that of the file."""
+
+    def __init__(self, problem: str, line: int) -> None:
+        self.problem = problem
+        self.line = line
+        super().__init__(f"line {line}: {problem}")
+
+
 @dataclass(frozen=True)
 class Head:
-    """What stands at the top of a file. `lines` says where each key stands; `nested` are keys that hold more keys."""
+    """What stands at the top of a file. `lines` says where each key stands; `nested` are keys that hold more keys.
+
+    `below` has the lines under each of those, as they stand.
+    """
 
     values: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     nested: tuple[str, ...] = ()
+    below: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def value(self, key: str) -> Any:
+        """Return what a key holds, with the keys and lists within: see `parse_nested`. None if it is not there.
+
+        Raises NestedError.
+        """
+        if key not in self.below:
+            return parse_scalar(self.values[key], self.lines[key]) if key in self.values else None
+        return parse_nested(self.below[key], self.lines[key] + 1)
 
     def text(self, key: str) -> str:
         """Return a key's text; empty if it is not there. A list becomes a line."""
@@ -106,6 +130,7 @@ def _head(lines: list[str]) -> Head:
     lists: dict[str, tuple[str, ...]] = {}
     places: dict[str, int] = {}
     nested: list[str] = []
+    under: dict[str, tuple[str, ...]] = {}
     at = 0
     while at < len(lines):
         found = KEY.match(lines[at].rstrip())
@@ -126,9 +151,10 @@ def _head(lines: list[str]) -> Head:
         elif any(line.strip() for line in below):
             nested.append(key)
             values[key] = ""
+            under[key] = tuple(below)
         else:
             values[key] = ""
-    return Head(values, lists, places, tuple(nested))
+    return Head(values, lists, places, tuple(nested), under)
 
 
 def _plain(first: str, below: list[str]) -> str:
@@ -192,3 +218,130 @@ def split_words(text: str) -> tuple[str, ...]:
         else:
             word += character
     return tuple(_unquoted(one) for one in [*words, word] if one.strip())
+
+
+# --- keys within keys ------------------------------------------------------------------------------------
+
+INNER = re.compile(r"""("[^"]*"|'[^']*'|[^\s:#'"\[{-][^:]*?)[ \t]*:(?:[ \t]+(.*))?$""")
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+def parse_scalar(text: str, line: int = 0) -> Any:
+    """Return what a text behind a colon means: a text in quotation marks, true, false, null, a number, JSON, or a text.
+
+    Raises NestedError.
+    """
+    plain = _unquoted(text)
+    if text[:1] in "\"'" and text[:1]:
+        return plain
+    if plain[:1] in ("[", "{"):
+        try:
+            return json.loads(plain)
+        except ValueError:
+            raise NestedError(f"{plain[:60]!r} is no JSON; what stands in brackets is read as that", line) from None
+    if plain.lower() in WORDS:
+        return WORDS[plain.lower()]
+    if NUMBER.fullmatch(plain):
+        return float(plain) if "." in plain else int(plain)
+    return plain
+
+
+def parse_nested(lines: Sequence[str], first: int = 1) -> Any:
+    """Return the keys and lists that indented lines hold: as much of YAML as heads of files use. Raises NestedError.
+
+    *first* is the number of the first line in its file.
+    """
+    reader = _Nested(lines, first)
+    value = reader.value()
+    reader.end()
+    return value
+
+
+class _Nested:
+    def __init__(self, lines: Sequence[str], first: int) -> None:
+        self._raw = lines
+        self._first = first
+        self._rows: list[tuple[int, int, str]] = []
+        for number, line in enumerate(lines):
+            text = line.strip()
+            if text and not text.startswith("#"):
+                self._rows.append((number, len(line) - len(line.lstrip(" ")), text))
+        self._at = 0
+
+    def _wrong(self, problem: str, number: int) -> NestedError:
+        return NestedError(problem, self._first + number)
+
+    def end(self) -> None:
+        """Raise NestedError where there is more than one value."""
+        if self._at < len(self._rows):
+            number, _, text = self._rows[self._at]
+            raise self._wrong(f"{text[:60]!r} is indented as nothing before it", number)
+
+    def value(self) -> Any:
+        """Read the value that begins here."""
+        if self._at >= len(self._rows):
+            return None
+        _, indent, text = self._rows[self._at]
+        return self._list(indent) if _is_item(text) else self._keys(indent)
+
+    def _list(self, indent: int) -> list[Any]:
+        found = []
+        while self._at < len(self._rows):
+            number, here, text = self._rows[self._at]
+            if here != indent or not _is_item(text):
+                break
+            rest = text[1:].lstrip()
+            if not rest or rest.startswith("#"):
+                self._at += 1
+                deeper = self._at < len(self._rows) and self._rows[self._at][1] > indent
+                found.append(self.value() if deeper else None)
+            elif _is_item(rest) or INNER.match(rest):
+                self._rows[self._at] = (number, indent + len(text) - len(rest), rest)
+                found.append(self.value())
+            else:
+                self._at += 1
+                found.append(parse_scalar(rest, self._first + number))
+        return found
+
+    def _keys(self, indent: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        while self._at < len(self._rows):
+            number, here, text = self._rows[self._at]
+            if here != indent or _is_item(text):
+                break
+            match = INNER.match(text)
+            if match is None:
+                raise self._wrong(f"{text[:60]!r} is neither `key: value` nor `- value`", number)
+            self._at += 1
+            key, said = _unquoted(match[1]), (match[2] or "").strip()
+            if key in found:
+                raise self._wrong(f"the key {key!r} stands there twice", number)
+            found[key] = self._of_key(said, indent, number)
+        return found
+
+    def _of_key(self, said: str, indent: int, number: int) -> Any:
+        if BLOCK.match(said):
+            return self._block(said, indent, number)
+        if said and not said.startswith("#"):
+            return parse_scalar(said, self._first + number)
+        if self._at < len(self._rows):
+            _, here, text = self._rows[self._at]
+            if here > indent or (here == indent and _is_item(text)):
+                return self.value()
+        return None
+
+    def _block(self, said: str, indent: int, number: int) -> str:
+        end = number + 1
+        while end < len(self._raw):
+            line = self._raw[end]
+            if line.strip() and len(line) - len(line.lstrip(" ")) <= indent:
+                break
+            end += 1
+        while self._at < len(self._rows) and self._rows[self._at][0] < end:
+            self._at += 1
+        return _block(list(self._raw[number + 1 : end]), fold=said[0] == ">")
+
+
+def _is_item(text: str) -> bool:
+    return text == "-" or text.startswith("- ")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pegboard.context import Ailment
 from pegboard.errors import did_you_mean
-from pegboard.frontmatter import Head, Markdown
+from pegboard.frontmatter import Head, Markdown, NestedError
 from pegboard.output import clipped, visible
 from pegboard.plugin_folders import PluginFolder
 from pegboard_builtins.agents.settings import Defined
@@ -22,12 +24,13 @@ READ = {
     "model": "PREFIX:NAME, or a word that `[agents.models]` explains; the session's unless given.",
     "permissionMode": "A permission mode, which counts where it allows less than that of who starts it. Not in packs.",
     "maxTurns": "Model requests, at most; `[agents] max_steps` is the ceiling.",
+    "hooks": "Declared hooks that hold while it runs, as in settings; its `Stop` is SubagentStop. Not in packs.",
     "color": "Nothing is done with it here.",
 }
 """The keys of a file that are read, each with what it means."""
-UNREAD = ("background", "effort", "hooks", "initialPrompt", "isolation", "mcpServers", "memory", "skills")
+UNREAD = ("background", "effort", "initialPrompt", "isolation", "mcpServers", "memory", "skills")
 """Keys of the contract that do nothing here."""
-NOT_FOR_PACKS = ("permissionMode",)
+NOT_FOR_PACKS = ("permissionMode", "hooks")
 """Keys that do not count in a plugin folder (hook-contract 3.1)."""
 MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 OLD_NAMES = {"Task": "Agent", "LS": "Glob", "MultiEdit": "Edit"}
@@ -55,6 +58,7 @@ class Definition:
     model: str = ""
     mode: str = ""
     max_steps: int | None = None
+    hooks: Mapping[str, Any] = field(default_factory=dict, compare=False)
     ailments: tuple[Ailment, ...] = field(default=(), compare=False)
 
     @property
@@ -99,6 +103,12 @@ def of_markdown(name: str, path: Path, content: Markdown, origin: str, folder: P
         text = "`tools` has brackets, which are not held to: rules for a tool's input belong to [permissions]"
         found.append(Ailment(text, f"{where}:{head.lines['tools']}", "write the names alone"))
     steps = head.text("maxTurns").strip()
+    hooks: Any = None
+    if origin != "pack":
+        try:
+            hooks = head.value("hooks")
+        except NestedError as error:
+            found.append(Ailment(f"its `hooks` do not count: {error.problem}", f"{where}:{error.line}", "mend it"))
     return Definition(
         name=name,
         description=head.text("description") or first.lstrip("# "),
@@ -111,6 +121,7 @@ def of_markdown(name: str, path: Path, content: Markdown, origin: str, folder: P
         model=head.text("model").strip(),
         mode="" if origin == "pack" else head.text("permissionMode").strip(),
         max_steps=int(steps) if steps.isdigit() and int(steps) else None,
+        hooks=hooks if isinstance(hooks, dict) else {},
         ailments=tuple(found),
     )
 

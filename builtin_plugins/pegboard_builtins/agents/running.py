@@ -98,6 +98,8 @@ def brief_of(one: Definition, prompt: str, title: str, model: str, ctx: Ctx) -> 
         mode=one.mode,
         max_steps=min(settings.max_steps, one.max_steps or settings.max_steps),
         max_time=settings.max_time,
+        hooks=one.hooks,
+        source=one.where,
     )
 
 

@@ -153,7 +153,12 @@ def _session(ctx: Ctx) -> HookSession | None:
 def _below(ctx: Ctx) -> HookSession | None:
     """Return the hooks of a sub-agent, which are those of who started it."""
     above = _by_id.get(ctx.parents[-1])
-    kept = _kept[ctx] = _Kept(None, 0.0, above.below(ctx) if above is not None else None)
+    own = above.below(ctx) if above is not None else None
+    if own is None and ctx.brief is not None and ctx.brief.hooks:
+        from pegboard_builtins.wire_hooks.session import HookSession
+
+        own = HookSession.of_agent(ctx, HookSession.open(ctx).table)
+    kept = _kept[ctx] = _Kept(None, 0.0, own)
     if kept.session is not None:
         _by_id[ctx.session_id] = kept.session
     return kept.session

@@ -115,6 +115,24 @@ def load(files: Sequence[HookFile], consented: Callable[[Handler], bool] = lambd
     )
 
 
+def with_those_of(name: str, hooks: Mapping[str, Any], path: str, table: HookTable) -> HookTable:
+    """Return a table with the hooks of one sub-agent at its end; the table's switches count for them, too.
+
+    What they say of Stop is about the end of that sub-agent, so it is SubagentStop.
+    """
+    problems: list[Problem] = []
+    said = {"SubagentStop" if event_named(key) == "Stop" else key: groups for key, groups in hooks.items()}
+    file = HookFile(SettingsLayer.SESSION, path, said)
+    made = f"@{str(SettingsLayer.SESSION).replace(' ', '-')}"
+    taken = {entry.handler.id for entry in table.entries}
+    handlers = [
+        _with_own_id(replace(one, id=one.id.replace(made, f"@agent:{name}")), taken)
+        for one in _Reading(file, problems).handlers()
+    ]
+    entries = [_judged(one, table.switches, lambda handler: True) for one in handlers]
+    return replace(table, entries=(*table.entries, *entries), problems=tuple(problems))
+
+
 # --- one file ------------------------------------------------------------------------------------------
 
 GROUP_KEYS = frozenset({"matcher", "hooks"})

@@ -15,7 +15,7 @@ from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.firing import Fired, Place, Ran, Told, fire, record_of, run_one
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.job import Job, RawResult
-from pegboard_builtins.wire_hooks.load import HookTable, Standing
+from pegboard_builtins.wire_hooks.load import HookTable, Standing, with_those_of
 from pegboard_builtins.wire_hooks.parse import NOTHING, capped, read
 from pegboard_builtins.wire_hooks.payloads import Always
 from pegboard_builtins.wire_hooks.sources import read_table
@@ -81,9 +81,20 @@ class HookSession:
 
         What runs in the background goes on when the sub-agent has ended, and what it says then is told here.
         """
-        made = HookSession(ctx, self.table)
+        made = HookSession.of_agent(ctx, self.table)
         made.above = self
         made._told, made._doubted, made._background = self._told, self._doubted, self._background
+        return made
+
+    @classmethod
+    def of_agent(cls, ctx: Ctx, table: HookTable) -> HookSession:
+        """Return the hooks of a sub-agent: those of a table, and those that its own definition brings."""
+        brief = ctx.brief
+        if brief is None or not brief.hooks:
+            return cls(ctx, table)
+        made = cls(ctx, with_those_of(brief.kind, brief.hooks, brief.source, table))
+        for problem in made.table.problems:
+            made.tell(str(problem))
         return made
 
     def reload(self) -> bool:

@@ -102,6 +102,7 @@ class Session(Serving):
     agent_id = ""
     parents: tuple[str, ...] = ()
     purpose = Purpose.TURN
+    brief: AgentBrief | None = None
 
     def __init__(
         self,

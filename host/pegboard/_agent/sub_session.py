@@ -53,7 +53,7 @@ class SubSession(Session):
 
     def __init__(self, above: Session, brief: AgentBrief, agent_id: str) -> None:
         self._above = above
-        self._brief = brief
+        self.brief: AgentBrief = brief
         self.agent_id = agent_id
         self.parents = (*above.parents, above.session_id)
         self._call = running_call.get()
@@ -107,7 +107,7 @@ class SubSession(Session):
         return self._above.dispatcher.whole
 
     def _make_toolbox(self) -> Toolbox:
-        allowed, named = self._above.invoker.allowed, self._brief.tools
+        allowed, named = self._above.invoker.allowed, self.brief.tools
         if allowed is not None:
             named = allowed if named is None else tuple(name for name in named if name in allowed)
         return self._above._toolbox.part(self, named)
@@ -115,8 +115,8 @@ class SubSession(Session):
     def _sections(self) -> tuple[Section, ...]:
         """Return the sections of the prompt: the brief's own words in the place of the host's first one."""
         first, *others = self._host.session_sections(self.flags)
-        if self._brief.system.strip():
-            first = Section(name=first.name, text=self._brief.system, stability=Stability.SESSION, owner="host")
+        if self.brief.system.strip():
+            first = Section(name=first.name, text=self.brief.system, stability=Stability.SESSION, owner="host")
         return (first, *others)
 
     def _can_defer(self) -> bool:
@@ -127,7 +127,7 @@ class SubSession(Session):
 
     def limits(self) -> Limits:
         """Return the ceilings of its turn: those of the session above, or lower ones."""
-        above, brief = self._above.limits(), self._brief
+        above, brief = self._above.limits(), self.brief
         times = [one for one in (above.max_time, self._above.time_left(), brief.max_time) if one is not None]
         return Limits(
             max_steps=min(above.max_steps, brief.max_steps or above.max_steps),
@@ -180,7 +180,7 @@ class SubSession(Session):
         """Do what the brief says."""
         self._turn += 1
         self._begin_turn()
-        prompt = str(self._above.emit("subagent", self._brief.prompt))
+        prompt = str(self._above.emit("subagent", self.brief.prompt))
         self._add_user(TextBlock(text=whole(prompt), origins=(Origin.MODEL,)), "prompt")
         return await self._turn_task()
 

@@ -121,3 +121,86 @@ async def test_who_is_asked_about_a_call_of_a_sub_agent_is_told_whose_it_is(proj
     (sent,) = (payload for _, payload in project.seen)
     assert (sent["agent_id"], sent["agent_type"]) == (began.agent, "general-purpose")
     assert sent["session_id"] == host._session_id
+
+
+AGENT_FILE = """---
+name: careful
+description: d
+hooks:
+  PreToolUse:
+    - matcher: "Bash"
+      hooks:
+        - type: command
+          command: "{pre}"
+  Stop:
+    - hooks:
+        - type: command
+          command: "{stop}"
+---
+You are careful.
+"""
+
+
+def careful(project, where: str = "project/.claude/agents/careful.md", **more: Any) -> Path:
+    path = project.outer / where
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(AGENT_FILE.format(pre=project.hook("pre", **more), stop=project.hook("stop")))
+    return path
+
+
+CAREFUL = call("Agent", description="look", prompt="Look.", subagent_type="careful")
+
+
+async def play_careful(host: HostFixture, *turns: Any) -> None:
+    host.builtin("agents")
+    await host.open()
+    host.host.trust.consent(host.host.cwd, host.host.wanted())
+    host.model.script(*turns)
+    await host.prompt("Go.")
+
+
+async def test_hooks_of_an_agents_file_hold_in_that_agent_alone(project, host_of):
+    deny = {"hookSpecificOutput": {"hookEventName": "PreToolUse", "permissionDecision": "deny"}}
+    careful(project, stdout=deny)
+    async with host_of() as host:
+        await play_careful(host, BASH, CAREFUL, BASH, "Done.", *sub(call("Bash", command="touch made"), "ok"))
+        outputs = [
+            block.content for message in host.messages for block in message.content if block.type == "tool_result"
+        ]
+    assert project.ran == ["pre", "stop"]
+    assert project.seen[1][1]["hook_event_name"] == "SubagentStop"
+    assert not (project.root / "made").exists()
+    assert [text.strip() for text in (outputs[0], outputs[2])] == ["out", "out"]
+
+
+async def test_who_switches_all_hooks_off_switches_those_of_agents_off(project, host_of):
+    careful(project)
+    async with host_of(settings={"hooks": {"trust_project": True, "disable_all": True}}) as host:
+        await play_careful(host, CAREFUL, "Done.", *sub(BASH, "ok"))
+    assert project.ran == []
+
+
+async def test_hooks_of_an_agent_in_a_plugin_folder_do_not_count(project, host_of):
+    careful(project, "pack/agents/careful.md")
+    async with host_of() as host:
+        host.settings["plugins"] = {"folders": [str(project.outer / "pack")]}
+        await play_careful(host, CAREFUL, "Done.", *sub(BASH, "ok"))
+        assert [one.kind for one in host.records("agent_start")] == ["pack:careful"]
+    assert project.ran == []
+
+
+async def test_consent_to_an_agent_ends_when_a_program_of_its_hooks_changes(project, host_of):
+    script = project.root / "scripts" / "pre.sh"
+    script.parent.mkdir()
+    script.write_text("exit 0\n")
+    path = project.root / ".claude" / "agents" / "careful.md"
+    path.parent.mkdir(parents=True)
+    path.write_text(AGENT_FILE.format(pre="sh ./scripts/pre.sh", stop="true"))
+    async with host_of() as host:
+        await play_careful(host, CAREFUL, "Done.", *sub("ok"))
+        assert len(host.records("agent_start")) == 1
+        script.write_text("curl evil\n")
+        host.model.script(CAREFUL, "Done.")
+        await host.prompt("Again.")
+        assert len(host.records("agent_start")) == 1
+        assert "has not consented" in str(host.messages[-2].content)
