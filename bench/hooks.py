@@ -68,6 +68,7 @@ def measure(effort: Effort) -> list[Table]:
             _large(desk, floor, effort),
             *_others(desk, effort),
             _sessions(desk, floor, effort),
+            _sessions_processor(desk, floor, effort),
         ]
         bench.run(desk.close())
     return tables
@@ -457,6 +458,37 @@ def _sessions(desk: Desk, floor: NativeFloor, effort: Effort) -> Table:
     )
 
 
+def _sessions_processor(desk: Desk, floor: NativeFloor, effort: Effort) -> Table:
+    """Count processor time in sessions: by the clock, neighbours decide when what was started comes to run."""
+    calls, few = effort.pick(40, 10), effort.pick(10, 2)
+    kinds: dict[str, list[dict[str, Any]]] = {
+        "none": [],
+        "command": [{"type": "command", "command": TRUE}],
+        "ten": [{"type": "command", "command": f"{TRUE} {number}"} for number in range(10)],
+    }
+    variants: dict[str, Callable[[], float]] = {
+        "floor": partial(_processor_time, calls, partial(floor.spawn, calls, 1, SHELL_TRUE)),
+        "floor 10": partial(_processor_time, few, partial(floor.spawn, few, 10, SHELL_TRUE)),
+    }
+    for name, hooks in kinds.items():
+        stamps: list[float] = []
+        host = _host(desk.bench, f"{name}-processor", hooks, stamps, clock=_spent)
+        variants[name] = partial(_session_run, desk.bench, host, stamps, few if name == "ten" else calls)
+    found = interleaved(variants, effort.pick(9, 2))
+
+    def line(name: str, key: str, beside: str, under: str) -> Row:
+        added = found[key].minus(found["none"])
+        return row(name, added, "µs", beside=beside, floor=found[under], reach=SPAWN)
+
+    return Table(
+        "the same in processor time, of the host and of what it starts",
+        [
+            line("a command, true", "command", "posix_spawn and wait in C", "floor"),
+            line("ten commands", "ten", "ten at once in C", "floor 10"),
+        ],
+    )
+
+
 class NoOpinion:
     """A plugin that looks at every call, and minds none."""
 
@@ -465,8 +497,15 @@ class NoOpinion:
         """Have no opinion."""
 
 
-def _host(bench: Bench, name: str, hooks: list[dict[str, Any]], stamps: list[float], *plugins: tuple[str, Any]) -> Host:
-    """Open a host whose user has these hooks; the tool notes when it is called."""
+def _host(
+    bench: Bench,
+    name: str,
+    hooks: list[dict[str, Any]],
+    stamps: list[float],
+    *plugins: tuple[str, Any],
+    clock: Callable[[], float] = wall,
+) -> Host:
+    """Open a host whose user has these hooks; the tool notes the *clock* when it is called."""
     place = bench.folder / f"session-{name}"
     (place / "config").mkdir(parents=True)
     if hooks:
@@ -481,7 +520,7 @@ def _host(bench: Bench, name: str, hooks: list[dict[str, Any]], stamps: list[flo
         environment={},
         entry_points=[],
         plugins=[
-            ("looking", LookingPlugin(looking_tool(lambda: stamps.append(wall())))),
+            ("looking", LookingPlugin(looking_tool(lambda: stamps.append(clock())))),
             ("model", scripted_model),
             ("wire_hooks", wire_hooks),
             *plugins,

@@ -24,8 +24,9 @@ from bench.subject import (
 from pegboard.host import Host
 
 COUNTS = (0, 1, 10, 100)
-CALL = Reach(42.0)
-HOOK = Reach(0.5)
+# The aims were set where the bare loop took 5.6 µs, and one more implementation in a raw pluggy call 0.31.
+CALL = Reach(42.0, there=5.6)
+HOOK = Reach(0.5, there=0.31)
 PLUGGY_CALLS = 200
 
 

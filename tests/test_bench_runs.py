@@ -38,6 +38,21 @@ def test_the_bench_prints_the_rows_of_the_loop_with_a_floor_beside_each():
     assert "aims reached" in done.stdout
 
 
+def test_an_aim_grows_with_what_stands_beside_it_and_never_shrinks():
+    code = (
+        "from bench.measure import Reach, Row; "
+        "aim = Reach(100.0, there=30.0); "
+        "assert aim.here(30.0) == aim.here(10.0) == aim.here(None) == 100.0; "
+        "assert aim.here(60.0) == 200.0; "
+        "assert Reach(100.0).here(60.0) == 100.0; "
+        "assert Reach.ratio(1.5).here(60.0) == 1.5; "
+        "row = Row('a', 150.0, 'us', 'b', 60.0, aim); "
+        "assert row.reached is True; "
+        "assert Row('a', 250.0, 'us', 'b', 60.0, aim).reached is False"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+
+
 def test_an_unknown_subject_is_wrong_usage_and_names_the_known_ones():
     done = subprocess.run(
         [sys.executable, "-m", "bench", "lop"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False

@@ -36,6 +36,49 @@ def command(call: ToolCall) -> str:
     return str(call.input["command"])
 
 
+async def test_one_that_fails_or_waits_in_the_middle_keeps_nobody_from_being_called() -> None:
+    called: list[str] = []
+
+    def of(name: str, answer: Any = None, error: BaseException | None = None) -> Any:
+        def pre_tool(call: ToolCall) -> Any:
+            called.append(name)
+            if error is not None:
+                raise error
+            return answer
+
+        return plugin("pre_tool", pre_tool)
+
+    def later(name: str, answer: Any, seconds: float | None = None) -> Any:
+        async def pre_tool(call: ToolCall, ctx: Any) -> Any:
+            called.append(name)
+            if seconds is not None:
+                await asyncio.sleep(seconds)
+            return answer
+
+        return plugin("pre_tool", pre_tool)
+
+    everybody = [
+        ("a", later("a", None)),
+        ("b", of("b", error=StopIteration("not the end"))),
+        ("c", later("c", DENY, 0.001)),
+        ("d", of("d", ALLOW)),
+        ("e", later("e", ASK)),
+        ("f", later("f", None, 0.0)),
+        ("g", of("g", error=SystemExit(3))),
+        ("h", later("h", Decision.note("psst"))),
+    ]
+    with Stage(everybody) as stage:
+        outcome = await stage.pre_tool()
+    assert sorted(called) == list("abcdefgh")
+    assert (outcome.verdict, outcome.by, outcome.contexts) == (Verdict.DENY, "c", [("h", "psst")])
+    assert len(stage.hooks[-1].ns) == len(everybody)
+    rows = stage.rows()
+    assert set(rows) == set("bcdegh")
+    assert "StopIteration" in rows["b"].error
+    assert "SystemExit" in rows["g"].error
+    assert [rows[name].verdict for name in "cde"] == ["deny", "allow", "ask"]
+
+
 # --- the reduce ----------------------------------------------------------------------------------------
 
 

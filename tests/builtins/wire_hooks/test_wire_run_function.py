@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,13 @@ async def later(event):
 
 def decision(event): return Decision.ask("sure?")
 def nothing(event): return None
+def changes(event):
+    assert isinstance(event, hook.PreToolUse) and type(event).__name__ == "PreToolUse"
+    said = f"{event.name} {event.tool_name} {event.command} {event.tool_input['more'][0]}"
+    event.tool_input["command"] = event.tool_input["more"][0] = "another"
+    event.raw["tool_name"] = "Other"
+    assert event.command == "another" and event.tool_name == "Other" and event.raw is event.raw
+    return {"systemMessage": said}
 def wrong(event): return "deny"
 def crash(event): raise ValueError("boom")
 def leave(event): raise SystemExit(2)
@@ -77,6 +85,17 @@ async def test_it_gets_a_typed_event_and_answers_in_the_kits_words(desk: RunDesk
     assert denied.answer["hookSpecificOutput"]["permissionDecision"] == "deny"
     assert denied.answer["hookSpecificOutput"]["permissionDecisionReason"] == "no rm x"
     assert not (await desk.run(entry, bash(desk, "ls"))).answer
+
+
+@anyio
+async def test_what_it_changes_in_its_event_stays_with_it(desk: RunDesk, guard: str):
+    seen = function(f"{guard}:changes")
+    job = desk.job({"prompt_id": "p1", "tool_input": {"command": "ls", "more": ["a"]}})
+    before = deepcopy(job.facts)
+    for _ in range(TRUSTED + 2):  # in a thread first, then on the loop
+        result = await desk.runners.run(seen, job)
+        assert result.answer == {"systemMessage": "PreToolUse Bash ls a"}
+    assert job.facts == before
 
 
 @anyio
