@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ class Modes(BaseModel):
         counts = Counter(found.values())
         plain = _most([mode for mode in counts if not mode & 0o100], counts, 0o644)
         program = _most([mode for mode in counts if mode & 0o100], counts, 0o755)
+        if counts.keys() <= {plain, program}:
+            return cls(plain=plain, program=program)
         others = {written(name): mode for name, mode in found.items() if mode not in (plain, program)}
         return cls(plain=plain, program=program, others=others)
 
@@ -35,19 +38,26 @@ class Modes(BaseModel):
         return self.others.get(written(name), self.program if program else self.plain)
 
 
-def modes_in(root: Path, names: Iterable[str]) -> dict[str, int]:
-    """Look at regular files: the mode of each that is there."""
+YOUNG = 2.0
+"""Seconds after a change within which the next one may leave a file with the same times: git compares whole seconds."""
+
+
+def modes_in(root: Path, names: Iterable[str]) -> tuple[dict[str, int], set[str]]:
+    """Look at regular files: return the mode of each that is there, and which of them changed a moment ago."""
     found: dict[str, int] = {}
+    young: set[str] = set()
     base = os.fspath(root) + "/"
-    lstat, is_file = os.lstat, stat.S_ISREG
+    lstat, is_file, since = os.lstat, stat.S_ISREG, time.time() - YOUNG
     for name in names:
         try:
-            mode = lstat(base + name).st_mode
+            status = lstat(base + name)
         except OSError:
             continue
-        if is_file(mode):
-            found[name] = mode & 0o7777
-    return found
+        if is_file(status.st_mode):
+            found[name] = status.st_mode & 0o7777
+            if status.st_ctime >= since:
+                young.add(name)
+    return found, young
 
 
 def _most(modes: list[int], counts: Counter[int], default: int) -> int:

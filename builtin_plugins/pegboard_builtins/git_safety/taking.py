@@ -8,7 +8,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from pegboard_builtins.git_safety.ignoring import ignored_in
+from pegboard_builtins.git_safety.looking import strangers_in
 from pegboard_builtins.git_safety.manifest import Manifest, Modes, Part, modes_in, written
 from pegboard_builtins.git_safety.plumbing import CheckpointError, Git, top_of
 from pegboard_builtins.git_safety.settings import GitSafetySettings
@@ -26,7 +27,7 @@ IGNORED_KEPT = 1_000_000
 
 
 MANY = 200
-"""So many files at once are written as one pack."""
+"""So many files at once are written as one pack; of more that are new git is asked without naming them."""
 
 
 class TooLargeError(CheckpointError):
@@ -42,6 +43,21 @@ class Checkpoint:
     manifest: Manifest
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What an index holds, as this process remembers it, and the tree that was made of it ("" if none was yet).
+
+    The modes of files that are `fresh` are looked at again: they changed so shortly before the last look that their
+    times may not tell of a change behind it.
+    """
+
+    stamp: tuple[int, int] | None
+    names: Set[str]
+    modes: dict[str, int]
+    fresh: Set[str]
+    tree: str
+
+
 class Checkpoints:
     """All checkpoints of one folder, in the store that all folders share."""
 
@@ -51,7 +67,7 @@ class Checkpoints:
         self.root = Path(os.path.realpath(top_of(folder)))
         self.key = _key(str(self.root))
         self._thread = threading.Lock()
-        self._names: dict[Path, tuple[tuple[int, int] | None, set[str]]] = {}
+        self._known: dict[Path, _Known] = {}
 
     # --- taking ------------------------------------------------------------------------------------------
 
@@ -80,39 +96,51 @@ class Checkpoints:
     def _parts(self, root: Path, path: str, rules_of: Manifest | None) -> Iterator[Part]:
         """Keep the tree of *root*, then those of the repositories inside it."""
         index = self.git.store / "indexes" / (self.key if not path else _key(self.key + path))
-        known = self._known(root, index)
+        last = self._last(root, index)
         with ThreadPoolExecutor(1) as beside:
-            looked = beside.submit(modes_in, root, known)
-            changed = self._changed(root, index)
-            for part in rules_of.parts if rules_of is not None else ():
-                if part.path == written(path):
-                    changed = list(dict.fromkeys([*changed, *self._not_ignored(root, index, part)]))
-            nested = sorted(name for name in changed if name.endswith("/"))
-            files = [name for name in changed if not name.endswith("/")]
-            self._within_limits(root, files)
-            gone, kept = self._keep(root, index, files)
-            modes = looked.result()
-        tree = self.git.run("write-tree", tree=root, index=index).decode().strip()
-        for name in gone:
+            looked = beside.submit(self._touched, root, index)
+            strangers = strangers_in(os.fspath(root), last.names)
+            now, fresh = modes_in(root, last.fresh)
+            changed = [*looked.result(), *self._new(root, index, strangers)]
+        for part in rules_of.parts if rules_of is not None else ():
+            if part.path == written(path):
+                changed += self._not_ignored(root, index, part)
+        nested = sorted({name for name in changed if name.endswith("/")})
+        files = {name for name in changed if not name.endswith("/")}
+        self._within_limits(root, files)
+        gone, kept = self._keep(root, index, files)
+        tree = last.tree
+        if files or not tree:
+            tree = self.git.run("write-tree", tree=root, index=index).decode().strip()
+        modes = {**last.modes, **now}
+        for name in files:
             modes.pop(name, None)
-        modes.update(modes_in(root, kept))
-        self._names[index] = (_stamp(index), (known - gone) | kept)
+        now, young = modes_in(root, kept)
+        modes.update(now)
+        self._known[index] = _Known(_stamp(index), (last.names - gone) | kept, modes, (fresh - gone) | young, tree)
         yield Part(path=written(path), tree=tree, modes=Modes.of(modes))
         for name in nested:
             yield from self._parts(root / name, path + name, rules_of)
 
-    def _known(self, root: Path, index: Path) -> set[str]:
-        """Return the names in the index; they are remembered as long as nobody else has written to it."""
-        stamp, names = self._names.get(index, (None, set()))
-        if stamp is None or stamp != _stamp(index):
-            return set(self.git.names("ls-files", "-z", tree=root, index=index))
-        return names
+    def _last(self, root: Path, index: Path) -> _Known:
+        """Return what is known of the index, as long as nobody else has written to it."""
+        known = self._known.get(index)
+        if known is None or known.stamp is None or known.stamp != _stamp(index):
+            names = frozenset(self.git.names("ls-files", "-z", tree=root, index=index))
+            known = _Known(None, names, {}, names, "")
+        return known
 
-    def _keep(self, root: Path, index: Path, names: list[str]) -> tuple[set[str], set[str]]:
+    def _touched(self, root: Path, index: Path) -> list[str]:
+        """Return the index's files that went, or have other times, size or mode than git remembers."""
+        # git's own threads would only take the processor from the walk that goes on beside this.
+        words = ("-c", "core.preloadIndex=false", "diff-files", "-z", "--name-only", "--no-renames")
+        return self.git.names(*words, tree=root, index=index)
+
+    def _keep(self, root: Path, index: Path, names: Set[str]) -> tuple[set[str], set[str]]:
         """Bring the index up to date; return which names went, and which are kept as they are now."""
         there = _Present(root)
         kept = {name for name in names if there.has(name)}
-        gone = set(names) - kept
+        gone = {*names} - kept
         if gone:
             self.git.run("update-index", "-z", "--force-remove", "--stdin", tree=root, index=index, given=_listed(gone))
         if kept:
@@ -127,14 +155,17 @@ class Checkpoints:
         ignored = set(ignored_in(self.git, part, [name for name in every if not name.endswith("/")]))
         return [name for name in every if name not in ignored]
 
-    def _changed(self, root: Path, index: Path) -> list[str]:
-        """Return what is new, changed or gone since the last time; a repository inside ends with "/"."""
-        rules = self._rules(root)
-        look = partial(self.git.names, "ls-files", "-z", "--others", *rules, tree=root, index=index)
-        with ThreadPoolExecutor(1) as beside:  # both go through the whole tree
-            ignored = beside.submit(look, "--ignored", "--directory")
-            found = look("--modified")
-            return list(dict.fromkeys([*found, *(name for name in ignored.result() if _is_small(root, name))]))
+    def _new(self, root: Path, index: Path, strangers: list[str]) -> list[str]:
+        """Return which of the *strangers*, and of what is in them, is to be kept; a repository ends with "/"."""
+        if not strangers:
+            return []
+        places = [name.rstrip("/") for name in strangers] if len(strangers) <= MANY else []  # else all of the tree
+        look_there = partial(
+            self.git.names, "ls-files", "-z", "--others", *self._rules(root), tree=root, index=index, places=places
+        )
+        with ThreadPoolExecutor(1) as beside:
+            ignored = beside.submit(look_there, "--ignored", "--directory")
+            return [*look_there(), *(name for name in ignored.result() if _is_small(root, name))]
 
     def _rules(self, root: Path) -> list[str]:
         """Return the options by which git leaves out what the user's own git leaves out."""
@@ -143,7 +174,7 @@ class Checkpoints:
         config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "git" / "ignore"
         return rules + [f"--exclude-from={path}" for path in (exclude, config) if path.is_file()]
 
-    def _within_limits(self, root: Path, names: list[str]) -> None:
+    def _within_limits(self, root: Path, names: Collection[str]) -> None:
         if len(names) > self.settings.max_files:
             raise TooLargeError(
                 f"{len(names):,} files of {root} are new, more than [git_safety] max_files = "
@@ -167,14 +198,16 @@ class Checkpoints:
     def _commit(self, number: int, manifest: Manifest) -> str:
         """Write trees and manifest under one name, all at once."""
         body = manifest.model_dump_json().encode()
-        trees = "".join(f"M 040000 {part.tree} trees/{place}\n" for place, part in enumerate(manifest.parts))
-        given = (
-            f"commit {REFS}/{self.key}/{number:08d}\nmark :1\n"
-            f"committer pegboard <pegboard@localhost> {int(manifest.time)} +0000\ndata 10\ncheckpoint\n{trees}"
-            f"M 100644 inline manifest.json\ndata {len(body)}\n"
-        ).encode()
-        done = self.git.run("fast-import", "--quiet", given=given + body + b"\nget-mark :1\n")
-        return done.decode().strip()
+        trees = {str(place): ("40000", part.tree) for place, part in enumerate(manifest.parts)}
+        top = {
+            "manifest.json": ("100644", self.git.put("blob", body)),
+            "trees": ("40000", self.git.put_tree(trees)),
+        }
+        who = f"pegboard <pegboard@localhost> {int(manifest.time)} +0000"
+        text = f"tree {self.git.put_tree(top)}\nauthor {who}\ncommitter {who}\n\ncheckpoint"
+        commit = self.git.put("commit", text.encode())
+        self.git.name(self._ref(number), commit)
+        return commit
 
     # --- finding -----------------------------------------------------------------------------------------
 

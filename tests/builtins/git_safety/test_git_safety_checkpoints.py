@@ -71,6 +71,51 @@ def test_random_work_trees_come_back_exactly(count: Callable[[int], int]) -> Non
                 raise AssertionError(f"work tree {seed}: {wrong}") from wrong
 
 
+def test_what_is_new_is_found_by_name_as_a_walk_through_all_folders_finds_it(count: Callable[[int], int]) -> None:
+    asked = []
+
+    class Compared(Checkpoints):
+        def _new(self, root: Path, index: Path, strangers: list[str]) -> list[str]:
+            found = super()._new(root, index, strangers)
+            everything = super()._new(root, index, ["x"] * 1000)
+            asked.append(strangers)
+            assert sorted(found) == sorted(everything), strangers
+            return found
+
+    for seed in range(count(200)):
+        with tempfile.TemporaryDirectory() as name:
+            chance, root = random.Random(seed), Path(name).resolve() / "project"
+            nested = work_trees.make(chance, root)
+            remembers = Compared(Path(name) / "store.git", root)
+            for _ in range(3):
+                by_memory = remembers.take("before").manifest
+                afresh = Compared(Path(name) / "store.git", root).take("before").manifest
+                assert by_memory.parts == afresh.parts, f"work tree {seed}"
+                work_trees.disturb(chance, root, nested)
+    assert any(asked)
+
+
+def test_every_change_of_a_mode_in_one_second_is_seen(root: Path, checkpoints: Checkpoints) -> None:
+    path = root / "often.txt"
+    path.write_text("x")
+    for mode in (0o600, 0o640, 0o604, 0o664, 0o600, 0o755, 0o700):
+        path.chmod(mode)
+        checkpoints.take("now")
+        newest = checkpoints.newest()
+        assert newest is not None
+        assert newest.manifest.parts[0].modes.mode("often.txt", program=mode & 0o100 != 0) == mode
+
+
+def test_git_finds_nothing_wrong_with_what_is_written_for_it(root: Path, checkpoints: Checkpoints) -> None:
+    (root / "a.txt").write_text("x")
+    taken = checkpoints.take("before", reason="ü")
+    checkpoints.git.run("gc", "--quiet")  # also packs the name
+    assert checkpoints.take("before").number == taken.number + 1
+    said = checkpoints.git.run("fsck", "--strict", "--no-dangling", "--full")
+    assert said == b""
+    assert checkpoints.get(taken.number).manifest == taken.manifest
+
+
 def test_newer_work_is_not_overwritten_without_saying_so(root: Path, checkpoints: Checkpoints) -> None:
     (root / "a.txt").write_text("one")
     (root / "b.txt").write_text("one")
