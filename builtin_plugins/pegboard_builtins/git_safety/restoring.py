@@ -15,6 +15,10 @@ from pegboard_builtins.git_safety.taking import Checkpoint, Checkpoints
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 LINK, PROGRAM = "120000", "100755"
+NOT_KEPT = (
+    "is gone and was never kept: the files of that repository come back, its history does not. "
+    "Clone it again, or take its .git from a backup"
+)
 
 
 class NewerWorkError(CheckpointError):
@@ -70,7 +74,8 @@ def restore(
             raise NewerWorkError(sorted(touched))
     if dry or not changes:
         checkpoints.forget(now.number)
-    done = Restored(now, changes)
+    lost = _lost_repositories(checkpoints.root, target.manifest, only)
+    done = Restored(now, changes, [f"{path}.git: {NOT_KEPT}" for path in lost])
     if not dry and changes:
         _apply(checkpoints, changes, done)
         # So that the next restore knows this for ours, and to see whether all is as it should be.
@@ -81,8 +86,16 @@ def restore(
             change.name for change in changes_between(checkpoints, after.manifest, target.manifest)
         } & wanted - told
         wrong -= ignored_by(checkpoints.git, after.manifest, wrong)
+        # Without its .git a repository's files are the surrounding folder's, which is no change of them.
+        wrong = {name for name in wrong if not name.startswith(tuple(lost))}
         done.left += [f"{name}: was changed meanwhile" for name in sorted(wrong)]
     return done
+
+
+def _lost_repositories(root: Path, target: Manifest, only: Sequence[str]) -> list[str]:
+    """Return which repositories inside the folder have lost their `.git` since."""
+    inside = [read_name(part.path) for part in target.parts if part.path]
+    return [path for path in inside if _within(path, only) and not os.path.lexists(root / path / ".git")]
 
 
 def changes_between(checkpoints: Checkpoints, before: Manifest, after: Manifest) -> list[Change]:

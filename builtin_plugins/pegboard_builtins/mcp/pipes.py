@@ -7,7 +7,9 @@ its standard error, and ends its whole process group, whatever it did.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 import signal
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -60,10 +62,7 @@ async def pipes(
     argv: Sequence[str], *, env: dict[str, str], cwd: Path, max_message: int, said: Said
 ) -> AsyncIterator[tuple[Any, Any]]:
     """Start a program and yield the streams of messages from it and to it. Raises OSError if it cannot be started."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, cwd=cwd, start_new_session=True
-    )
+    process, alive = await _started(argv, env, cwd)
     tasks: list[asyncio.Task[None]] = []
     to_us, from_it = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_it, from_us = anyio.create_memory_object_stream[SessionMessage](0)
@@ -84,8 +83,38 @@ async def pipes(
             await asyncio.wait([ending], timeout=GRACE)
             raise
         finally:
+            os.close(alive)
             for stream in (to_us, from_it, to_it, from_us):
                 stream.close()
+
+
+WATCH = """read -r _ < "/dev/fd/$0"; kill -s KILL -- "-$1\""""
+WATCHED = f"""/bin/sh -c '{WATCH}' "$1" "$$" < /dev/null > /dev/null 2>&1 & shift; exec "$@\""""
+"""Beside the program a shell waits for the end of a pipe that nobody writes to; then it kills the whole group."""
+
+
+async def _started(argv: Sequence[str], env: dict[str, str], cwd: Path) -> tuple[asyncio.subprocess.Process, int]:
+    """Start a program, and return it with a descriptor: once that is closed, the program's whole group is killed.
+
+    Which the kernel does for us where we are killed ourselves: a program that does not heed the end of its input would
+    stay for ever.
+    """
+    program = argv[0] if "/" in argv[0] else shutil.which(argv[0], path=env.get("PATH"))
+    if program is None or not os.path.exists(cwd / program):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
+    pipe = asyncio.subprocess.PIPE
+    ended, alive = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *("/bin/sh", "-c", WATCHED, "sh", str(ended), program, *argv[1:]),
+            stdin=pipe, stdout=pipe, stderr=pipe, env=env, cwd=cwd, start_new_session=True, pass_fds=(ended,),
+        )  # fmt: skip
+    except BaseException:
+        os.close(alive)
+        raise
+    finally:
+        os.close(ended)
+    return process, alive
 
 
 async def _read(process: asyncio.subprocess.Process, to_us: Any, max_message: int, said: Said) -> None:

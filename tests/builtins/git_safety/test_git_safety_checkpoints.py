@@ -229,6 +229,22 @@ def test_a_file_that_is_gone_and_a_number_that_never_was_are_told_apart(root: Pa
         checkpoints.get(7)
 
 
+def test_a_repository_inside_that_lost_its_git_gets_its_files_back_and_that_is_said(
+    root: Path, checkpoints: Checkpoints
+) -> None:
+    inner = root / "inner"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    (inner / "kept.txt").write_text("x")
+    taken = checkpoints.take("before")
+    shutil.rmtree(inner)
+    done = restore(checkpoints, taken.number, overwrite=True)
+    assert (inner / "kept.txt").read_text() == "x"
+    assert len(done.left) == 1
+    assert done.left[0].startswith("inner/.git: is gone and was never kept")
+    assert not restore(checkpoints, taken.number, ["other"]).left
+
+
 def test_only_the_newest_are_kept(root: Path) -> None:
     two = Checkpoints(root.parent / "store.git", root, GitSafetySettings(keep=2))
     for number in range(4):

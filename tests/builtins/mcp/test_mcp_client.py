@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import time
 import uuid
@@ -180,6 +182,40 @@ async def test_nothing_of_a_server_is_left_running(tmp_path: Path, how: str) -> 
         host.model.script("Hello.")
         await host.prompt("Go.")
         assert len(running(mark)) == 2, "the server and its child"
+    assert gone(mark)
+
+
+HOSTING = """
+import asyncio, sys, tempfile
+from pathlib import Path
+from mcp_room import bare, fixture
+
+async def main():
+    async with fixture(Path(sys.argv[1]), {"odd": bare("stubborn", sys.argv[2])}) as host:
+        host.model.script("Hello.")
+        await host.prompt("Go.")
+        print("ready", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+def test_a_server_that_heeds_nothing_ends_with_a_host_that_is_killed(tmp_path: Path) -> None:
+    mark = f"mark-{uuid.uuid4().hex}"
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    host = subprocess.Popen(
+        [sys.executable, "-c", HOSTING, str(tmp_path), mark],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    try:
+        assert host.stdout is not None
+        assert host.stdout.readline() == b"ready\n"
+        assert len(running(mark)) == 3, "the host, the server and its child"
+    finally:
+        host.kill()
+        host.wait()
     assert gone(mark)
 
 
