@@ -75,7 +75,7 @@ def question(ask: Ask, ctx: Ctx) -> Any:
     call = ask.call
     shown = str(ctx.emit("text", ask.shown))
     diff = str(ctx.emit("text", ask.diff))
-    parts: list[Any] = [Text.assemble(("? ", "bold yellow"), (readable(call.name), "bold"), (_wants(ask), ""))]
+    parts: list[Any] = [Text.assemble(("? ", "bold yellow"), (readable(call.name), "bold"), (_wants(ask, ctx), ""))]
     if diff:
         parts += [
             drawing.branch(_main(call.input, ctx)),
@@ -105,9 +105,10 @@ def _whole_or_saved(text: str, ask: Ask, ctx: Ctx) -> str:
     return f"{head}\n... {len(lines):,} lines, {len(text):,} characters; all of it before you answer: {path}\n{tail}"
 
 
-def _wants(ask: Ask) -> str:
+def _wants(ask: Ask, ctx: Ctx) -> str:
     what = "change a file" if ask.diff else "run" if "command" in ask.call.input else "be called with"
-    return f" wants to {what}" + ("" if ask.call.origin == "model" else f", for {readable(ask.call.origin)}")
+    of = f", in the sub-agent {readable(ctx.agent_type)}" if ctx.agent_id else ""
+    return f" wants to {what}{of}" + ("" if ask.call.origin == "model" else f", for {readable(ask.call.origin)}")
 
 
 def _main(given: dict[str, Any], ctx: Ctx) -> Text:
