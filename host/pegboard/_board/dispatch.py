@@ -674,7 +674,10 @@ async def _walk(
                 answer = impl.call(one, other, ctx) if two else impl.call(*args, ctx)
         elif impl.stepped and not walk.waits:
             dog.running = impl
-            answer = await (impl.call(one, other, ctx) if two else impl.call(*args, ctx))
+            if impl.brief is not None:
+                answer = await impl.brief(one)
+            else:
+                answer = await (impl.call(one, other, ctx) if two else impl.call(*args, ctx))
             if walk.over:
                 return answer
         else:
