@@ -319,7 +319,7 @@ def _row(one: Ran, together: Together, spill: Callable[[str], Path]) -> dict[str
         facts["exit"] = raw.exit
     if not one.counts:
         facts["effect"] = f"held: {one.choice.held}"
-    if said is SAID_NOTHING and not raw.cut:
+    if said is SAID_NOTHING and not raw.cut and len(raw.stdout) <= KEPT_OF_AN_OUTPUT:
         if raw.stdout:
             facts["stdout"] = raw.stdout
         return facts

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pegboard.decisions import Verdict
 from pegboard.records import DeclaredHooks
 from pegboard.settings import SettingsLayer, Source
-from pegboard_builtins.wire_hooks.firing import Place, came_to, fire, record_of
+from pegboard_builtins.wire_hooks.firing import KEPT_OF_AN_OUTPUT, Place, came_to, fire, record_of
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, Posture
 from pegboard_builtins.wire_hooks.inputs import PreToolUseInput, UserPromptSubmitInput
 from pegboard_builtins.wire_hooks.job import RawResult
@@ -125,6 +125,22 @@ def same_in_any_order(answers, seed):
         assert without_times(record_of(other, "c", spilled)) == without_times(record_of(first, "c", spilled))
         assert other.together.updated == first.together.updated
         assert [text for _, text in other.together.contexts] == [text for _, text in first.together.contexts]
+
+
+def test_the_journal_has_of_a_hook_that_says_nothing_no_more_than_of_others():
+    silent, wordy = handler("silent"), handler("wordy")
+    empty = "{" + " " * 10_000 + "}"
+    told = {"silent": RawResult(), "wordy": RawResult(stdout=empty, answer={})}
+    outcome, _ = fired([silent, wordy], told)
+    facts = record_of(outcome, "c", spilled)
+    assert (facts["outcome"], "winner" in facts, "reason" in facts) == ("none", False, False)
+    record = DeclaredHooks.model_validate(facts)
+    assert [(row.id, row.status, row.verdict, row.effect) for row in record.rows] == [
+        ("silent", "ran", "", ""),
+        ("wordy", "ran", "", ""),
+    ]
+    assert record.rows[0].exit == 0
+    assert (len(record.rows[1].stdout), record.rows[1].cut) == (KEPT_OF_AN_OUTPUT, ("/spilled",))
 
 
 @given(answers=ANSWERS)
