@@ -53,7 +53,7 @@ def register(registry):
 @hookimpl
 def pre_tool(call, ctx):
     ctx.notice(LONG)
-    return Decision(verdict="deny", reason=LONG, context=LONG * 2)
+    return Decision(verdict="deny", reason=LONG * 2, context=LONG * 2)
 
 
 @hookimpl
@@ -129,7 +129,6 @@ async def test_what_a_hook_says_reaches_a_person_and_the_model_in_bounds(tmp_pat
             sys.path.remove(str(tmp_path))
             sys.modules.pop("acme_bad_words", None)
         sent = [str(block) for message in host.messages for block in message.content]
-        assert 100_000 < max(map(len, sent)) < 201_000  # context is cut, late; a reason earlier
-        assert len(next(text for text in sent if "tool_result" in text)) < 21_000
+        assert 150_000 < max(map(len, sent)) < 201_000
         assert max(len(one.text) for one in host.shown if one.kind == "notice") <= 10_000
-        assert any("the end of its reason, which had 121,0" in text for text in host.notices)
+        assert any("the end of its reason, which had 242,0" in text for text in host.notices)

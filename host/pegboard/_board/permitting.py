@@ -26,8 +26,8 @@ REWRITE, APPROVE, CONTEXT = Permission.REWRITE, Permission.APPROVE, Permission.C
 MODEL, INVOKE = Permission.MODEL, Permission.INVOKE
 
 Lacks = frozenset[str]
-LONGEST = {"reason": 20_000, "title": 300, "context": 200_000, "inject": 200_000, "display": 200_000}
-"""Characters of what an answer says: a reason goes to the model and to a person, context to the model."""
+LONGEST = {"title": 300, **dict.fromkeys(("reason", "context", "inject", "display"), 200_000)}
+"""Characters of what an answer says. The contract for declared hooks lets reasons of 150,000 through whole."""
 
 
 class _Taken:
