@@ -53,9 +53,13 @@ class Roster:
     shadowed: tuple[tuple[Definition, Definition], ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
 
+    def exactly(self, name: str) -> Definition | None:
+        """Return the agent of this name. A model must say the whole of it, by which rules and hooks know it."""
+        return next((one for one in self.found if one.name == name), None)
+
     def named(self, name: str) -> Definition | None:
-        """Return what a name means; of a plugin folder's agent its own name is enough where no other has it."""
-        exact = next((one for one in self.found if one.name == name), None)
+        """Return what a person means; of a plugin folder's agent its own name is enough where no other has it."""
+        exact = self.exactly(name)
         if exact is not None:
             return exact
         close = [one for one in self.found if one.name.rpartition(":")[2] == name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -41,7 +42,12 @@ def counts(one: Definition, ctx: Ctx) -> bool:
     return one.origin != "project" or ctx.consented(wanted_of(one, ctx.project))
 
 
-@tool(name=AGENT, read_only=True, repeatable=False, timeout=LAST_RESORT, egress=())
+def _with_its_type(given: dict[str, Any], cwd: Path) -> dict[str, Any]:
+    """Write out which agent it is: rules and hooks for an agent must see it where it is left out, too."""
+    return {**given, "subagent_type": given.get("subagent_type") or GENERAL}
+
+
+@tool(name=AGENT, read_only=True, repeatable=False, timeout=LAST_RESORT, egress=(), normalise=_with_its_type)
 async def agent(
     description: Annotated[str, Field(max_length=200, description="What it does, in three to five words.")],
     prompt: Annotated[
@@ -63,7 +69,7 @@ async def agent(
     There are always `general-purpose` (all tools, for tasks of several steps) and `Explore` (only reads and searches).
     """
     found = roster_of(ctx)
-    one = found.named(subagent_type or GENERAL)
+    one = found.exactly(subagent_type)
     if one is None:
         return _refused(unknown(subagent_type, (each.name for each in found.found if counts(each, ctx))))
     if not counts(one, ctx):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 declares = Declares(permissions=["approve"])
 
 _MODE_WAS_SET = "mode_was_set"
+_FROM_NARROW = ("plan", "dontAsk", "default", "acceptEdits", "auto", "bypassPermissions")
 _open_questions = OpenQuestions()
 
 
@@ -90,6 +91,10 @@ def _with_always(decision: Decision | None, subject: Subject, rules: RuleSet, mo
 
 def _mode(ctx: Ctx, rules: RuleSet) -> str:
     """Return the mode that counts: the session's, and the one of our table until somebody has set another."""
+    if ctx.agent_id and ctx.mode != "default":
+        # What a definition says is no word of a person: it can narrow the table's mode, and does not end it.
+        modes = [ctx.mode] if ctx.shared.get(_MODE_WAS_SET) or not rules.mode else [ctx.mode, rules.mode]
+        return min(modes, key=_FROM_NARROW.index)
     if ctx.mode != "default":
         if rules.mode and not ctx.shared.get(_MODE_WAS_SET):
             ctx.shared[_MODE_WAS_SET] = True

@@ -122,7 +122,8 @@ async def test_an_agent_of_a_plugin_folder_has_the_folders_name_before_its_own(h
     host.settings["plugins"] = {"folders": [str(folder)]}
     host.model.script(start(subagent_type="pack:checker"), start(subagent_type="checker"), "done", *sub("ok"))
     await host.prompt("Go.")
-    assert [one.kind for one in started(host)] == ["pack:checker", "pack:checker"]
+    assert [one.kind for one in started(host)] == ["pack:checker"]
+    assert "There are: pack:checker" in str(results(host)[1].content), "rules and hooks know it by its whole name"
     assert "- pack:checker: Checks." in told(host)
     assert ("its `permissionMode` does nothing here", f"{folder}/agents/checker.md:4") in ailments(host)
 

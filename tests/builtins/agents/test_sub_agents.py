@@ -264,6 +264,35 @@ async def test_the_narrower_mode_counts(host: HostFixture, tools: Tools, above: 
     assert tools.changed == (["x"] if ran else [])
 
 
+@pytest.mark.parametrize(
+    ("table", "own", "ran"),
+    [
+        pytest.param("plan", "dontAsk", [], id="the table's mode is narrower"),
+        pytest.param("acceptEdits", "", ["a.txt", "b.txt"], id="the table's mode counts in it"),
+        pytest.param("acceptEdits", "plan", ["b.txt"], id="its own is narrower, and is nobody else's"),
+    ],
+)
+async def test_the_mode_of_the_settings_holds_in_a_sub_agent_and_after_it(
+    host: HostFixture, table: str, own: str, ran: list[str]
+) -> None:
+    host.builtin("permissions", "file_tools")
+    allow = ["Write"] if table == "plan" else []
+    host.settings["permissions"] = {"mode": table, "allow": allow}
+    host.settings["agents"] = {"define": {"one": {"description": "d", "prompt": "p", "permissionMode": own}}}
+    write = [call("Write", file_path=name, content="x") for name in ("a.txt", "b.txt")]
+    host.model.script(start(subagent_type="one"), write[1], "done", *sub(write[0], "ok"))
+    await host.prompt("Go.")
+    assert sorted(path.name for path in host.project.glob("?.txt")) == ran
+
+
+async def test_a_rule_for_an_agent_holds_where_the_model_does_not_name_it(host: HostFixture) -> None:
+    host.builtin("permissions")
+    host.settings["permissions"] = {"deny": ["Agent(general-purpose)"]}
+    host.model.script(start(), start(subagent_type="Explore"), "done", *sub("ok"))
+    await host.prompt("Go.")
+    assert [one.kind for one in started(host)] == ["Explore"]
+
+
 async def test_it_has_the_flags_of_who_started_it_whatever_was_said_since(host: HostFixture) -> None:
     votes = [True]
     seen: list[tuple[bool, str]] = []

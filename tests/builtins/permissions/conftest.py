@@ -46,6 +46,7 @@ class SessionStandIn:
     cwd: Path
     mode: str = "default"
     session_id: str = "s1"
+    agent_id: str = ""
     state: dict[str, Any] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     interactive: bool = False
