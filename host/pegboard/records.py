@@ -721,6 +721,21 @@ class ElicitationResult(Event):
     content: dict[str, Any] | None = None
 
 
+class PersonAsked(Event):
+    """A plugin passes on what somebody asks the person, in a form or at a URL; who talks with a person answers.
+
+    `by` says who asks. An answer's `action` (accept, decline, cancel) and `content` are what the person says; without
+    any there is nobody to ask.
+    """
+
+    name: Literal["PersonAsked"] = "PersonAsked"
+    by: str
+    message: str
+    mode: Literal["form", "url"] = "form"
+    url: str = ""
+    requested_schema: dict[str, Any] | None = None
+
+
 class RulesGranted(Event):
     """A person has sent a command that brings permission rules along: they allow such calls for this prompt.
 

@@ -74,6 +74,10 @@ class Connection:
         """What a program says beside its messages; None for a server over HTTP."""
         self._ended: Callable[[], str] = lambda: ""
         self._status: Callable[[], int] = lambda: 0
+        self._calls: set[asyncio.Timeout] = set()
+        self._left: dict[asyncio.Timeout, float] = {}
+        """Seconds that each call had left when the server began to ask."""
+        self._questions: set[asyncio.Future[Any]] = set()
 
     @property
     def state(self) -> str:
@@ -249,8 +253,42 @@ class Connection:
             self.changed = True
 
     async def _asked(self, context: Any, params: Any) -> Any:
+        """Pass on what the server asks. No call's time runs while somebody thinks about it."""
         assert self._elicit is not None
-        return await self._elicit(self.name, params)
+        loop = asyncio.get_running_loop()
+        if not self._questions:
+            self._left = {call: (call.when() or loop.time()) - loop.time() for call in self._calls}
+            for call in self._left:
+                call.reschedule(None)
+        question = asyncio.ensure_future(self._elicit(self.name, params))
+        self._questions.add(question)
+        try:
+            await asyncio.wait([question])
+        finally:
+            question.cancel()
+            self._questions.discard(question)
+            if not self._questions:
+                for call, seconds in self._left.items():
+                    if call in self._calls:
+                        call.reschedule(loop.time() + seconds)
+        if question.cancelled():
+            from mcp_types import ElicitResult
+
+            return ElicitResult(action="cancel")
+        return question.result()
+
+    @asynccontextmanager
+    async def _in_time(self, seconds: float) -> AsyncIterator[None]:
+        """Let a call take so long; what was asked for it is asked no longer when it ends. Raises TimeoutError."""
+        async with asyncio.timeout(seconds) as limit:
+            self._calls.add(limit)
+            try:
+                yield
+            finally:
+                self._calls.discard(limit)
+                if not self._calls:
+                    for question in self._questions:
+                        question.cancel()
 
     # --- what it does ----------------------------------------------------------------------------------
 
@@ -289,8 +327,8 @@ class Connection:
         seconds = self.server.settings.call_seconds
         client = self.client
         try:
-            async with asyncio.timeout(seconds + 2.0):
-                answer = await client.call_tool(tool, given, read_timeout_seconds=seconds, progress_callback=progress)
+            async with self._in_time(seconds):
+                answer = await client.call_tool(tool, given, progress_callback=progress)
         except TimeoutError:
             self._note_failure(f"did not answer the call within {seconds:g} s")
         except MCPError as error:

@@ -26,8 +26,8 @@ LARGEST_SCHEMA = 100_000
 """Characters of the JSON of a tool's schema."""
 UNIONS = ("oneOf", "anyOf", "allOf")
 """Keys that the Messages API takes only further down in a schema; what they demand is checked here all the same."""
-SLACK = 10.0
-"""Seconds that the host gives a call beyond the server's own deadline."""
+SLACK = 3600.0
+"""Seconds that the host gives a call beyond the server's own deadline: so long a person may think about a question."""
 
 
 class Desk:

@@ -1,4 +1,4 @@
-"""What a server is answered that asks the person something: hooks may answer, else it is told that nobody did."""
+"""What a server is answered that asks the person something: hooks may answer, then the person, else nobody did."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import mcp_types as types
 
 from pegboard.context import Ctx
 from pegboard.decisions import Answer
-from pegboard.records import Elicitation, ElicitationResult
+from pegboard.records import Elicitation, ElicitationResult, PersonAsked
 from pegboard_builtins.mcp.words import clean, clean_schema
 
 MESSAGE = 2_000
@@ -17,14 +17,16 @@ ACTIONS = ("accept", "decline", "cancel")
 
 
 async def elicited(ctx: Ctx | None, server: str, params: Any) -> types.ElicitResult:
-    """Ask the hooks of the session whose call the server works on, and tell them what it is answered."""
+    """Ask the hooks of the session whose call the server works on, then its person; tell hooks what is answered."""
     if ctx is None:
         return types.ElicitResult(action="cancel")
     asked = _event(server, params)
     action, content = _of(await ctx.fire(asked))
     if not action:
+        action, content = _of(await ctx.fire(_to_the_person(server, asked)))
+    if not action:
         where = f" ({asked.url})" if asked.url else ""
-        ctx.notice(f"the MCP server {server!r} asks, and no hook answers it: {asked.message}{where}", level="warning")
+        ctx.notice(f"the MCP server {server!r} asks, and nobody answers it: {asked.message}{where}", level="warning")
         action = "cancel"
     problem = _objection(asked, action, content)
     if problem:
@@ -60,6 +62,16 @@ def _event(server: str, params: Any) -> Elicitation:
     except ValueError:
         schema = {}
     return Elicitation(server=server, message=clean(params.message, MESSAGE), requested_schema=schema)
+
+
+def _to_the_person(server: str, asked: Elicitation) -> PersonAsked:
+    return PersonAsked(
+        by=f"the MCP server {server!r}",
+        message=asked.message,
+        mode=asked.mode,
+        url=asked.url,
+        requested_schema=asked.requested_schema,
+    )
 
 
 def _of(answers: Iterable[tuple[str, Answer]]) -> tuple[str, dict[str, Any] | None]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 from pegboard.tools import mcp_tool_name
 from pegboard_builtins.mcp import pace
 from pegboard_builtins.mcp.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
+from pegboard_builtins.mcp.connection import Connection
 from pegboard_builtins.mcp.declared import UnsetError, expanded
 from pegboard_builtins.mcp.settings import ServerSettings
 from pegboard_builtins.mcp.words import clean, clean_schema
@@ -127,3 +131,28 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] == "mcp" or nam
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "pegboard_builtins.mcp.desk" in done.stdout.split()
     assert "mcp" not in done.stdout.split()
+
+
+@pytest.mark.anyio
+async def test_no_calls_time_runs_while_the_person_thinks_and_nobody_is_asked_for_a_call_that_ended() -> None:
+    deadlines: list[list[float | None]] = []
+    never = asyncio.Event()
+
+    async def elicit(server: str, params: Any) -> str:
+        deadlines.append([call.when() for call in one._calls])
+        if params == "wait":
+            await never.wait()
+        return f"{server}: {params}"
+
+    server: Any = SimpleNamespace(name="odd", settings=ServerSettings(command="true"))
+    host: Any = SimpleNamespace()
+    one = Connection(server, host, elicit=elicit)
+    async with one._in_time(60), one._in_time(90):
+        assert await one._asked(None, "now") == "odd: now"
+        after = [call.when() for call in one._calls]
+        asked = asyncio.create_task(one._asked(None, "wait"))
+        while len(deadlines) < 2:
+            await asyncio.sleep(0)
+    assert deadlines == [[None, None], [None, None]]
+    assert None not in after
+    assert (await asked).action == "cancel"

@@ -12,10 +12,11 @@ from pegboard._cli.chat import drawing
 from pegboard._cli.chat.questions import answered, questions_in
 from pegboard._cli.chat.shapes import Asking
 from pegboard.context import Ctx
-from pegboard.decisions import Resolution
+from pegboard.decisions import Answer, Resolution
 from pegboard.errors import EgressClosedError
 from pegboard.hookspecs import Ask, hookimpl
 from pegboard.output import exact, readable
+from pegboard.records import Event, PersonAsked
 
 REFUSED = "the user said no"
 LONGEST_RULES = 400
@@ -31,6 +32,20 @@ class HumanAnswer:
 
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
+
+    @hookimpl(matcher="PersonAsked", timeout=lambda event: None)
+    async def lifecycle(self, event: Event, ctx: Ctx) -> Answer | None:
+        """Put somebody else's question to the person, who may take his time."""
+        if not isinstance(event, PersonAsked):
+            return None
+        from pegboard._cli.chat.forms import filled
+
+        async with self._one_at_a_time:
+            try:
+                return await filled(event, ctx, self.face)
+            except EgressClosedError as closed:
+                ctx.notice(f"what {event.by} asks cannot be shown, so nobody answers: {closed}")
+                return None
 
     @hookimpl(after="*")
     async def resolve_ask(self, ask: Ask, ctx: Ctx) -> Resolution | None:
