@@ -127,8 +127,9 @@ def _show(costs: Sequence[Cost]) -> None:
             say(f"{one.name} failed in {failure}", "red")
     if any(one.import_ms is not None for one in costs):
         say("")
-        say("start: what it adds to each. tokens: about, of each request. A hook's time is that of the whole dispatch;")
-        say("one that was fired 0 times is left out by a flag, a switch of its settings or a path.")
+        say("start: what it adds to each. tokens: about, of each request.")
+    if hooks:
+        say("A hook's time is that of the whole dispatch; 0 times: a flag, a switch or a path leaves it out.")
 
 
 def _ms(ms: float | None) -> str:
