@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pegboard_builtins.git_safety.ignoring import ignored_in
 from pegboard_builtins.git_safety.looking import strangers_in
-from pegboard_builtins.git_safety.manifest import Manifest, Modes, Part, modes_in, written
+from pegboard_builtins.git_safety.manifest import Manifest, Modes, Part, modes_in, read_name, written
 from pegboard_builtins.git_safety.plumbing import CheckpointError, Git, top_of
 from pegboard_builtins.git_safety.settings import GitSafetySettings
 
@@ -45,7 +45,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What an index holds, as this process remembers it, and the tree that was made of it ("" if none was yet).
+    """What an index holds, as this process remembers it.
 
     The modes of files that are `fresh` are looked at again: they changed so shortly before the last look that their
     times may not tell of a change behind it.
@@ -55,7 +55,6 @@ class _Known:
     names: Set[str]
     modes: dict[str, int]
     fresh: Set[str]
-    tree: str
 
 
 class Checkpoints:
@@ -95,7 +94,7 @@ class Checkpoints:
 
     def _parts(self, root: Path, path: str, rules_of: Manifest | None) -> Iterator[Part]:
         """Keep the tree of *root*, then those of the repositories inside it."""
-        index = self.git.store / "indexes" / (self.key if not path else _key(self.key + path))
+        index = self._index(path)
         last = self._last(root, index)
         with ThreadPoolExecutor(1) as beside:
             looked = beside.submit(self._touched, root, index)
@@ -109,25 +108,27 @@ class Checkpoints:
         files = {name for name in changed if not name.endswith("/")}
         self._within_limits(root, files)
         gone, kept = self._keep(root, index, files)
-        tree = last.tree
-        if files or not tree:
-            tree = self.git.run("write-tree", tree=root, index=index).decode().strip()
+        tree = self.git.run("write-tree", tree=root, index=index).decode().strip()
         modes = {**last.modes, **now}
         for name in files:
             modes.pop(name, None)
         now, young = modes_in(root, kept)
         modes.update(now)
-        self._known[index] = _Known(_stamp(index), (last.names - gone) | kept, modes, (fresh - gone) | young, tree)
+        self._known[index] = _Known(_stamp(index), (last.names - gone) | kept, modes, (fresh - gone) | young)
         yield Part(path=written(path), tree=tree, modes=Modes.of(modes))
         for name in nested:
             yield from self._parts(root / name, path + name, rules_of)
+
+    def _index(self, path: str) -> Path:
+        """Return where the index lies of the folder itself, or of a repository at *path* inside it."""
+        return self.git.store / "indexes" / (self.key if not path else _key(self.key + path))
 
     def _last(self, root: Path, index: Path) -> _Known:
         """Return what is known of the index, as long as nobody else has written to it."""
         known = self._known.get(index)
         if known is None or known.stamp is None or known.stamp != _stamp(index):
             names = frozenset(self.git.names("ls-files", "-z", tree=root, index=index))
-            known = _Known(None, names, {}, names, "")
+            known = _Known(None, names, {}, names)
         return known
 
     def _touched(self, root: Path, index: Path) -> list[str]:
@@ -246,6 +247,10 @@ class Checkpoints:
             return 0
         with self._alone():
             gone = self.numbers()[:-keep] if keep else self.numbers()
+            if gone and not keep:
+                # What only an index names goes, too: the next checkpoint must not believe that it is kept.
+                for part in self.get(gone[-1]).manifest.parts:
+                    self._index(read_name(part.path)).unlink(missing_ok=True)
             for number in gone:
                 self.forget(number)
             # Whatever another folder's session is writing this minute is younger than that.

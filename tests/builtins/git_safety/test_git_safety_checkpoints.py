@@ -245,6 +245,24 @@ def test_a_repository_inside_that_lost_its_git_gets_its_files_back_and_that_is_s
     assert not restore(checkpoints, taken.number, ["other"]).left
 
 
+def test_a_checkpoint_after_all_were_let_go_is_whole(root: Path, checkpoints: Checkpoints) -> None:
+    (root / "a.txt").write_text("x")
+    inner = root / "inner"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    (inner / "b.txt").write_text("y")
+    checkpoints.take("before")
+    for path in (checkpoints.git.store / "objects").rglob("*"):
+        os.utime(path, (10**9, 10**9))
+    assert Checkpoints(checkpoints.git.store, root).prune(0) == 1  # as another process does
+    taken = checkpoints.take("before")
+    assert checkpoints.git.run("fsck", "--strict", "--no-dangling", "--full") == b""
+    (root / "a.txt").unlink()
+    (inner / "b.txt").unlink()
+    restore(checkpoints, taken.number, overwrite=True)
+    assert (root / "a.txt").read_text() + (inner / "b.txt").read_text() == "xy"
+
+
 def test_only_the_newest_are_kept(root: Path) -> None:
     two = Checkpoints(root.parent / "store.git", root, GitSafetySettings(keep=2))
     for number in range(4):
