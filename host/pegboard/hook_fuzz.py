@@ -275,7 +275,7 @@ class HookFuzz:
 
         def listen(kind: type[Record], facts: dict[str, Any]) -> None:
             if kind is HookRecord:
-                self._rows += facts["rows"]
+                self._rows += facts.get("rows", ())
             else:
                 put(kind, facts)
 
