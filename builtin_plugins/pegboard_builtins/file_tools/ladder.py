@@ -101,7 +101,7 @@ def _line_carried_over(old: str, new: str, there: str) -> str:
     if before == after:
         return its + end
     kept, named = set(re.findall(r"\w+", before)), set(re.findall(r"\w+", after))
-    if 2 * len(kept & named) < len(kept):
+    if 2 * len(kept & named) < len(kept) or (named and not kept):
         return new  # another line in its place, which owes nothing to this one
     words, others = re.findall(r"\w+|.", before), re.findall(r"\w+|.", after)
     if len(words) * len(others) > CAREFUL:

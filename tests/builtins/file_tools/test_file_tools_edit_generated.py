@@ -166,6 +166,7 @@ def test_an_edit_never_hits_another_place_and_loses_no_byte(count: Callable[[int
     @settings(max_examples=count(2000), deadline=None, suppress_health_check=list(HealthCheck))
     @given(seed=st.integers(0, 2**32))
     @example(54361)  # a line of blanks became a line of text, and gave it its blanks
+    @example(25118508)  # a line of quotes alone did so, too
     def generated(seed: int) -> None:
         one_edit(random.Random(seed))
 
