@@ -304,6 +304,19 @@ class Ctx:
         """The session's model, as `prefix:NAME`."""
         return self._services.model_name
 
+    def model_for(self, wanted: str, names: Mapping[str, str]) -> str | None:
+        """Return the model that a file written for any host wants, as this session would name it.
+
+        *names* are the names that the person's settings translate (`fast = "anthropic:NAME"`). Empty stands for the
+        session's own, and None for a name of which nobody here knows whose it is.
+        """
+        if wanted.lower() in ("", "inherit", "default"):
+            return ""
+        said = names.get(wanted)
+        if said or ":" in wanted:
+            return said or wanted
+        return f"anthropic:{wanted}" if self.model_name.startswith("anthropic:") and "-" in wanted else None
+
     @property
     def mode(self) -> str:
         """The permission mode: default, acceptEdits, plan, dontAsk, auto or bypassPermissions."""

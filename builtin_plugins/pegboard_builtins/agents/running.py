@@ -16,7 +16,7 @@ from pegboard.messages import EndReason, Origin, ToolResult
 from pegboard.output import visible
 from pegboard.tools import Tool, tool
 from pegboard_builtins.agents.builtin import GENERAL
-from pegboard_builtins.agents.definition import INHERIT, Definition, short
+from pegboard_builtins.agents.definition import Definition, short
 from pegboard_builtins.agents.places import Roster, roster, unknown, wanted_of
 from pegboard_builtins.agents.settings import AgentSettings
 
@@ -124,13 +124,9 @@ def _matches(name: str, said: Iterable[str]) -> bool:
 
 def model_of(wanted: str, one: Definition, ctx: Ctx) -> str:
     """Return the model that an agent wants, as this session would name it; empty for the session's own."""
-    if wanted.lower() in INHERIT:
-        return ""
-    said = settings_of(ctx).models.get(wanted)
-    if said or ":" in wanted:
-        return said or wanted
-    if ctx.model_name.startswith("anthropic:") and "-" in wanted:
-        return f"anthropic:{wanted}"
+    found = ctx.model_for(wanted, settings_of(ctx).models)
+    if found is not None:
+        return found
     ctx.notice(
         f"the agent {one.name} wants the model {visible(wanted[:80])}; {ctx.model_name or 'none'} is asked, because "
         "[agents] models does not say which that is"

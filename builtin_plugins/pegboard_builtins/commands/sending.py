@@ -17,7 +17,6 @@ from pegboard_builtins.commands.places import Found, Shelf, shelf, wanted_of
 from pegboard_builtins.commands.settings import CommandSettings
 
 TYPED = re.compile(r"\s*/([A-Za-z0-9][\w:.-]*)(?:\s+(.*?))?\s*\Z", re.DOTALL)
-INHERIT = ("", "inherit", "default")
 
 
 def settings_of(ctx: Ctx) -> CommandSettings:
@@ -117,13 +116,9 @@ def variables(one: Found, ctx: Ctx) -> dict[str, str]:
 def model_of(one: Found, ctx: Ctx) -> str:
     """Return the model that a file wants, as this session would name it; empty for the session's own."""
     wanted = one.content.head.text("model").strip()
-    if wanted.lower() in INHERIT:
-        return ""
-    said = settings_of(ctx).models.get(wanted)
-    if said or ":" in wanted:
-        return said or wanted
-    if ctx.model_name.startswith("anthropic:") and "-" in wanted:
-        return f"anthropic:{wanted}"
+    found = ctx.model_for(wanted, settings_of(ctx).models)
+    if found is not None:
+        return found
     ctx.notice(
         f"/{one.name} wants the model {visible(wanted[:80])}; {ctx.model_name or 'none'} is asked, "
         "because [commands] models does not say which that is"
