@@ -18,7 +18,9 @@ from bench.ready import SCRIPT, run_once
 SIZES = (50, 300, 500, 1_000)
 HITS = 30
 """How many of the distributions bring a plugin."""
-WARM, COLD, MANY = Reach(0.2), Reach(6.0), Reach.ratio(1.1)
+THERE = 13.3
+"""Milliseconds of `importlib.metadata.entry_points` among 500 distributions where these aims were set."""
+WARM, COLD, MANY = Reach(0.2, there=THERE), Reach(6.0, there=THERE), Reach.ratio(1.1)
 REACHED_AT = 500
 
 HEAD = "import sys, time\nsys.path[:] = [p for p in sys.path if 'site-packages' not in p] + [{folder!r}]\n"

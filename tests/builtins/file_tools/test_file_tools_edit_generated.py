@@ -157,6 +157,9 @@ def one_edit(chance: random.Random) -> None:
             wanted = "\n".join([*head, *after, *tail])
             HAPPENED[f"{slip.__name__} done"] += 1
         made = path.read_bytes().decode()
+        if len(set(block)) > len({slipped(line) for line in block}):
+            # Lines that differ in the file are one and the same in what was asked for: which of them goes is open.
+            made, wanted = (re.sub(r"[ \t]+(?=\r?\n)", "", text) for text in (made, wanted))
         assert made == mark + wanted.replace("\n", ending), f"{slip.__name__}: {old!r} -> {new!r}, meant: {after!r}"
 
 
@@ -167,6 +170,7 @@ def test_an_edit_never_hits_another_place_and_loses_no_byte(count: Callable[[int
     @given(seed=st.integers(0, 2**32))
     @example(54361)  # a line of blanks became a line of text, and gave it its blanks
     @example(25118508)  # a line of quotes alone did so, too
+    @example(4721456)  # of two empty lines, one of blanks, one goes
     def generated(seed: int) -> None:
         one_edit(random.Random(seed))
 
