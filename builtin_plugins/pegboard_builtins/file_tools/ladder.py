@@ -81,10 +81,11 @@ def _letter_by_letter(text: str, old: str, new: str) -> Place | None:
 def _carried_over(old: str, new: str, there: str) -> str:
     """Return *new*, but what it has in common with *old* in the form that it has *there*, line by line."""
     mine, its, wanted = old.split("\n"), there.split("\n"), new.split("\n")
-    bodies = [line.rstrip(BLANKS) for line in mine]
+    # Where the blanks at the ends are those of the file, they tell which of several empty lines is meant.
+    exact = all(_end(a) == _end(b) for a, b in zip(mine, its, strict=True))
+    before, after = (lines if exact else [line.rstrip(BLANKS) for line in lines] for lines in (mine, wanted))
     made: list[str] = []
-    steps = SequenceMatcher(None, bodies, [line.rstrip(BLANKS) for line in wanted], autojunk=False).get_opcodes()
-    for _, a, b, c, d in steps:
+    for _, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if b - a == d - c:
             made += map(_line_carried_over, mine[a:b], wanted[c:d], its[a:b])
         else:
@@ -92,12 +93,16 @@ def _carried_over(old: str, new: str, there: str) -> str:
     return "\n".join(made)
 
 
+def _end(line: str) -> str:
+    return line[len(line.rstrip(BLANKS)) :]
+
+
 def _line_carried_over(old: str, new: str, there: str) -> str:
     """The same for one line; its blanks at the end are those of the file unless they were to change."""
     if not there.strip(BLANKS):  # blanks of an empty line belong to no text that takes its place
         return new if new.strip(BLANKS) else there
     before, after, its = (line.rstrip(BLANKS) for line in (old, new, there))
-    end = there[len(its) :] if old[len(before) :] == new[len(after) :] else new[len(after) :]
+    end = _end(there) if _end(old) == _end(new) else _end(new)
     if before == after:
         return its + end
     kept, named = set(re.findall(r"\w+", before)), set(re.findall(r"\w+", after))

@@ -171,6 +171,7 @@ def test_an_edit_never_hits_another_place_and_loses_no_byte(count: Callable[[int
     @example(54361)  # a line of blanks became a line of text, and gave it its blanks
     @example(25118508)  # a line of quotes alone did so, too
     @example(4721456)  # of two empty lines, one of blanks, one goes
+    @example(1_408_818_454)  # of two lines of blanks, the other one goes
     def generated(seed: int) -> None:
         one_edit(random.Random(seed))
 
