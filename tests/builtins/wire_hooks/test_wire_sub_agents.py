@@ -184,7 +184,8 @@ async def test_hooks_of_an_agent_in_a_plugin_folder_do_not_count(project, host_o
     careful(project, "pack/agents/careful.md")
     async with host_of() as host:
         host.settings["plugins"] = {"folders": [str(project.outer / "pack")]}
-        await play_careful(host, CAREFUL, "Done.", *sub(BASH, "ok"))
+        named = call("Agent", description="look", prompt="Look.", subagent_type="pack:careful")
+        await play_careful(host, named, "Done.", *sub(BASH, "ok"))
         assert [one.kind for one in host.records("agent_start")] == ["pack:careful"]
     assert project.ran == []
 
