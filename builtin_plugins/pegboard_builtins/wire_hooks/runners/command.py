@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.job import Job, RawResult
-from pegboard_builtins.wire_hooks.runners.capture import NewFile, new_file
+from pegboard_builtins.wire_hooks.runners.capture import MOST, NewFile, new_file
 from pegboard_builtins.wire_hooks.runners.environment import (
     UnknownPlaceholderError,
     environment,
@@ -166,7 +166,7 @@ class Launch:
             endless = out.endless or err.endless
             result.timed_out = not endless
             if endless:
-                result.error = f"it printed more than {max(out.size, err.size) >> 20} MB and was ended"
+                result.error = f"it printed more than {MOST >> 20} MB and was ended"
         elif process.status:
             result.broken = self._broken(process.status)
         problem = out.problem or err.problem
