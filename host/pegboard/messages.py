@@ -312,6 +312,13 @@ class ToolResult:
     is_error: bool = False
     origins: tuple[Origin, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """What of it is text, a line end between two blocks."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(block.text for block in self.content if isinstance(block, TextBlock))
+
 
 @dataclass(frozen=True)  # no slots: see `trusted`
 class Outcome:

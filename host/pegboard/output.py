@@ -48,6 +48,11 @@ def clipped(line: str, most: int) -> str:
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
+def one_line(text: str, most: int) -> str:
+    """Return somebody's words in a line of at most so many characters, without anything that a terminal would obey."""
+    return clipped(visible(" ".join(text.split())), most)
+
+
 def readable(text: str) -> str:
     """Return a text of several lines for a terminal: its lines and tabs stay, colours go, the rest is written out.
 

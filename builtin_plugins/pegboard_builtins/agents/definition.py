@@ -11,7 +11,7 @@ from typing import Any
 from pegboard.context import Ailment
 from pegboard.errors import did_you_mean
 from pegboard.frontmatter import Head, Markdown, NestedError
-from pegboard.output import clipped, visible
+from pegboard.output import one_line, visible
 from pegboard.plugin_folders import PluginFolder
 from pegboard_builtins.agents.settings import Defined
 
@@ -69,12 +69,7 @@ class Definition:
     @property
     def summary(self) -> str:
         """What it is for, in a line that is safe to show."""
-        return short(self.description)
-
-
-def short(text: str, limit: int = SHORT) -> str:
-    """Return somebody's words in one line, without anything that a terminal would obey."""
-    return clipped(visible(" ".join(text.split())), limit)
+        return one_line(self.description, SHORT)
 
 
 def of_settings(name: str, said: Defined, source: str) -> Definition:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pegboard.context import Ctx
+from pegboard.output import one_line
 from pegboard.requests import Layer, Purpose, RequestDraft, RequestPatch, Section, Stability
-from pegboard_builtins.agents.definition import Definition, short
+from pegboard_builtins.agents.definition import Definition
 from pegboard_builtins.agents.running import AGENT, counts, roster_of, tools_of
 
 LISTED = "agents"
@@ -54,11 +55,11 @@ def list_of(ctx: Ctx) -> str:
     lines: list[str] = []
     size = 0
     for place, one in enumerate(there):
-        line = f"- {one.name}: {short(one.description, EACH)}"
+        line = f"- {one.name}: {one_line(one.description, EACH)}"
         size += len(line) + 1
         if size > ALL_TOGETHER:
             names = ", ".join(x.name for x in there[place:])
-            lines.append(short(f"- and {len(there) - place} more, of which the names are: {names}", 2_000))
+            lines.append(one_line(f"- and {len(there) - place} more, of which the names are: {names}", 2_000))
             break
         lines.append(line)
     return "\n".join([HEAD, *lines]) if lines else ""

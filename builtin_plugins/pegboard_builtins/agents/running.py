@@ -13,10 +13,10 @@ from pydantic import Field
 from pegboard.context import AgentBrief, AgentReport, Ctx
 from pegboard.errors import PegboardError
 from pegboard.messages import EndReason, Origin, ToolResult
-from pegboard.output import visible
+from pegboard.output import one_line, visible
 from pegboard.tools import Tool, tool
 from pegboard_builtins.agents.builtin import GENERAL
-from pegboard_builtins.agents.definition import Definition, short
+from pegboard_builtins.agents.definition import Definition
 from pegboard_builtins.agents.places import Roster, roster, unknown, wanted_of
 from pegboard_builtins.agents.settings import AgentSettings
 
@@ -97,7 +97,7 @@ def brief_of(one: Definition, prompt: str, title: str, model: str, ctx: Ctx) -> 
     return AgentBrief(
         kind=one.name,
         prompt=prompt,
-        title=short(title, 200),
+        title=one_line(title, 200),
         system=one.system,
         tools=tools,
         model=model_of(model or one.model, one, ctx),

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pegboard.context import Ctx
 from pegboard.errors import PegboardError
-from pegboard.messages import TextBlock, ToolResult
 
 SHELL = re.compile(r"!`([^`\n]+)`|^```!\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 """A line for the shell: in backticks behind an exclamation mark, or a block of them."""
@@ -116,9 +115,9 @@ def shell_of(ctx: Ctx) -> Run:
             raise ExpansionError(f"`{line}` needs the tool Bash, which this session does not have")
         result = await ctx.invoke("Bash", {"command": line, "description": "a line of a command file"})
         if result.is_error:
-            raise ExpansionError(f"`{line}` failed: {_text(result).strip()}")
+            raise ExpansionError(f"`{line}` failed: {result.text.strip()}")
         printed = result.data.get("stdout") if isinstance(result.data, dict) else None
-        return (printed if isinstance(printed, str) else _text(result)).rstrip("\n")
+        return (printed if isinstance(printed, str) else result.text).rstrip("\n")
 
     return run
 
@@ -132,13 +131,7 @@ def reader_of(ctx: Ctx) -> Run:
         where = ctx.cwd / Path(path).expanduser()
         result = await ctx.invoke("Read", {"file_path": str(where)})
         if result.is_error:
-            raise ExpansionError(f"@{path} could not be read: {_text(result).strip()}")
-        return _text(result)
+            raise ExpansionError(f"@{path} could not be read: {result.text.strip()}")
+        return result.text
 
     return read
-
-
-def _text(result: ToolResult) -> str:
-    if isinstance(result.content, str):
-        return result.content
-    return "\n".join(block.text for block in result.content if isinstance(block, TextBlock))

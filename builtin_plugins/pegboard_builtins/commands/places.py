@@ -11,7 +11,7 @@ from pathlib import Path
 from pegboard.context import Wanted, shown_of
 from pegboard.errors import PegboardError
 from pegboard.frontmatter import Markdown, read_markdown
-from pegboard.output import clipped, visible
+from pegboard.output import one_line, visible
 from pegboard.plugin_folders import PluginFolder
 from pegboard.settings import SettingsView
 from pegboard_builtins.commands.settings import CommandSettings
@@ -74,17 +74,12 @@ class Found:
         """What it is for, in a line that is safe to show: its own words, or the first line of what it says."""
         content = self.content
         text = content.head.text("description") or next((x for x in content.body.splitlines() if x.strip()), "")
-        return short(text.lstrip("# "))
+        return one_line(text.lstrip("# "), SHORT)
 
     @property
     def hint(self) -> str:
         """Which words it takes."""
-        return short(self.content.head.text("argument-hint"), 80)
-
-
-def short(text: str, limit: int = SHORT) -> str:
-    """Return a file's words in one line, without anything that a terminal would obey."""
-    return clipped(visible(" ".join(text.split())), limit)
+        return one_line(self.content.head.text("argument-hint"), 80)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pegboard.messages import Origin
 from pegboard.output import visible
 from pegboard.records import RulesGranted, UserPromptExpansion
 from pegboard_builtins.commands.expanding import expand, named, reader_of, shell_of
-from pegboard_builtins.commands.forking import done_apart, forks, words_of
+from pegboard_builtins.commands.forking import done_apart, forks
 from pegboard_builtins.commands.places import Found, Shelf, shelf, wanted_of
 from pegboard_builtins.commands.settings import CommandSettings
 
@@ -96,10 +96,10 @@ async def _sent(one: Found, name: str, words: str, prompt: str, ctx: Ctx) -> Pro
     if forks(one):
         report = await done_apart(one, made.text, model, ctx)
         if report.is_error:
-            return PromptDecision.refuse(f"/{name} ({visible(str(one.path))}): {words_of(report)}")
+            return PromptDecision.refuse(f"/{name} ({visible(str(one.path))}): {report.text}")
         text = f"A sub-agent has done what `/{name}{' ' if words else ''}{words}` says. Its report:"
         origins = (*labels, Origin.TOOL, Origin.SUBAGENT, *report.origins)
-        return PromptDecision(updated_prompt=f"{text}\n\n{words_of(report)}", origins=tuple(dict.fromkeys(origins)))
+        return PromptDecision(updated_prompt=f"{text}\n\n{report.text}", origins=tuple(dict.fromkeys(origins)))
     return PromptDecision(updated_prompt=made.text, origins=tuple(labels), model=model)
 
 

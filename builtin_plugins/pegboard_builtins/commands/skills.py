@@ -9,11 +9,12 @@ from pydantic import Field
 from pegboard.context import Ctx
 from pegboard.errors import PegboardError, did_you_mean
 from pegboard.messages import Origin, ToolResult
+from pegboard.output import one_line
 from pegboard.requests import Layer, Section, Stability
 from pegboard.tools import tool
 from pegboard_builtins.commands.expanding import expand, reader_of, shell_of
-from pegboard_builtins.commands.forking import done_apart, forks, words_of
-from pegboard_builtins.commands.places import SKILL_PLACES, Found, short
+from pegboard_builtins.commands.forking import done_apart, forks
+from pegboard_builtins.commands.places import SKILL_PLACES, Found
 from pegboard_builtins.commands.sending import counts, model_of, shelf_of, variables
 
 LISTED = "skills"
@@ -51,11 +52,11 @@ def list_of(skills: list[Found]) -> str:
     lines: list[str] = []
     size = 0
     for one in skills:
-        line = f"- {one.name}: {short(one.content.head.text('description') or one.description, EACH)}"
+        line = f"- {one.name}: {one_line(one.content.head.text('description') or one.description, EACH)}"
         size += len(line) + 1
         if size > ALL_TOGETHER:
             lines.append(f"- and {len(skills) - len(lines)} more, of which the names are: ")
-            lines[-1] = short(lines[-1] + ", ".join(x.name for x in skills[len(lines) - 1 :]), 2_000)
+            lines[-1] = one_line(lines[-1] + ", ".join(x.name for x in skills[len(lines) - 1 :]), 2_000)
             break
         lines.append(line)
     return "\n".join([HEAD, *lines]) if lines else ""
@@ -79,7 +80,7 @@ async def skill(
     if one is None:
         held = any(x.name == wanted for x in waiting)
         why = " The user has not consented to it." if held else did_you_mean(wanted, [x.name for x in there])
-        return ToolResult(f"There is no skill {short(wanted, 80)!r}.{why}", is_error=True)
+        return ToolResult(f"There is no skill {one_line(wanted, 80)!r}.{why}", is_error=True)
     try:
         made = await expand(one.content.body, args, variables(one, ctx), shell_of(ctx), reader_of(ctx), ctx.cwd)
     except PegboardError as error:
@@ -93,5 +94,5 @@ async def skill(
         except PegboardError as error:
             return ToolResult(f"The skill {one.name} could not be done: {error}", is_error=True)
         facts["success"] = not report.is_error
-        return ToolResult(words_of(report), facts, is_error=report.is_error, origins=(*origins, *report.origins))
+        return ToolResult(report.text, facts, is_error=report.is_error, origins=(*origins, *report.origins))
     return ToolResult(text, data=facts, origins=origins)

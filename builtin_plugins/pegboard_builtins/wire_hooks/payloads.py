@@ -9,7 +9,7 @@ from typing import Any
 
 from pegboard.context import Ctx
 from pegboard.hookspecs import Ask, State
-from pegboard.messages import Outcome, TextBlock, ToolCall, ToolResult
+from pegboard.messages import Outcome, ToolCall, ToolResult
 from pegboard.records import (
     ConfigChange,
     CwdChanged,
@@ -127,7 +127,7 @@ def post_tool_use(call: ToolCall, outcome: Outcome, always: dict[str, Any]) -> i
 
 def post_tool_use_failure(call: ToolCall, outcome: Outcome, ctx: Ctx) -> inputs.Input:
     """A tool has started and failed; a long error loses its middle."""
-    error = text_of(outcome.result)
+    error = outcome.result.text
     if len(error) > ERROR_LIMIT:
         half = ERROR_LIMIT // 2
         error = f"{error[:half]}\n... [{len(error) - 2 * half} characters truncated] ...\n{error[-half:]}"
@@ -289,13 +289,6 @@ def wire_content(result: ToolResult) -> Any:
     if isinstance(result.content, str):
         return result.content
     return [block.model_dump(mode="json", exclude_none=True) for block in result.content]
-
-
-def text_of(result: ToolResult) -> str:
-    """Return the text of a result."""
-    if isinstance(result.content, str):
-        return result.content
-    return "\n".join(block.text for block in result.content if isinstance(block, TextBlock))
 
 
 def _server(call: ToolCall) -> Any:

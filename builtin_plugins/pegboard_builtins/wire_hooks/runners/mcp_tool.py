@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from pegboard.errors import PegboardError, did_you_mean
-from pegboard.messages import TextBlock, ToolResult
+from pegboard.messages import ToolResult
 from pegboard.tools import mcp_tool_name
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.job import Job, RawResult
@@ -41,13 +41,7 @@ class McpToolRunner:
 
 
 def _result(result: ToolResult) -> RawResult:
-    text = _text(result)
+    text = result.text
     if result.is_error:
         return RawResult(exit=None, error=f"the tool failed: {text[:500]}")
     return RawResult(stdout=text)
-
-
-def _text(result: ToolResult) -> str:
-    if isinstance(result.content, str):
-        return result.content
-    return "\n".join(block.text for block in result.content if isinstance(block, TextBlock))
