@@ -310,12 +310,7 @@ class Ctx:
         *names* are the names that the person's settings translate (`fast = "anthropic:NAME"`). Empty stands for the
         session's own, and None for a name of which nobody here knows whose it is.
         """
-        if wanted.lower() in ("", "inherit", "default"):
-            return ""
-        said = names.get(wanted)
-        if said or ":" in wanted:
-            return said or wanted
-        return f"anthropic:{wanted}" if self.model_name.startswith("anthropic:") and "-" in wanted else None
+        return model_meant(wanted, names, self.model_name)
 
     @property
     def mode(self) -> str:
@@ -463,6 +458,16 @@ class Wanted:
 
     key: str
     text: str
+
+
+def model_meant(wanted: str, names: Mapping[str, str], session: str) -> str | None:
+    """Return what `Ctx.model_for` does, for a session with the model *session*."""
+    if wanted.lower() in ("", "inherit", "default"):
+        return ""
+    said = names.get(wanted)
+    if said or ":" in wanted:
+        return said or wanted
+    return f"anthropic:{wanted}" if session.startswith("anthropic:") and "-" in wanted else None
 
 
 def shown_of(path: Path, most: int) -> str:

@@ -36,7 +36,6 @@ MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions
 OLD_NAMES = {"Task": "Agent", "LS": "Glob", "MultiEdit": "Edit"}
 """Tools by the names that they had."""
 SHORT = 300
-INHERIT = ("", "inherit", "default")
 
 
 @dataclass(frozen=True)

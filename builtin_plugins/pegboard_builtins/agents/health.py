@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pegboard.context import Ailment, Registry
-from pegboard_builtins.agents.definition import INHERIT, Definition
+from pegboard.context import Ailment, Registry, model_meant
+from pegboard_builtins.agents.definition import Definition
 from pegboard_builtins.agents.places import roster, wanted_of
 from pegboard_builtins.agents.running import tools_of
 from pegboard_builtins.agents.settings import AgentSettings
@@ -32,7 +32,8 @@ def ailments_of(registry: Registry) -> list[Ailment]:
 
 
 def _is_model(said: str, settings: AgentSettings) -> bool:
-    return said.lower() in INHERIT or ":" in said or "-" in said or said in settings.models
+    """Whether it means one in some session: names with a dash are those of the Messages API."""
+    return model_meant(said, settings.models, "anthropic:") is not None
 
 
 def _of_tools(one: Definition, registry: Registry) -> list[Ailment]:
