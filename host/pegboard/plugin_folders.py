@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,40 @@ class PluginFolder:
             if isinstance(one, str):
                 path = (self.root / one).resolve()
                 yield path, path.is_relative_to(self.root)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where Markdown files of a kind (commands, agents, skills) may lie: a folder, or one file.
+
+    `origin` is user, pack or project; `folder` is the plugin folder that brings it.
+    """
+
+    root: Path
+    kind: str
+    origin: str
+    folder: PluginFolder | None = None
+
+
+def places_of(
+    kinds: Sequence[str], project: Path, config_dir: Path, folders: Iterable[PluginFolder], *, claude: bool
+) -> Iterator[Place]:
+    """Go through the places of some kinds in the order in which names count: of the user, plugin folders, the project.
+
+    *claude* says whether the contract's own folders count beside ours (hook-contract 3).
+    """
+    theirs = Path(os.environ.get("CLAUDE_CONFIG_DIR") or os.path.expanduser("~/.claude"))
+    for kind in kinds:
+        yield Place(config_dir / kind, kind, "user")
+        if claude:
+            yield Place(theirs / kind, kind, "user")
+    for folder in folders:
+        for kind in kinds:
+            yield from (Place(path, kind, "pack", folder) for path in folder.paths(kind))
+    for kind in kinds:
+        yield Place(project / ".pegboard" / kind, kind, "project")
+        if claude and project / ".claude" != theirs:
+            yield Place(project / ".claude" / kind, kind, "project")
 
 
 def read_plugin_folder(

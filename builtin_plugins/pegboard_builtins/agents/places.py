@@ -13,7 +13,7 @@ from pegboard.context import Wanted, shown_of
 from pegboard.errors import PegboardError, did_you_mean
 from pegboard.frontmatter import read_markdown
 from pegboard.output import visible
-from pegboard.plugin_folders import PluginFolder
+from pegboard.plugin_folders import Place, places_of
 from pegboard.settings import SettingsView
 from pegboard_builtins.agents.builtin import BUILTIN
 from pegboard_builtins.agents.definition import NAME, Definition, of_markdown, of_settings
@@ -31,15 +31,6 @@ AGENT_PLACES = (
     "session:agent",
 )
 """Where agents can be defined, as `hookimpl(where=...)` has it: without one of these nobody is told of more."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A folder of agents, or a file. `origin` is user, pack or project; `folder` the plugin folder that brings it."""
-
-    root: Path
-    origin: str
-    folder: PluginFolder | None = None
 
 
 @dataclass(frozen=True)
@@ -92,25 +83,13 @@ def _all(
             yield of_settings(name, said, source)
         else:
             problems.append((source, f"{visible(name)!r} is no name of an agent: {_allowed()}"))
-    for place in _places(project, config_dir, view, settings):
+    for place in places_of(("agents",), project, config_dir, view.plugin_folders, claude=settings.claude):
         yield from _of_place(place, problems)
     yield from BUILTIN
 
 
 def _allowed() -> str:
     return "letters, digits, `-`, `_` and `.`"
-
-
-def _places(project: Path, config_dir: Path, view: SettingsView, settings: AgentSettings) -> Iterator[Place]:
-    claude = Path(os.environ.get("CLAUDE_CONFIG_DIR") or os.path.expanduser("~/.claude"))
-    yield Place(config_dir / "agents", "user")
-    if settings.claude:
-        yield Place(claude / "agents", "user")
-    for folder in view.plugin_folders:
-        yield from (Place(path, "pack", folder) for path in folder.paths("agents"))
-    yield Place(project / ".pegboard" / "agents", "project")
-    if settings.claude and project / ".claude" != claude:
-        yield Place(project / ".claude" / "agents", "project")
 
 
 def _of_place(place: Place, problems: list[tuple[str, str]]) -> Iterator[Definition]:

@@ -12,13 +12,15 @@ from pegboard.context import Wanted, shown_of
 from pegboard.errors import PegboardError
 from pegboard.frontmatter import Markdown, read_markdown
 from pegboard.output import one_line, visible
-from pegboard.plugin_folders import PluginFolder
+from pegboard.plugin_folders import Place, places_of
 from pegboard.settings import SettingsView
 from pegboard_builtins.commands.settings import CommandSettings
 
 PART = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 """A part of a name; parts are joined by colons."""
 SKILL = "SKILL.md"
+KINDS = ("skills", "commands")
+"""Of two of one name at one place, the skill has it."""
 MOST, DEEPEST = 500, 5
 """How many files of one place count, and how deep they may lie."""
 SHOWN = 256 * 1024
@@ -31,16 +33,6 @@ SKILL_PLACES = (*(f"{home}skills" for home in (*HOMES, *PROJECT_HOMES)), "folder
 """Where skills can lie, as `hookimpl(where=...)` has it: without one of these nobody is told of any."""
 SOURCES = {"project": "projectSettings", "user": "userSettings", "pack": "plugin"}
 """The contract's words for who wrote a command."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A folder of commands or skills. `origin` is user, pack or project; `folder` the plugin folder that brings it."""
-
-    root: Path
-    kind: str
-    origin: str
-    folder: PluginFolder | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +100,7 @@ def shelf(project: Path, config_dir: Path, view: SettingsView, settings: Command
     problems: list[str] = []
     found: list[Found] = []
     taken: dict[str, Path] = {}
-    for place in _places(project, config_dir, view, settings):
+    for place in places_of(KINDS, project, config_dir, view.plugin_folders, claude=settings.claude):
         for name, path in _files(place, problems):
             found += _under_its_names(name, path, place, taken)
     return Shelf(tuple(found), tuple(problems))
@@ -127,21 +119,6 @@ def _under_its_names(name: str, path: Path, place: Place, taken: dict[str, Path]
         yield Found(spelled, path, place, taken.get(spelled))
         name = spelled
     taken.setdefault(name, path)
-
-
-def _places(project: Path, config_dir: Path, view: SettingsView, settings: CommandSettings) -> Iterator[Place]:
-    claude = Path(os.environ.get("CLAUDE_CONFIG_DIR") or os.path.expanduser("~/.claude"))
-    for kind in ("skills", "commands"):  # of two of one name at one place, the skill has it
-        yield Place(config_dir / kind, kind, "user")
-        if settings.claude:
-            yield Place(claude / kind, kind, "user")
-    for folder in view.plugin_folders:
-        for kind in ("skills", "commands"):
-            yield from (Place(path, kind, "pack", folder) for path in folder.paths(kind))
-    for kind in ("skills", "commands"):
-        yield Place(project / ".pegboard" / kind, kind, "project")
-        if settings.claude and project / ".claude" != claude:
-            yield Place(project / ".claude" / kind, kind, "project")
 
 
 def _files(place: Place, problems: list[str]) -> Iterator[tuple[str, Path]]:
