@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +23,9 @@ from pegboard_builtins.permissions.wrappers import (
 
 MAX_WORDS = 40_000
 """Words that all readings of one command may have together; who needs more is hiding something."""
+
+
+_NAME = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,17 @@ class Command:
         """Every reading of it, and it as it is written."""
         return "\n".join((self.simple.raw, *(form.text for form in self.forms), *(word.text for word in self.words)))
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every run of letters and digits in it."""
+        return names_in(self.said)
+
+    @cached_property
+    def readings(self) -> tuple[Form, ...]:
+        """How allow rules see it: as it is written, and without harmless wrappers; each word stays one word."""
+        written = self.simple.words[len(self.assigned) :]
+        return tuple(map(_kept_apart, [written] if written == self.words else [written, self.words]))
+
     @property
     def redirects(self) -> tuple[Redirect, ...]:
         """Its redirections."""
@@ -82,10 +97,14 @@ class Analysis:
         return "\n".join((self.source, *(form.text for form in self.forms), *_texts_of(self.commands)))
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """Every run of letters and digits in all that is said."""
+        return names_in(self.said)
+
+    @cached_property
     def begun(self) -> tuple[str, ...]:
-        """The beginnings of first words that only a shell could finish."""
-        starts = {form.text[: form.certain] for form in self.forms if form.certain is not None}
-        return tuple(sorted(start for start in starts if not start.split(None, 1)[1:] and not start[-1:].isspace()))
+        """The beginnings of readings that only a shell could finish."""
+        return tuple(dict.fromkeys(form.text[: form.certain] for form in self.forms if form.certain is not None))
 
 
 def _texts_of(commands: tuple[Command, ...]) -> Iterator[str]:
@@ -188,6 +207,16 @@ def form_of(words: tuple[Word, ...]) -> Form:
     """Return the words as one text."""
     whole = joined(words)
     return Form(whole.text.rstrip(" ") if whole.certain is not None else whole.text, whole.certain)
+
+
+def names_in(text: str) -> frozenset[str]:
+    """Return the runs of letters and digits in a text."""
+    return frozenset(_NAME.findall(text))
+
+
+def _kept_apart(words: tuple[Word, ...]) -> Form:
+    form = form_of(words)
+    return form if form.certain is not None else Form(quoted(words))
 
 
 def quoted(words: tuple[Word, ...]) -> str:

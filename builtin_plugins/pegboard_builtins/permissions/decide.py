@@ -42,7 +42,7 @@ def _decide(subject: Subject, rules: RuleSet, mode: str) -> Decision | None:
     if restricting is not None:
         return restricting
     if subject.analysis is not None:
-        reason = critical(subject.analysis, subject.folders or [subject.cwd], subject.project)
+        reason = critical(subject.analysis, subject.folders or [subject.here], subject.project)
         if reason is not None:
             return answer(Verdict.ASK, f"{reason!r} cannot be undone; it is asked about in every mode", "critical")
     if mode == "bypassPermissions":

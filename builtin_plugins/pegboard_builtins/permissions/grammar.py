@@ -141,6 +141,11 @@ class ShellPattern:
         last = f".*{others[-1]}" if others else ""
         self._regex = re.compile(first + middle + last + tail, re.DOTALL)
 
+    @property
+    def whole(self) -> bool:
+        """Whether its beginning ends with a word, so that no longer word is meant."""
+        return self.prefix[-1:].isspace() or self.open_end or "*" not in self.spec
+
     def matches(self, text: str) -> bool:
         """Whether the whole of *text* matches."""
         return text.startswith(self.prefix) and self._regex.fullmatch(text) is not None

@@ -75,7 +75,8 @@ def may_hide(pattern: ShellPattern, analysis: Analysis) -> bool:
     words = pattern.prefix.split()
     if not words or not all(word in analysis.said for word in words):
         return False
-    mention = re.compile(r"(?<![\w-])" + r"\W+".join(re.escape(word) for word in words) + r"(?![\w-])")
+    ending = r"(?![\w-])" if pattern.whole else ""
+    mention = re.compile(r"(?<![\w-])" + r"\W+".join(re.escape(word) for word in words) + ending)
     return any(_hides(pattern, mention, command) for command in analysis.commands)
 
 

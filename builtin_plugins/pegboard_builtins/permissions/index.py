@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from pegboard_builtins.permissions.commands import names_in
 from pegboard_builtins.permissions.paths import Place, both_shapes
 
 if TYPE_CHECKING:
@@ -14,43 +16,63 @@ if TYPE_CHECKING:
 
 
 class CommandIndex:
-    """The rules of one list for Bash, by first word; those without one are always asked."""
+    """The rules of one list for Bash, by the words with which their commands begin.
+
+    What a rule is about says each of these words somewhere: so a rule waits under one of its names (a run of letters
+    and digits), and is looked at only where all of them are said.
+    """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = rules
         self._always: list[int] = []
-        self._by_word: dict[str, list[tuple[str, int]]] = {}
+        self._by_name: dict[str, list[tuple[frozenset[str], int]]] = {}
         for place, rule in enumerate(rules):
-            words = _first_words(rule)
-            if words:
-                self._by_word.setdefault(words[0], []).append((words[1] if words[1:] else "", place))
+            names = names_in(" ".join(_whole_words(rule)))
+            if names:
+                # The longest: it is said least often.
+                self._by_name.setdefault(max(sorted(names), key=len), []).append((names, place))
             else:
                 self._always.append(place)
+        self._prefixes = sorted((_prefix_of(rule), place) for place, rule in enumerate(rules))
+        self._lengths = sorted({len(prefix) for prefix, _ in self._prefixes})
 
-    def restricting(self, analysis: Analysis) -> Iterator[Rule]:
-        """Go in order through the rules that a command, or what may hide in it, can have to do with."""
-        said = analysis.said
-        places = [*self._always]
-        for word, own in self._by_word.items():
-            if word in said:
-                places += [place for second, place in own if second in said]
+    def restricting(self, analysis: Analysis) -> Iterable[Rule]:
+        """Return in order the rules that a command, or what may hide in it, can have to do with."""
+        places = self._said_in(analysis.names)
         for begun in analysis.begun:
-            places += [place for word, own in self._by_word.items() if word.startswith(begun) for _, place in own]
+            places |= self._begin_so(begun)
         if analysis.problems and self.rules:
-            places.append(0)  # what cannot be followed may be what any rule is about: the first is named
-        return (self.rules[place] for place in sorted(set(places)))
+            places.add(0)  # what cannot be followed may be what any rule is about: the first is named
+        return [self.rules[place] for place in sorted(places)]
 
-    def allowing(self, command: Command) -> Iterator[Rule]:
-        """Go in order through the rules that may cover one command."""
-        words = {run[0].text for run in command.runs if run}
-        words |= {words[0].text for words in (command.simple.words, command.words) if words}
-        raw = command.simple.raw.split(None, 1)
-        words |= {raw[0]} if raw else set()
-        said = command.said
-        places = [*self._always]
-        for word in words:
-            places += [place for second, place in self._by_word.get(word, ()) if second in said]
-        return (self.rules[place] for place in sorted(set(places)))
+    def allowing(self, command: Command) -> Iterable[Rule]:
+        """Return in order the rules that may cover one command."""
+        return [self.rules[place] for place in sorted(self._said_in(command.names))]
+
+    def _said_in(self, names: frozenset[str]) -> set[int]:
+        places = set(self._always)
+        by_name = self._by_name
+        for name in names:
+            for wanted, place in by_name.get(name, ()):
+                if wanted <= names:
+                    places.add(place)
+        return places
+
+    def _begin_so(self, begun: str) -> set[int]:
+        """Return the rules for a command of which only the beginning is certain."""
+        shorter = {begun[:length] for length in self._lengths if length <= len(begun)}
+        at = bisect_left(self._prefixes, (begun, -1))
+        places = set()
+        for prefix, place in self._prefixes[at:]:
+            if not prefix.startswith(begun):
+                break
+            places.add(place)
+        for prefix in shorter:
+            at = bisect_left(self._prefixes, (prefix, -1))
+            while at < len(self._prefixes) and self._prefixes[at][0] == prefix:
+                places.add(self._prefixes[at][1])
+                at += 1
+        return places
 
 
 class PathIndex:
@@ -90,13 +112,16 @@ def _is_below(place: Place, root: str, together: re.Pattern[str]) -> bool:
     return False
 
 
-def _first_words(rule: Rule) -> list[str]:
-    """Return up to two words with which all commands begin that a rule matches."""
+def _prefix_of(rule: Rule) -> str:
+    return "" if rule.pattern.spec is None else rule.pattern.shell.prefix
+
+
+def _whole_words(rule: Rule) -> list[str]:
+    """Return the words with which all commands begin that a rule matches, as far as they are whole."""
     if rule.pattern.spec is None:
         return []
     shell = rule.pattern.shell
     words = shell.prefix.split()
     if not words or not shell.prefix.startswith(words[0]):
         return []
-    whole = shell.prefix[-1:].isspace() or shell.open_end or "*" not in shell.spec
-    return (words if whole else words[:-1])[:2]
+    return words if shell.whole else words[:-1]

@@ -17,7 +17,7 @@ class Place:
     real: str
 
 
-def place_of(path: str, cwd: Path) -> Place:
+def place_of(path: str, cwd: str | Path) -> Place:
     """Return where *path* lies, `~` and symbolic links followed. It need not exist."""
     text = os.path.expanduser(path) if path.startswith("~") else path
     # Joined as text, not normalised: `link/..` is where the link leads, and only realpath knows that.

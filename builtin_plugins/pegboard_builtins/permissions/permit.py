@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from pegboard.decisions import Decision, Verdict
 from pegboard.shell import Simple
-from pegboard_builtins.permissions.commands import Analysis, Command, form_of, quoted, without_harmless
+from pegboard_builtins.permissions.commands import Analysis, Command, without_harmless
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, input_matches
 from pegboard_builtins.permissions.index import CommandIndex
 from pegboard_builtins.permissions.plain import (
@@ -29,10 +28,12 @@ def permission(subject: Subject, rules: RuleSet) -> Decision | None:
     if not of_tool.allow:
         return None
     listed: Iterable[Rule] = of_tool.allow
-    if subject.tool in PATH_TOOLS and subject.places:
+    if subject.analysis is not None:
+        listed = of_tool.whole  # one with a spec is about its commands
+    elif subject.tool in PATH_TOOLS and subject.places:
         listed = of_tool.paths("allow").about(subject.places, (subject.real_project,))
     for rule in listed:
-        if (subject.analysis is None or rule.pattern.spec is None) and _covers(rule, subject):
+        if _covers(rule, subject):
             return answer(Verdict.ALLOW, f"allowed by the rule {rule} ({rule.origin})", str(rule))
     if subject.analysis is None:
         return None
@@ -71,7 +72,7 @@ def _all_covered(analysis: Analysis, subject: Subject, own: CommandIndex, rules:
         return False
     if analysis.substitutes and any(command.simple.nested and command.uncertain for command in analysis.commands):
         return False
-    bases = subject.folders if analysis is subject.analysis else folders_of(analysis, subject.cwd)
+    bases = subject.folders if analysis is subject.analysis else folders_of(analysis, subject.here)
     for command in analysis.commands:
         if not redirects_stay_inside(command.redirects, bases or (), rules.workspace):
             return False
@@ -106,21 +107,14 @@ def _covers_command(rule: Rule, command: Command) -> bool:
     simple = command.simple
     if not simple.words or any(name not in HARMLESS_VARIABLES for name in command.assigned):
         return bool(simple.words) and not command.uncertain and shell.matches(simple.raw)
-    written = simple.words[len(command.assigned) :]
-    readings = [written] if written == command.words else [written, command.words]
-    for words in readings:
-        form = form_of(words)
-        if form.certain is None and shell.matches(quoted(words)):
-            return True
-        if form.certain is not None and shell.surely_matches(form.text[: form.certain]):
+    for form in command.readings:
+        if shell.matches(form.text) if form.certain is None else shell.surely_matches(form.text[: form.certain]):
             return True
     # Written exactly as the rule is: then its author has seen what the shell makes of it.
     return simple.raw == shell.spec or (not command.uncertain and not simple.redirects and shell.matches(simple.raw))
 
 
-def _covers_what_it_runs(
-    rule: Rule, command: Command, own: CommandIndex, bases: Sequence[Path], rules: RuleSet
-) -> bool:
+def _covers_what_it_runs(rule: Rule, command: Command, own: CommandIndex, bases: Sequence[str], rules: RuleSet) -> bool:
     """Whether what a command runs in its turn (`xargs rm`, `find -exec`) is covered too, or named by the rule."""
     named = rule.pattern.shell.prefix.split()[1:]
     for run in command.runs[1:]:

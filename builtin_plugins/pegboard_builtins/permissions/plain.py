@@ -67,7 +67,7 @@ HARMLESS_VARIABLES = frozenset(
 """Variables that an allow rule may have in front of its command: none of them chooses what runs."""
 
 
-def is_plainly_reading(command: Command, bases: Sequence[Path], readable: Sequence[str]) -> bool:
+def is_plainly_reading(command: Command, bases: Sequence[str], readable: Sequence[str]) -> bool:
     """Whether a command is on the short list, with nothing in it that could make it do more or look elsewhere."""
     words = command.words
     if not words or command.assigned or not quiet_redirects(command.redirects):
@@ -87,8 +87,10 @@ def is_plainly_reading(command: Command, bases: Sequence[Path], readable: Sequen
     return all(_stays_inside(word.text, base, readable) for word in arguments for base in bases)
 
 
-def folders_of(analysis: Analysis, cwd: Path) -> list[Path] | None:
+def folders_of(analysis: Analysis, cwd: str) -> list[str] | None:
     """Return every folder in which a part of the command may run; None if that cannot be told."""
+    if MOVERS.isdisjoint(analysis.names):
+        return [cwd]
     changes = [command for command in analysis.commands if any(run[0].text in MOVERS for run in command.runs)]
     if not changes:
         return [cwd]
@@ -97,7 +99,7 @@ def folders_of(analysis: Analysis, cwd: Path) -> list[Path] | None:
         return None
     if words[1].certain is not None or words[1].raw.startswith(("~", "-")):
         return None
-    return [cwd, cwd / words[1].text]
+    return [cwd, os.path.join(cwd, words[1].text)]
 
 
 def quiet_redirects(redirects: Sequence[Redirect]) -> bool:
@@ -116,7 +118,7 @@ def _is_quiet(redirect: Redirect) -> bool:
     return redirect.op == "<<<" or target.text in HARMLESS_TARGETS
 
 
-def redirects_stay_inside(redirects: Sequence[Redirect], bases: Sequence[Path], workspace: Sequence[str]) -> bool:
+def redirects_stay_inside(redirects: Sequence[Redirect], bases: Sequence[str], workspace: Sequence[str]) -> bool:
     """Whether every redirection is quiet, or names a file in the workspace that decides nothing."""
     for redirect in redirects:
         if redirect.target is None or redirect.op == "<<<" or quiet_redirects((redirect,)):
@@ -140,7 +142,7 @@ def is_protected(path: str, workspace: Sequence[str]) -> bool:
 
 def _has_surprises(word: Word, name: str) -> bool:
     """Whether the shell may turn the word into something else; names matched in a folder are no surprise to ls."""
-    if re.search(r"(?:^|[=:])~", word.raw):
+    if "~" in word.raw and re.search(r"(?:^|[=:])~", word.raw):
         return True
     if word.certain is None:
         return False
@@ -159,7 +161,7 @@ def _git_reads(arguments: Sequence[Word]) -> bool:
     return not allowed.pattern or allowed.fullmatch(" ".join(rest)) is not None
 
 
-def _is_of_one_repository(folder: Path, cwd: Path) -> bool:
+def _is_of_one_repository(folder: str, cwd: str) -> bool:
     """Whether git reads the same configuration in *folder* as in *cwd*: it names programs that git runs."""
     real, top = os.path.realpath(folder), os.path.realpath(cwd)
     if not is_inside(real, (top,)):
@@ -171,7 +173,7 @@ def _is_of_one_repository(folder: Path, cwd: Path) -> bool:
     return True
 
 
-def _stays_inside(text: str, base: Path, readable: Sequence[str]) -> bool:
+def _stays_inside(text: str, base: str, readable: Sequence[str]) -> bool:
     """Whether an argument, or the value of an option, is no path that leaves the readable folders."""
     if text.startswith("-"):
         if "=" not in text:
@@ -182,11 +184,14 @@ def _stays_inside(text: str, base: Path, readable: Sequence[str]) -> bool:
 
 # --- what is asked about in every mode -----------------------------------------------------------------
 
+CRITICAL = frozenset({"rm", "dd"})
 _WHOLE_DISKS = re.compile(r"of=/dev/(?:sd|hd|vd|nvme|disk|mmcblk).*")
 
 
-def critical(analysis: Analysis, bases: Sequence[Path], project: Path) -> str | None:
+def critical(analysis: Analysis, bases: Sequence[str], project: Path) -> str | None:
     """Return what is irreparable about a command in any of these folders, such as `rm -rf /`; None if nothing is."""
+    if CRITICAL.isdisjoint(analysis.names) and "mkfs" not in analysis.said:
+        return None
     for command in analysis.commands:
         for words in command.runs:
             name = words[0].text.rpartition("/")[2]
@@ -197,7 +202,7 @@ def critical(analysis: Analysis, bases: Sequence[Path], project: Path) -> str | 
     return None
 
 
-def _removes_too_much(arguments: Sequence[Word], cwd: Path, project: Path) -> bool:
+def _removes_too_much(arguments: Sequence[Word], cwd: str, project: Path) -> bool:
     options = [word.text for word in arguments if word.text.startswith("-")]
     if "--no-preserve-root" in options:
         return True
@@ -207,7 +212,7 @@ def _removes_too_much(arguments: Sequence[Word], cwd: Path, project: Path) -> bo
     )
 
 
-def _is_vital(word: Word, cwd: Path, project: Path) -> bool:
+def _is_vital(word: Word, cwd: str, project: Path) -> bool:
     """Whether a target is the root, a folder right below it, the home, the project, the working folder, or above."""
     text = re.sub(r"^\$(?:HOME\b|\{HOME\})", "~", word.text)
     stripped = re.sub(r"(?:^|/)(?:\*|\.\*|\.)?$", "", text)
@@ -215,7 +220,7 @@ def _is_vital(word: Word, cwd: Path, project: Path) -> bool:
         return True  # `$X/` and `$X/*`: where X is empty, that is everything
     if text.startswith("/") and not stripped:
         return True
-    target = os.path.realpath(cwd / os.path.expanduser(stripped))
+    target = os.path.realpath(os.path.join(cwd, os.path.expanduser(stripped)))
     if target.count("/") <= 1:
         return True
     lies_in_it = [os.path.realpath(Path.home()), os.path.realpath(project), os.path.realpath(cwd)]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from enum import IntEnum
 from glob import glob
-from pathlib import Path
 
 from pegboard.decisions import Decision, Verdict
 from pegboard.shell import Word
@@ -119,7 +118,7 @@ def _file_rules(analysis: Analysis, subject: Subject, rules: RuleSet, verdict: V
         if not getattr(of_tool, name):
             continue
         files = _named_files(analysis, programs, writes=writes)
-        places, unknown = _places_of(files, subject.folders, subject.cwd)
+        places, unknown = _places_of(files, subject.folders or [subject.here], subject.folders is None)
         for rule in of_tool.paths(name).about(places, subject.bases) if places else ():
             if any(rule.path is not None and rule.path.holds(place, subject.bases) for place in places):
                 yield rule, Match.YES
@@ -127,7 +126,7 @@ def _file_rules(analysis: Analysis, subject: Subject, rules: RuleSet, verdict: V
             yield from [(rule, Match.MAYBE) for rule in getattr(of_tool, name) if rule.path is not None][:1]
 
 
-def _places_of(words: Iterable[Word], folders: list[Path] | None, cwd: Path) -> tuple[list[Place], bool]:
+def _places_of(words: Iterable[Word], folders: list[str], anywhere: bool) -> tuple[list[Place], bool]:
     """Return the places that words name, and whether some of them name places that only a shell could tell."""
     places: list[Place] = []
     unknown = False
@@ -138,12 +137,12 @@ def _places_of(words: Iterable[Word], folders: list[Path] | None, cwd: Path) -> 
         if word.certain is not None and not _is_glob(word):
             unknown = True
         elif word.certain is not None:
-            found = [match for base in folders or [cwd] for match in glob(text, root_dir=base)]
-            places += [place_of(match, base) for base in folders or [cwd] for match in found[:GLOBBED]]
+            found = [match for base in folders for match in glob(text, root_dir=base)]
+            places += [place_of(match, base) for base in folders for match in found[:GLOBBED]]
             unknown = unknown or len(found) > GLOBBED
         else:
-            places += [place_of(text, base) for base in folders or [cwd]]
-        unknown = unknown or (folders is None and not text.startswith(("/", "~")))
+            places += [place_of(text, base) for base in folders]
+        unknown = unknown or (anywhere and not text.startswith(("/", "~")))
     return places, unknown
 
 

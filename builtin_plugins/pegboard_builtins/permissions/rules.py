@@ -25,8 +25,13 @@ class ToolRules:
     deny: tuple[Rule, ...]
     ask: tuple[Rule, ...]
     allow: tuple[Rule, ...]
+    whole: tuple[Rule, ...] = field(init=False)
+    """The allow rules without a spec: each allows every call."""
     _indexes: dict[str, CommandIndex] = field(default_factory=dict, init=False)
     _paths: dict[str, PathIndex] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "whole", tuple(rule for rule in self.allow if rule.pattern.spec is None))
 
     def index(self, name: str) -> CommandIndex:
         """Return the rules of a list by their first words; worked out once."""
@@ -55,6 +60,8 @@ class RuleSet:
     readable: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     _by_tool: dict[str, ToolRules] = field(default_factory=dict)
+    _with: tuple[tuple[str, ...], RuleSet] | None = field(default=None, init=False)
+    """What was granted last, and these rules with it."""
 
     def of(self, tool: str) -> ToolRules:
         """Return the rules about a tool; worked out once."""
@@ -87,9 +94,12 @@ def with_granted(rules: RuleSet, granted: Sequence[str], project: Path) -> RuleS
     """Return the rules with those that were granted for this session or this prompt, which can only allow."""
     if not granted:
         return rules
-    source = Source(SettingsLayer.SESSION, "granted for this session")
-    more = [Rule(pattern, source, project) for pattern in map(_pattern_of, granted) if pattern is not None]
-    return replace(rules, allow=(*rules.allow, *more), _by_tool={})
+    texts = tuple(granted)
+    if rules._with is None or rules._with[0] != texts:
+        source = Source(SettingsLayer.SESSION, "granted for this session")
+        more = [Rule(pattern, source, project) for pattern in map(_pattern_of, texts) if pattern is not None]
+        rules._with = (texts, replace(rules, allow=(*rules.allow, *more), _by_tool={}))
+    return rules._with[1]
 
 
 def _pattern_of(text: str) -> Pattern | None:

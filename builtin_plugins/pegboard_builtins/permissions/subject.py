@@ -33,9 +33,14 @@ class Subject:
         return analyse(str(self.given.get("command", ""))) if self.tool == "Bash" else None
 
     @cached_property
-    def folders(self) -> list[Path] | None:
+    def here(self) -> str:
+        """The folder in which the call begins."""
+        return str(self.cwd)
+
+    @cached_property
+    def folders(self) -> list[str] | None:
         """Every folder in which a part of a Bash call's command may run; None if that cannot be told."""
-        return [self.cwd] if self.analysis is None else folders_of(self.analysis, self.cwd)
+        return [self.here] if self.analysis is None else folders_of(self.analysis, self.here)
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
@@ -59,7 +64,7 @@ class Subject:
     @cached_property
     def bases(self) -> tuple[str, ...]:
         """What relative paths of deny and ask rules may be seen from: a `cd` must not evade them."""
-        return both_shapes((str(self.project), str(self.cwd)))
+        return both_shapes((str(self.project), self.here))
 
 
 def answer(verdict: Verdict, reason: str, rule: str) -> Decision:
