@@ -166,6 +166,10 @@ class State(MutableMapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         return self._services.state_of(self._plugin)[key]
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a value, *default* where there is none; without the exception that the library would raise."""
+        return self._services.state_of(self._plugin).get(key, default)
+
     def __setitem__(self, key: str, value: Any) -> None:
         self._services.set_state(self._plugin, key, value)
 

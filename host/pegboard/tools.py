@@ -52,6 +52,11 @@ class Claims:
         """Changes these; a Path becomes `file:PATH`."""
         return cls(writes=frozenset(map(_name, names)))
 
+    @classmethod
+    def read_if_asked(cls, name: Callable[[], str]) -> Claims:
+        """Only reads what *name* returns; it is asked only if some call of the same message writes something."""
+        return _ReadsLater(name)
+
     def conflicts(self, other: Claims) -> bool:
         """Whether the two calls must not run at the same time."""
         return (
@@ -63,6 +68,21 @@ class Claims:
     def __str__(self) -> str:
         words = [f"reads {name}" for name in sorted(self.reads)]
         return ", ".join(words + [f"writes {name}" for name in sorted(self.writes)])
+
+
+class _ReadsLater(Claims):
+    """Where nobody writes nobody asks who reads what, and to say it may mean asking the disk."""
+
+    def __init__(self, name: Callable[[], str]) -> None:
+        object.__setattr__(self, "_name", name)
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        name: Callable[[], str] = self.__dict__["_name"]
+        try:
+            return frozenset((name(),))
+        except Exception:  # who cannot say what he reads may read anything
+            return READS_ANYTHING.reads
 
 
 ALONE = Claims(reads=frozenset({"*"}), writes=frozenset({"*"}))

@@ -94,6 +94,53 @@ def test_every_call_has_one_end_whenever_it_is_held_or_cancelled(claims, after, 
         assert [text.split()[1] for text in done] == [str(place) for place in range(len(claims))]
 
 
+@given(st.lists(st.booleans(), min_size=2, max_size=12), st.integers(1, 12))
+@settings(deadline=None)
+def test_calls_begin_in_source_order_and_one_that_waits_holds_up_none_beside_it(waits, at_once):
+    async def play():
+        began, gate = [], asyncio.Event()
+
+        async def run(one):
+            began.append(int(one.id))
+            if waits[int(one.id)]:
+                await gate.wait()
+            return one.id
+
+        async def skip(one, reason):
+            raise AssertionError(reason)
+
+        none = [Claims()] * len(waits)
+        work = asyncio.create_task(run_calls(made(len(waits)), none, run, skip, at_once=at_once, hold=str))
+        for _ in range(3 * len(waits) + 3):
+            await asyncio.sleep(0)
+        before = list(began)
+        gate.set()
+        return before, began, await work
+
+    before, began, done = asyncio.run(play())
+    assert began == list(range(len(waits)))
+    assert done == [str(place) for place in range(len(waits))]
+    waiting = [place for place, wait in enumerate(waits) if wait]
+    assert len(before) == (waiting[at_once - 1] + 1 if len(waiting) >= at_once else len(waits))
+
+
+def test_calls_that_never_wait_need_no_task_each():
+    async def play():
+        tasks = set()
+
+        async def run(one):
+            tasks.add(asyncio.current_task())
+            return one.id
+
+        async def skip(one, reason):
+            raise AssertionError(reason)
+
+        await run_calls(made(8), [Claims()] * 8, run, skip, at_once=8, hold=str)
+        return len(tasks)
+
+    assert asyncio.run(play()) == 1
+
+
 def test_an_error_of_the_journal_ends_the_batch_and_is_raised():
     async def play():
         ended = []

@@ -122,6 +122,11 @@ def test_undeclared_claims_are_alone_unless_the_tool_only_reads() -> None:
         pytest.param(Claims.read("file:/src/"), Claims.write(Path("/src")), True, id="a tree and its root"),
         pytest.param(Claims(), ALONE, False, id="nothing beside everything"),
         pytest.param(READS_ANYTHING, Claims.write(Path("/a")), True, id="who reads anything beside a writer"),
+        pytest.param(Claims.read_if_asked(lambda: "file:/a"), Claims.write(Path("/a")), True, id="a late reader"),
+        pytest.param(
+            Claims.read_if_asked(lambda: "file:/b"), Claims.write(Path("/a")), False, id="a late reader apart"
+        ),
+        pytest.param(Claims.read_if_asked(lambda: f"{1 // 0}"), Claims.write(Path("/a")), True, id="who cannot say it"),
     ],
 )
 def test_calls_conflict_when_one_writes_what_the_other_touches(one: Claims, other: Claims, conflict: bool) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from pegboard.context import Ctx
 from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
-from pegboard.tools import Claims, tool
+from pegboard.tools import tool
 from pegboard_builtins.file_tools.atomic import replace, writing
 from pegboard_builtins.file_tools.ladder import alike, place_of
 from pegboard_builtins.file_tools.matching import (
@@ -24,7 +24,7 @@ from pegboard_builtins.file_tools.matching import (
 )
 from pegboard_builtins.file_tools.notebook import notebook_in
 from pegboard_builtins.file_tools.patch import structured_patch
-from pegboard_builtins.file_tools.paths import absolute, claim_file, explain, normalise, place_to_write
+from pegboard_builtins.file_tools.paths import absolute, claim_to_write, explain, normalise, place_to_write
 from pegboard_builtins.file_tools.preview import preview_edit
 from pegboard_builtins.file_tools.stamps import must_have_read, must_not_be_a_siblings, remember, seen, wrote
 from pegboard_builtins.file_tools.text import TextFile, digest, must_be_text, printable, read_bytes
@@ -32,7 +32,7 @@ from pegboard_builtins.file_tools.text import TextFile, digest, must_be_text, pr
 
 @tool(
     name="Edit",
-    claims=claim_file(Claims.write),
+    claims=claim_to_write(),
     egress=("file",),
     normalise=normalise("file_path", replace_all=False),
     preview=preview_edit,

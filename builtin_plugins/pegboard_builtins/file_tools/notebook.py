@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 LAYOUTS = [(indent, ascii_only) for indent in (1, 2, 4, "\t", None, 0, 3) for ascii_only in (False, True)]
 
 
-def notebook_in(path: Path, text: str) -> dict[str, Any] | None:
+def notebook_in(path: Path | str, text: str) -> dict[str, Any] | None:
     """Return the notebook that *text* holds; None if it holds none, and then it is text like any other."""
-    if not path.name.endswith(SUFFIX):
+    if not os.fspath(path).endswith(SUFFIX):
         return None
     try:
         found = json.loads(text)
@@ -72,7 +73,7 @@ def language_of(notebook: dict[str, Any]) -> str:
     return str(info.get("name", "python")) if isinstance(info, dict) else "python"
 
 
-def shown_cells(path: Path, notebook: dict[str, Any]) -> ToolResult:
+def shown_cells(path: str, notebook: dict[str, Any]) -> ToolResult:
     """Return all cells with their outputs, pictures too."""
     language = language_of(notebook)
     parts: list[TextBlock | ImageBlock] = []
@@ -95,7 +96,7 @@ def shown_cells(path: Path, notebook: dict[str, Any]) -> ToolResult:
     if not facts:
         parts = [TextBlock(text=f"[{path} is a notebook without cells.]")]
     merged = _merged(parts)
-    data = {"type": "notebook", "file": {"filePath": str(path), "cells": facts}}
+    data = {"type": "notebook", "file": {"filePath": path, "cells": facts}}
     only = merged[0] if len(merged) == 1 else None
     return ToolResult(content=only.text if isinstance(only, TextBlock) else tuple(merged), data=data)
 

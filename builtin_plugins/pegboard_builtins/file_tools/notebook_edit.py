@@ -12,7 +12,7 @@ from pydantic import Field
 from pegboard.context import Ctx
 from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
-from pegboard.tools import Claims, tool
+from pegboard.tools import tool
 from pegboard_builtins.file_tools.atomic import replace, writing
 from pegboard_builtins.file_tools.notebook import (
     SUFFIX,
@@ -23,7 +23,7 @@ from pegboard_builtins.file_tools.notebook import (
     place_of_cell,
     with_source,
 )
-from pegboard_builtins.file_tools.paths import absolute, claim_file, explain, normalise, place_to_write
+from pegboard_builtins.file_tools.paths import absolute, claim_to_write, explain, normalise, place_to_write
 from pegboard_builtins.file_tools.stamps import must_have_read, must_not_be_a_siblings, remember, seen, wrote
 from pegboard_builtins.file_tools.text import TextFile, digest, must_be_text, printable, read_bytes
 
@@ -33,7 +33,7 @@ Mode = Literal["replace", "insert", "delete"]
 
 @tool(
     name="NotebookEdit",
-    claims=claim_file(Claims.write, "notebook_path"),
+    claims=claim_to_write("notebook_path"),
     egress=("file",),
     normalise=normalise("notebook_path", edit_mode="replace"),
 )

@@ -6,6 +6,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,10 @@ def real_text(path: str) -> str:
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
-            real = os.readlink(f"/proc/self/fd/{descriptor}")
+            real = name_of(descriptor)
         finally:
             os.close(descriptor)
-        if real.startswith("/") and not real.endswith(" (deleted)"):
+        if real:
             return real
     except (OSError, ValueError, AttributeError):
         pass  # it is not there yet, or this system has no such thing
@@ -68,16 +69,32 @@ def real_text(path: str) -> str:
         return path
 
 
-def claim_file(make: Callable[..., Claims], name: str = "file_path") -> Callable[[dict[str, Any], Path], Claims]:
-    """Return a claims function for the file that *name* names: `make` is Claims.read or Claims.write.
+def name_of(descriptor: int) -> str:
+    """Return the kernel's own name for what is open there; empty where it has none (any more)."""
+    try:
+        name = os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return ""
+    return name if name.startswith("/") and not name.endswith(" (deleted)") else ""
 
-    The name is that of the file itself: two links to one file must not be written side by side.
-    """
+
+def claim_to_read(given: dict[str, Any], cwd: Path) -> Claims:
+    """Claims of a call that reads the file `file_path`."""
+    return Claims.read_if_asked(partial(_claim, given["file_path"], cwd))
+
+
+def claim_to_write(name: str = "file_path") -> Callable[[dict[str, Any], Path], Claims]:
+    """Return a claims function of calls that write the file which their input calls *name*."""
 
     def claims(given: dict[str, Any], cwd: Path) -> Claims:
-        return make(f"file:{real_text(absolute_text(str(given[name]), cwd))}")
+        return Claims.write(_claim(given[name], cwd))
 
     return claims
+
+
+def _claim(path: str, cwd: Path) -> str:
+    """Return the name of the file itself: two links to one file must not be written side by side."""
+    return f"file:{real_text(absolute_text(str(path), cwd))}"
 
 
 def claim_tree(given: dict[str, Any], cwd: Path) -> Claims:
@@ -92,10 +109,11 @@ def shown(path: str | Path, cwd: Path) -> str:
     return text[len(base) :] if text.startswith(base) else text
 
 
-def explain(error: OSError, path: Path, cwd: Path) -> ToolError:
+def explain(error: OSError, path: Path | str, cwd: Path) -> ToolError:
     """Say what the operating system refused, so that the model knows what to do."""
     if isinstance(error, FileNotFoundError):
-        near = did_you_mean(path.name, _names_in(path.parent))
+        folder, name = os.path.split(path)
+        near = did_you_mean(name, _names_in(folder))
         return ToolError(f"File does not exist. Note: your current working directory is {cwd}.{near}")
     if isinstance(error, IsADirectoryError):
         return ToolError(f"{path} is a directory. Use Glob, or `ls` in Bash, to see what is in it.")
@@ -104,14 +122,14 @@ def explain(error: OSError, path: Path, cwd: Path) -> ToolError:
     return ToolError(f"{path}: {error.strerror or error}")
 
 
-def _names_in(folder: Path) -> list[str]:
+def _names_in(folder: str) -> list[str]:
     try:
         return os.listdir(folder)[:2000]
     except OSError:
         return []
 
 
-def regular_file(path: Path, cwd: Path) -> os.stat_result:
+def regular_file(path: Path | str, cwd: Path) -> os.stat_result:
     """Return the status of a file that can be read to its end. Raises ToolError for all else.
 
     A pipe or a device is never opened: reading it might wait for ever, or never end.

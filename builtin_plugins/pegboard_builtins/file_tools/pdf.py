@@ -7,7 +7,6 @@ import importlib.util
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 from pegboard.errors import ToolError
@@ -43,7 +42,7 @@ def wanted_pages(pages: str | None) -> tuple[int, int | None]:
     return first, last
 
 
-async def read_pages(path: Path, size: int, pages: str | None) -> ToolResult:
+async def read_pages(path: str, size: int, pages: str | None) -> ToolResult:
     """Return the text of at most 20 pages."""
     if not installed():
         raise ToolError(
@@ -66,14 +65,14 @@ async def read_pages(path: Path, size: int, pages: str | None) -> ToolResult:
     if end < (last or total) and end < total:
         shown.append(f'[These are pages {first} to {end} of {total}. Read on with pages="{end + 1}-".]')
     content = "\n".join(shown)
-    facts = {"filePath": str(path), "originalSize": size, "content": content, "firstPage": first, "lastPage": end}
+    facts = {"filePath": path, "originalSize": size, "content": content, "firstPage": first, "lastPage": end}
     return ToolResult(content=content, data={"type": "pdf", "file": {**facts, "totalPages": total}})
 
 
-async def _extracted(path: Path, first: int, last: int) -> dict[str, Any]:
+async def _extracted(path: str, first: int, last: int) -> dict[str, Any]:
     """Ask a program of its own, because a file made to be slow must be ended."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-X", "utf8", pdf_text.__file__, str(path), str(first), str(last)),
+        *(sys.executable, "-I", "-X", "utf8", pdf_text.__file__, path, str(first), str(last)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

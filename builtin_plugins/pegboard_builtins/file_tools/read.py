@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import Sequence
 from functools import cache
-from operator import add
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +14,12 @@ from pydantic import Field
 from pegboard.context import Ctx
 from pegboard.errors import ToolError
 from pegboard.messages import ImageBlock, ToolResult
-from pegboard.tools import Claims, tool
+from pegboard.tools import tool
 from pegboard_builtins.file_tools import pdf
 from pegboard_builtins.file_tools.notebook import notebook_in, shown_cells
-from pegboard_builtins.file_tools.paths import absolute, claim_file, normalise, real_text, regular_file
+from pegboard_builtins.file_tools.paths import absolute_text, claim_to_read, normalise, regular_file
 from pegboard_builtins.file_tools.stamps import remember
-from pegboard_builtins.file_tools.text import TextFile, digest, printable, read_bytes
+from pegboard_builtins.file_tools.text import TextFile, digest, printable, read_named
 
 DEFAULT_LINES = 2000
 LINE_WIDTH = 2000
@@ -32,12 +30,13 @@ MAX_PICTURE = 3_750_000
 """Bytes: five million characters in base64, which is what model providers take."""
 
 PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+SIGNS = tuple(PICTURES)
 
 
 @tool(
     name="Read",
     read_only=True,
-    claims=claim_file(Claims.read),
+    claims=claim_to_read,
     egress=(),
     max_output=2 * PAGE_CHARACTERS,
     normalise=normalise("file_path"),
@@ -57,27 +56,31 @@ async def read(
     Reads files only, no folders: use Glob, or `ls` in Bash. Read several files at once by several calls.
     """
     cwd = ctx.cwd
-    path = absolute(file_path, cwd)
+    path = absolute_text(file_path, cwd)
     status = regular_file(path, cwd)
     wanted = (path, cwd, status, offset or 1, limit)
     # A small file is read in less time than it takes to start a thread, and many such calls come together.
-    result, stamp = _read(*wanted) if status.st_size <= SMALL else await asyncio.to_thread(_read, *wanted)
+    result, real, stamp = _read(*wanted) if status.st_size <= SMALL else await asyncio.to_thread(_read, *wanted)
     if result is None:
-        result = await pdf.read_pages(path, os.path.getsize(path), pages)
-    remember(real_text(str(path)), stamp, ctx)
+        result = await pdf.read_pages(path, status.st_size, pages)
+    remember(real, stamp, ctx)
     return result
 
 
 def _read(
-    path: Path, cwd: Path, status: os.stat_result, first: int, limit: int | None
-) -> tuple[ToolResult | None, str]:
-    """Return what to show, None for a PDF; and the stamp."""
-    data, _ = read_bytes(path, cwd, status)
+    path: str, cwd: Path, status: os.stat_result, first: int, limit: int | None
+) -> tuple[ToolResult | None, str, str]:
+    """Return what to show, None for a PDF; and the real name and the stamp of what was read."""
+    data, real = read_named(path, cwd, status)
+    return _shown(path, data, first, limit), real, digest(data)
+
+
+def _shown(path: str, data: bytes, first: int, limit: int | None) -> ToolResult | None:
     if pdf.is_pdf(data):
-        return None, digest(data)
+        return None
     media_type = picture_type(data)
     if media_type:
-        return picture(path, data, media_type), digest(data)
+        return picture(path, data, media_type)
     file = TextFile.of(data)
     if file is None:
         raise ToolError(
@@ -86,27 +89,27 @@ def _read(
         )
     notebook = notebook_in(path, file.plain)
     if notebook is not None:
-        return shown_cells(path, notebook), digest(data)
-    return page(path, printable(file.plain), first, limit), digest(data)
+        return shown_cells(path, notebook)
+    return page(path, printable(file.plain), first, limit)
 
 
-def page(path: Path, text: str, first: int, limit: int | None) -> ToolResult:
+def page(path: str, text: str, first: int, limit: int | None) -> ToolResult:
     """Return lines *first* to *first* + *limit* with their numbers, and what was left out in a last line."""
     lines = text.split("\n")
     if first > len(lines):
         raise ToolError(f"{path} has {len(lines)} lines; offset {first} is behind its end.")
     count = len(lines) - (lines[-1] == "")  # no line begins after the last LF
-    whole = first == 1 and count <= (limit or DEFAULT_LINES) and _fits(text, count)
+    whole = first == 1 and count <= (limit or DEFAULT_LINES) and _fits(text, lines)
     chosen = lines if whole else _that_fit(lines[first - 1 : first - 1 + (limit or DEFAULT_LINES)])
     last = first - 1 + len(chosen)
     visible = chosen[:-1] if last == len(lines) and chosen[-1] == "" else chosen
-    shown = "\n".join(map(add, _numbers(first, len(visible)), visible))
+    shown = _numbered(first, visible)
     if not text:
         shown = f"[{path} exists but is empty.]"
     elif last < len(lines):
         shown += f"\n[These are lines {first} to {last} of {len(lines)}. Read on with offset={last + 1}.]"
     facts = {
-        "filePath": str(path),
+        "filePath": path,
         "content": text if whole else "\n".join(chosen),
         "numLines": len(chosen),
         "startLine": first,
@@ -115,25 +118,29 @@ def page(path: Path, text: str, first: int, limit: int | None) -> ToolResult:
     return ToolResult(content=shown, data={"type": "text", "file": facts})
 
 
-def _numbers(first: int, count: int) -> Sequence[str]:
-    """Return what stands before the lines; writing numbers out takes seven times as long as all else of a page."""
-    if first == 1 and count <= DEFAULT_LINES:
-        return _first_numbers()  # `map` ends with the shorter one
-    return [f"{number:>6}\t" for number in range(first, first + count)]
+def _numbered(first: int, lines: list[str]) -> str:
+    """Return the lines with their numbers. Writing numbers out takes seven times as long as all else of a page."""
+    count = len(lines)
+    pieces = [""] * (2 * count)  # joined once: no line is copied into a longer one before
+    numbers = _first_numbers() if first == 1 and count <= DEFAULT_LINES else _numbers(first, count)
+    pieces[::2] = numbers[:count]
+    pieces[1::2] = lines
+    return "".join(pieces)[1:]
+
+
+def _numbers(first: int, count: int) -> list[str]:
+    """Return what stands before each line, the end of the line before it included."""
+    return [f"\n{number:>6}\t" for number in range(first, first + count)]
 
 
 @cache
-def _first_numbers() -> Sequence[str]:
-    return [f"{number:>6}\t" for number in range(1, DEFAULT_LINES + 1)]
+def _first_numbers() -> list[str]:
+    return _numbers(1, DEFAULT_LINES)
 
 
-def _fits(text: str, lines: int) -> bool:
-    """Whether all of *text* fits a page and no line of it is too wide, for certain."""
-    half = LINE_WIDTH // 2
-    # Where each half of a line's width holds an end of line, no line is wider: nobody need measure them all.
-    return len(text) + 8 * lines <= PAGE_CHARACTERS and all(
-        text.find("\n", at, at + half) >= 0 for at in range(0, len(text) - half, half)
-    )
+def _fits(text: str, lines: list[str]) -> bool:
+    """Whether all of *text* fits a page and no line of it is too wide."""
+    return len(text) + 8 * len(lines) <= PAGE_CHARACTERS and max(map(len, lines)) <= LINE_WIDTH
 
 
 def _that_fit(lines: list[str]) -> list[str]:
@@ -157,12 +164,12 @@ def picture_type(data: bytes) -> str | None:
     """Return the media type if *data* is a picture that models take; what a file is called does not matter."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    if not data.startswith(tuple(PICTURES)):
+    if not data.startswith(SIGNS):
         return None
     return next(media_type for magic, media_type in PICTURES.items() if data.startswith(magic))
 
 
-def picture(path: Path, data: bytes, media_type: str) -> ToolResult:
+def picture(path: str, data: bytes, media_type: str) -> ToolResult:
     """Return a picture for the model to look at."""
     if len(data) > MAX_PICTURE:
         raise ToolError(

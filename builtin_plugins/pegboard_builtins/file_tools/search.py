@@ -6,9 +6,11 @@ Run as `python -I -S search.py`, it needs the standard library only: a job as JS
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import stat
 import sys
 import warnings
 from bisect import bisect_right
@@ -62,19 +64,32 @@ def text_of(path: str) -> str | None:
 
 def content(path: str | os.PathLike[str]) -> bytes:
     """Return all bytes of a file, at most one more than `MAX_BYTES`; `open` takes three times as long for few."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # it may have become a pipe meanwhile
+    descriptor = opened(path)
     try:
-        size = min(os.fstat(descriptor).st_size, MAX_BYTES)
-        data = os.read(descriptor, size + 1)
-        if 0 < len(data) == size:  # nearly always: the end was seen
-            return data
-        parts, left = [data], MAX_BYTES + 1 - len(data)
-        while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
-            parts.append(part)
-            left -= len(part)
-        return b"".join(parts)
+        return content_of(descriptor)
     finally:
         os.close(descriptor)
+
+
+def opened(path: str | os.PathLike[str]) -> int:
+    """Open a file for reading, without waiting for anybody: it may have become a pipe meanwhile."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
+def content_of(descriptor: int) -> bytes:
+    """Return what `content` does, of a file that was just opened. Raises OSError for what is no file any more."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file (any more)")
+    size = min(status.st_size, MAX_BYTES)
+    data = os.read(descriptor, size + 1)
+    if 0 < len(data) == size:  # nearly always: the end was seen
+        return data
+    parts, left = [data], MAX_BYTES + 1 - len(data)
+    while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def matching_lines(text: str, regex: re.Pattern[str], multiline: bool) -> tuple[list[tuple[int, int]], list[str]]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pegboard.errors import ToolError
-from pegboard_builtins.file_tools.paths import explain, regular_file
-from pegboard_builtins.file_tools.search import MAX_BYTES, content, text_encoding
+from pegboard_builtins.file_tools.paths import explain, name_of, real_text, regular_file
+from pegboard_builtins.file_tools.search import MAX_BYTES, content, content_of, opened, text_encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +75,39 @@ def must_be_text(text: str, what: str) -> None:
         ) from None
 
 
-def read_bytes(path: Path, cwd: Path, status: os.stat_result | None = None) -> tuple[bytes, os.stat_result]:
-    """Return a regular file's bytes, and its status before they were read. Raises ToolError for all else.
+def read_bytes(path: Path, cwd: Path) -> tuple[bytes, os.stat_result]:
+    """Return a regular file's bytes, and its status before they were read. Raises ToolError for all else."""
+    status = regular_file(path, cwd)
+    must_fit(path, status)
+    try:
+        return content(path), status
+    except OSError as error:
+        raise explain(error, path, cwd) from None
 
-    *status* is what `regular_file` has just said of it, if somebody has asked already.
+
+def read_named(path: str, cwd: Path, status: os.stat_result) -> tuple[bytes, str]:
+    """Return a regular file's bytes, and the real name of the very file that they came from.
+
+    *status* is what `regular_file` has just said of it. Raises ToolError.
     """
-    status = status or regular_file(path, cwd)
+    must_fit(path, status)
+    try:
+        descriptor = opened(path)
+        try:
+            return content_of(descriptor), name_of(descriptor) or real_text(path)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise explain(error, path, cwd) from None
+
+
+def must_fit(path: Path | str, status: os.stat_result) -> None:
+    """Raise ToolError for a file that is too large to be taken into memory."""
     if status.st_size > MAX_BYTES:
         raise ToolError(
             f"{path} has {status.st_size / 1e6:.0f} MB, more than {MAX_BYTES // 2**20} MB. "
             f"Search it with Grep, or print a part of it in Bash (sed -n '100,200p')."
         )
-    try:
-        return content(path), status
-    except OSError as error:
-        raise explain(error, path, cwd) from None
 
 
 def digest(data: bytes) -> str:

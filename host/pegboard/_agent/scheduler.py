@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from pegboard._board.waiting import start_task
 from pegboard.messages import ToolCall
 from pegboard.tools import Claims
 
@@ -41,6 +40,12 @@ async def run_calls(
 
 
 class _Batch(Generic[Result]):
+    """The calls of one message at work.
+
+    A task runs call after call. Before each it sees to it that another one stands by, which begins with what may run
+    beside it as soon as it waits for something: calls that never wait need two tasks, however many they are.
+    """
+
     def __init__(
         self,
         calls: Sequence[ToolCall],
@@ -53,42 +58,55 @@ class _Batch(Generic[Result]):
         self.calls, self.claims, self.run, self.skip = calls, claims, run, skip
         self.at_once, self.hold = at_once, hold
         self.results: dict[int, Result] = {}
-        self.running: dict[asyncio.Task[None], int] = {}
+        self.running: set[int] = set()
         self.waiting = list(range(len(calls)))
         self.writes = any(one.writes for one in claims)
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.stands_by = False
+        self.stopped = False
+        self.ended = asyncio.Event()
 
     async def work(self) -> None:
-        while self.waiting or self.running:
-            self.start_what_can()
-            if not self.running:
-                if self.waiting:
-                    await self.skip_rest(self.hold() or "the turn was stopped")
-                return
-            done, _ = await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                self.running.pop(task, None)
+        self.stand_by()
+        while self.tasks:
+            await self.ended.wait()
+            self.ended.clear()
+            for task in [task for task in self.tasks if task.done()]:
+                self.tasks.discard(task)
                 task.result()
+        if self.waiting:
+            await self.skip_rest(self.hold() or "the turn was stopped")
 
-    def start_what_can(self) -> None:
-        for place in list(self.waiting):
-            if len(self.running) >= self.at_once or self.hold():
-                return
-            if not self.must_wait(place):
-                self.waiting.remove(place)
-                task = start_task(self.one(place))
-                if task.done():
-                    task.result()
-                else:
-                    self.running[task] = place
+    def stand_by(self) -> None:
+        """Have a task that begins with the next call, if there is one that may begin now."""
+        if self.stands_by or len(self.running) >= self.at_once or self.next_place() is None:
+            return
+        self.stands_by = True
+        task = asyncio.create_task(self.some())
+        self.tasks.add(task)
+        task.add_done_callback(lambda _: self.ended.set())
+
+    async def some(self) -> None:
+        """Run calls until none may begin."""
+        self.stands_by = False
+        while len(self.running) < self.at_once and (place := self.next_place()) is not None:
+            self.waiting.remove(place)
+            self.running.add(place)
+            self.stand_by()
+            self.results[place] = await self.run(self.calls[place])
+            self.running.discard(place)
+
+    def next_place(self) -> int | None:
+        """Return the first call that may begin now."""
+        if not self.waiting or self.stopped or self.hold():
+            return None
+        if not self.writes:
+            return self.waiting[0]
+        return next((place for place in self.waiting if not self.must_wait(place)), None)
 
     def must_wait(self, place: int) -> bool:
-        if not self.writes:
-            return False
-        unfinished = [other for other in (*self.running.values(), *self.waiting) if other < place]
+        unfinished = [other for other in (*self.running, *self.waiting) if other < place]
         return any(self.claims[place].conflicts(self.claims[other]) for other in unfinished)
-
-    async def one(self, place: int) -> None:
-        self.results[place] = await self.run(self.calls[place])
 
     async def skip_rest(self, reason: str) -> None:
         for place in self.waiting:
@@ -97,8 +115,9 @@ class _Batch(Generic[Result]):
 
     async def stop(self) -> None:
         """Cancel what runs and give everything that has not begun its result."""
-        for task in self.running:
+        self.stopped = True
+        for task in self.tasks:
             task.cancel()
-        if self.running:
-            await asyncio.wait(self.running)
+        if self.tasks:
+            await asyncio.wait(self.tasks)
         await self.skip_rest("interrupted")

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from pegboard.errors import ToolError, ToolInputError
 from pegboard.messages import ImageBlock
 from pegboard_builtins.file_tools import read as module
+from pegboard_builtins.file_tools import text
 from pegboard_builtins.file_tools.paths import real_text
 from pegboard_builtins.file_tools.read import PAGE_CHARACTERS, page, read
+from pegboard_builtins.file_tools.write import write
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -62,10 +64,10 @@ def test_a_whole_page_is_the_page_that_measuring_each_line_gives(
     lines: list[tuple[str, int]], often: int, end: str, limit: int | None
 ) -> None:
     text = "\n".join(sign * width for sign, width in lines * often) + end
-    quick = page(Path("/a.txt"), text, 1, limit)
+    quick = page("/a.txt", text, 1, limit)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_fits", lambda text, lines: False)
-        measured = page(Path("/a.txt"), text, 1, limit)
+        measured = page("/a.txt", text, 1, limit)
     assert (quick.data["file"]["content"], quick.content) in (
         (measured.data["file"]["content"], measured.content),
         # All lines that there are: only the empty piece behind the last LF is not left out as one more line.
@@ -99,6 +101,51 @@ def test_the_kernel_names_the_same_file_as_a_walk_through_its_folders(desk: Desk
     for name in names:
         assert real_text(f"{desk.folder}/{name}") == os.path.realpath(desk.folder / name)
     assert real_text("a\0b") == "a\0b"
+
+
+@pytest.mark.parametrize("kind", ["renamed", "deleted", "a link elsewhere"])
+def test_the_stamp_belongs_to_the_file_whose_bytes_were_shown(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Whatever takes its place while it is read, nobody may take that for what the model has seen."""
+    path, other = desk.file("a.txt", "old\n"), desk.file("b.txt", "new\n")
+    read_on = text.content_of
+
+    def meanwhile(descriptor: int) -> bytes:
+        data = read_on(descriptor)
+        if kind == "renamed":
+            other.rename(path)
+        else:
+            path.unlink()
+            if kind == "a link elsewhere":
+                path.symlink_to(other)
+        return data
+
+    monkeypatch.setattr(text, "content_of", meanwhile)
+    assert desk.call(read, file_path="a.txt").content == "     1\told"
+    monkeypatch.undo()
+    if kind == "deleted":
+        path.write_text("new\n")
+    with pytest.raises(ToolError, match=r"changed since you read it|has not been read yet"):
+        desk.call(write, file_path="a.txt", content="mine\n")
+    assert path.read_text() == "new\n"
+
+
+def test_what_became_a_pipe_after_it_was_looked_at_does_not_hold_a_call_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = desk.file("a.txt", "old\n")
+    look = module.regular_file
+
+    def meanwhile(path: Path | str, cwd: Path) -> os.stat_result:
+        status = look(path, cwd)
+        os.unlink(path)
+        os.mkfifo(path)
+        return status
+
+    monkeypatch.setattr(module, "regular_file", meanwhile)
+    with pytest.raises(ToolError, match="no regular file"):
+        desk.call(read, file_path=str(path))
 
 
 def test_offset_and_limit_choose_lines_and_say_what_is_left(desk: Desk) -> None:
