@@ -14,16 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from pegboard_builtins.shell_tool.family import Family
+from pegboard_builtins.shell_tool.family import GRACE, MARK, Family
+from pegboard_builtins.shell_tool.guard import GUARD
 from pegboard_builtins.shell_tool.output import Output
 
 DRAIN = 0.1
 """Seconds that a finished command's output may still take to arrive."""
-GRACE = 1.0
-"""Seconds between the polite signal and the last one."""
 CHUNK = 1 << 16
-MARK = "PEGBOARD_COMMAND"
-"""A variable by which all that a command starts can be known, wherever it goes."""
 
 _running: weakref.WeakSet[ShellProcess] = weakref.WeakSet()
 
@@ -50,6 +47,8 @@ class ShellProcess:
         self._silent: asyncio.Future[None] = loop.create_future()
         self._pipe, theirs = os.pipe()
         mark = secrets.token_hex(8)
+        _kill_all_at_exit()
+        GUARD.watch(mark)  # before it is there, and so before we can be killed while nobody knows of it
         try:
             self._process = subprocess.Popen(
                 argv,
@@ -61,16 +60,17 @@ class ShellProcess:
                 start_new_session=True,
             )
         except BaseException:
+            GUARD.leave(mark)
             os.close(self._pipe)
             raise
         finally:
             os.close(theirs)
         self._loop = loop
         self._ended = False
-        self._family = Family(self._process.pid, f"{MARK}={mark}")
+        self._family = Family(self._process.pid, mark)
+        GUARD.watch(self._family.name, instead_of=mark)
         os.set_blocking(self._pipe, False)
         loop.add_reader(self._pipe, self._read)
-        _kill_all_at_exit()
         _running.add(self)
         threading.Thread(target=self._wait, name=f"wait for {self._process.pid}", daemon=True).start()
 
@@ -116,6 +116,7 @@ class ShellProcess:
     def kill(self) -> None:
         """End all of it at once."""
         self._family.kill()
+        GUARD.leave(self._family.name)
         _running.discard(self)
 
     def _wait(self) -> None:
@@ -169,3 +170,4 @@ def _kill_all() -> None:
     """At exit: the last resort for what a broken loop left behind."""
     for process in list(_running):
         process.kill()
+    GUARD.close()

@@ -72,11 +72,12 @@ class ShellDesk:
     def still_running(self) -> list[str]:
         """Return the command lines of living processes that stand in our folder, after a moment's patience."""
         deadline = time.monotonic() + 5
-        while (found := self._processes()) and time.monotonic() < deadline:
+        while (found := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.02)
         return found
 
-    def _processes(self) -> list[str]:
+    def processes(self) -> list[str]:
+        """Return them as they are now."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
