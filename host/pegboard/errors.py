@@ -70,12 +70,13 @@ class HookSignatureError(PluginError):
 
 
 class DuplicatePluginError(PluginError):
-    """Two distributions ship an entry point of one name."""
+    """Two distributions ship an entry point of one name. *stands* is the owner whose plugin is used all the same."""
 
-    def __init__(self, plugin: str, owners: tuple[str, ...]) -> None:
+    def __init__(self, plugin: str, owners: tuple[str, ...], stands: str = "") -> None:
         self.owners = owners
         both = " and ".join(owners)
-        super().__init__(plugin, f"is shipped by {both}, so neither is used")
+        used = f"that of {stands} stands" if stands else "neither is used"
+        super().__init__(plugin, f"is shipped by {both}, so {used}")
 
 
 class DuplicateToolError(PluginError):

@@ -113,6 +113,16 @@ def test_two_entry_points_of_one_name_are_both_left_out_and_name_both_owners() -
         assert record.mend.endswith("pegboard plugins uninstall b-pack")
 
 
+def test_a_pack_with_the_name_of_a_built_in_switches_nothing_off() -> None:
+    records = find_plugins([Point("permissions", "a-pack"), Point("permissions", "pegboard")], Selection())
+    assert [(one.distribution, one.status) for one in records] == [
+        ("pegboard", Status.FOUND),
+        ("a-pack", Status.LOAD_ERROR),
+    ]
+    assert records[1].reason == "is shipped by pegboard 1.2 and a-pack 1.2, so that of pegboard 1.2 stands"
+    assert records[1].mend.startswith('give one another name in the settings, [plugins.aliases] "a-pack:permissions" = ')
+
+
 def test_an_alias_of_the_settings_lets_two_plugins_of_one_name_live() -> None:
     points = [Point("acme", "a-pack"), Point("acme", "B.Pack"), Point("permissions", "pegboard")]
     aliases = {"b-pack:acme": "acme_b", "a.acme": "no_tool_is_meant", "c:acme": "nobody", "pegboard:permissions": "x"}

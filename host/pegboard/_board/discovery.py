@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
@@ -144,6 +144,8 @@ def find_plugins(
 ) -> list[PluginRecord]:
     """Return a record per entry point, sorted; those that share a name are load errors that name both owners.
 
+    A built-in among them stands.
+
     *doubt* says why a plugin of another distribution is not trusted. One that takes no part is nobody's rival.
     *aliases* has other names for plugins by `distribution:name`, so that two may be here that are called the same.
     """
@@ -171,10 +173,23 @@ def find_plugins(
             continue
         owners.setdefault(record.name, []).append(record)
     for rivals in owners.values():
-        for record in rivals if len(rivals) > 1 else ():
-            error = DuplicatePluginError(record.name, tuple(_owner(rival) for rival in rivals))
-            record.fail(Status.LOAD_ERROR, error.reason, _told_apart(rivals[-1]))
+        if len(rivals) > 1:
+            _leave_out(rivals)
     return records
+
+
+def _leave_out(rivals: Sequence[PluginRecord]) -> None:
+    """Say that these are load errors because they share a name. A built-in stands: no pack switches one off by its name.
+
+    What a session is guarded by would otherwise depend on how a pack that was accepted for something else is called.
+    """
+    own = [record for record in rivals if record.tier is Tier.HOST]
+    stands = own[0] if len(own) == 1 else None
+    names = tuple(_owner(rival) for rival in rivals)
+    for record in rivals:
+        if record is not stands:
+            error = DuplicatePluginError(record.name, names, _owner(stands) if stands else "")
+            record.fail(Status.LOAD_ERROR, error.reason, _told_apart(record if stands else rivals[-1]))
 
 
 def _cut(record: PluginRecord) -> None:
