@@ -747,6 +747,20 @@ class RulesGranted(Event):
     by: str
 
 
+class HooksBrought(Event):
+    """A skill that brings declared hooks along has come into use: they hold from now until the session ends.
+
+    `by` says what brings them ("skill:fmt"), `hooks` is what it says in the contract's form, `file` where it says so;
+    `folder` is the plugin folder that it lies in. Told again when a session is resumed.
+    """
+
+    name: Literal["HooksBrought"] = "HooksBrought"
+    by: str
+    hooks: dict[str, Any]
+    file: str
+    folder: str = ""
+
+
 class InstructionsLoaded(Event):
     """A memory file was loaded."""
 

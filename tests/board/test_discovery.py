@@ -120,7 +120,9 @@ def test_a_pack_with_the_name_of_a_built_in_switches_nothing_off() -> None:
         ("a-pack", Status.LOAD_ERROR),
     ]
     assert records[1].reason == "is shipped by pegboard 1.2 and a-pack 1.2, so that of pegboard 1.2 stands"
-    assert records[1].mend.startswith('give one another name in the settings, [plugins.aliases] "a-pack:permissions" = ')
+    assert records[1].mend.startswith(
+        'give one another name in the settings, [plugins.aliases] "a-pack:permissions" = '
+    )
 
 
 def test_an_alias_of_the_settings_lets_two_plugins_of_one_name_live() -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pegboard.context import Wanted, shown_of
+from pegboard.context import Wanted, files_named, shown_of
 from pegboard.errors import PegboardError, did_you_mean
 from pegboard.frontmatter import read_markdown
 from pegboard.output import visible
@@ -137,22 +135,9 @@ def unknown(name: str, known: Iterable[str]) -> str:
 def wanted_of(one: Definition, project: Path) -> Wanted:
     """Return what consent to an agent of the project is given to."""
     assert one.path is not None
-    files = [one.path, *_programs(one.hooks, project)]
+    files = [one.path, *files_named(one.hooks, project)]
     texts = [f"--- {os.path.relpath(file, project)}\n{shown_of(file, SHOWN)}" for file in files]
     return Wanted(key=f"agent {os.path.relpath(one.path, project)}", text="\n".join(texts))
-
-
-def _programs(said: Any, project: Path) -> list[Path]:
-    """Return the files of the project that hooks name: who consents to a hook consents to what it runs."""
-    if isinstance(said, dict):
-        said = list(said.values())
-    if isinstance(said, list):
-        return list(dict.fromkeys(path for one in said for path in _programs(one, project)))
-    if not isinstance(said, str):
-        return []
-    words = re.split(r"[\s;|&<>()\"'`]+", re.sub(r"\$\{?CLAUDE_PROJECT_DIR\}?", ".", said))
-    paths = [project / word.partition("=")[2] if "=" in word else project / word for word in words if word]
-    return sorted({path for path in paths if path.is_file()})
 
 
 def wanted_here(project: Path, found: Roster) -> list[Wanted]:

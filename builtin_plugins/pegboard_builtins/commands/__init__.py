@@ -11,8 +11,9 @@ from pegboard.declares import Declares
 from pegboard.hookspecs import hookimpl
 from pegboard.records import Event, SessionStart
 from pegboard.requests import Purpose, RequestDraft, RequestPatch
+from pegboard_builtins.commands.bringing import IN_USE, bring_again
 from pegboard_builtins.commands.places import SKILL_PLACES
-from pegboard_builtins.commands.sending import offered, send, settings_of
+from pegboard_builtins.commands.sending import counts, offered, send, settings_of, shelf_of
 from pegboard_builtins.commands.settings import CommandSettings
 from pegboard_builtins.commands.skills import LISTED, list_of, section_of, skill, skills_of
 
@@ -59,10 +60,17 @@ async def prompt_submit(prompt: str, ctx: Ctx) -> PromptDecision | None:
 
 
 @hookimpl(matcher="SessionStart", where=SKILL_PLACES)
-def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
-    """Look for skills when a session begins, is cleared or was compacted; a resumed one keeps the list it had."""
-    if isinstance(event, SessionStart) and (event.source in READ_AGAIN or LISTED not in ctx.state):
+async def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
+    """Look for skills when a session begins, is cleared or was compacted; a resumed one keeps the list it had.
+
+    The hooks that skills have brought hold in it, too.
+    """
+    if not isinstance(event, SessionStart):
+        return None
+    if event.source in READ_AGAIN or LISTED not in ctx.state:
         _look(ctx)
+    if event.source not in READ_AGAIN and IN_USE in ctx.state:
+        await bring_again(shelf_of(ctx), ctx, counts)
     return None
 
 

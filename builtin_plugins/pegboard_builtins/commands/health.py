@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pegboard.context import Ailment, Registry
 from pegboard.errors import PegboardError
+from pegboard.frontmatter import NestedError
 from pegboard.output import visible
+from pegboard_builtins.commands.bringing import hooks_of
 from pegboard_builtins.commands.forking import forks
 from pegboard_builtins.commands.places import Found, shelf, wanted_of
 from pegboard_builtins.commands.settings import CommandSettings
-
-UNREAD = ("hooks",)
-"""Keys of the contract that do nothing here."""
 
 
 def ailments_of(registry: Registry) -> list[Ailment]:
@@ -32,11 +31,11 @@ def ailments_of(registry: Registry) -> list[Ailment]:
 
 def _of_file(one: Found, where: str, registry: Registry) -> list[Ailment]:
     head = one.content.head
-    found = [
-        Ailment(f"its `{key}` does nothing here", f"{where}:{head.lines[key]}", "nothing need be done", wrong=False)
-        for key in UNREAD
-        if key in head.lines
-    ]
+    found = []
+    try:
+        hooks_of(head)
+    except NestedError as error:
+        found.append(Ailment(f"its `hooks` do not count: {error.problem}", f"{where}:{error.line}", "mend it"))
     said = head.text("context").strip()
     if said and not forks(one):
         text = f"`context` is {visible(said[:40])!r}; only `fork` means anything"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pegboard.context import Wanted, shown_of
+from pegboard.context import Wanted, files_named, shown_of
 from pegboard.errors import PegboardError
 from pegboard.frontmatter import Markdown, read_markdown
 from pegboard.output import one_line, visible
@@ -168,6 +168,8 @@ def wanted_of(one: Found, project: Path) -> Wanted:
     """Return what consent to a file of the project is given to: a command, or a skill with all that lies beside it."""
     kind = "skill" if one.is_skill else "command"
     files = _whole_skill(one.path.parent) if one.is_skill else [one.path]
+    for line in one.content.head.below.get("hooks", ()):  # who consents to a hook consents to what it runs
+        files += [path for path in files_named(line, project) if path not in files]
     texts = [text for file in files for text in (f"--- {os.path.relpath(file, project)}", shown_of(file, SHOWN))]
     return Wanted(key=f"{kind} {os.path.relpath(one.path, project)}", text="\n".join(texts))
 

@@ -11,6 +11,7 @@ from pegboard.errors import PegboardError, did_you_mean, nearest
 from pegboard.messages import Origin
 from pegboard.output import visible
 from pegboard.records import RulesGranted, UserPromptExpansion
+from pegboard_builtins.commands.bringing import bring
 from pegboard_builtins.commands.expanding import expand, named, reader_of, shell_of
 from pegboard_builtins.commands.forking import done_apart, forks
 from pegboard_builtins.commands.places import Found, Shelf, shelf, wanted_of
@@ -93,6 +94,7 @@ async def _sent(one: Found, name: str, words: str, prompt: str, ctx: Ctx) -> Pro
     labels = {"project": [Origin.PROJECT], "pack": [Origin.HOOK]}.get(one.place.origin, [])
     labels += [Origin.TOOL] if made.ran or made.files else []
     model = model_of(one, ctx)
+    await bring(one, ctx)
     if forks(one):
         report = await done_apart(one, made.text, model, ctx)
         if report.is_error:

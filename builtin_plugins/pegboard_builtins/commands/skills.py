@@ -12,6 +12,7 @@ from pegboard.messages import Origin, ToolResult
 from pegboard.output import one_line
 from pegboard.requests import Layer, Section, Stability
 from pegboard.tools import tool
+from pegboard_builtins.commands.bringing import bring
 from pegboard_builtins.commands.expanding import expand, reader_of, shell_of
 from pegboard_builtins.commands.forking import done_apart, forks
 from pegboard_builtins.commands.places import SKILL_PLACES, Found
@@ -88,6 +89,7 @@ async def skill(
     text = f"The folder of this skill is {one.path.parent}; files that it names lie there.\n\n{made.text}"
     facts = {"success": True, "commandName": one.name}
     origins = (Origin.PROJECT,) if one.place.origin == "project" else ()
+    await bring(one, ctx)
     if forks(one):
         try:
             report = await done_apart(one, text, model_of(one, ctx), ctx)

@@ -60,7 +60,9 @@ def show(
     for key in ("kind", "status", "from", "file"):
         say(f"{key:<8}{facts[key]}")
     for key in content.head.lines:
-        say(f"{key}: {content.head.text(key)}")
+        say(f"{key}: {content.head.text(key)}".rstrip())
+        for line in content.head.below.get(key, ()):
+            say(readable(line))
     say("")
     for line in readable(content.body).splitlines():
         say(line)

@@ -29,7 +29,7 @@ from pegboard.errors import SettingsError
 from pegboard.flags import flag
 from pegboard.hookspecs import Ask, State, hookimpl
 from pegboard.messages import Outcome, ToolCall
-from pegboard.records import Event
+from pegboard.records import Event, HooksBrought
 from pegboard.requests import CompactionJob, CompactionResult
 from pegboard_builtins.wire_hooks.presence import Stamp, declares_anything, stamp
 from pegboard_builtins.wire_hooks.settings import TABLE, HookSettings
@@ -50,6 +50,9 @@ LAST_RESORT = 24 * 3600.0
 
 SAME_MOMENT = 0.05
 """Seconds in which the files are not looked at again: seven hooks ask at the start of one turn."""
+
+BROUGHT = "HooksBrought"
+"""The event by which a skill's own hooks come, whatever else is declared."""
 
 COMMANDS = {
     "events": "events",
@@ -177,11 +180,11 @@ def _wants(*events: str) -> Callable[[Ctx], bool]:
 def _wanted_lifecycle(ctx: Ctx) -> bool | str:
     session = _session(ctx)
     if session is None:
-        return False
+        return BROUGHT
     from pegboard_builtins.wire_hooks.session import LIFECYCLE
 
     # The first to begin a session and the last to end it.
-    return "|".join(sorted({"SessionStart", "SessionEnd"} | (session.events() & LIFECYCLE)))
+    return "|".join(sorted({BROUGHT, "SessionStart", "SessionEnd"} | (session.events() & LIFECYCLE)))
 
 
 @cache
@@ -190,6 +193,15 @@ def _apply() -> Any:
     from pegboard_builtins.wire_hooks import apply
 
     return apply
+
+
+def _bring(ctx: Ctx, event: HooksBrought) -> None:
+    from pegboard_builtins.wire_hooks.session import HookSession
+
+    session = _session(ctx)
+    if session is None:
+        session = _kept[ctx].session = _by_id[ctx.session_id] = HookSession.open(ctx)
+    session.bring_those_of(event)
 
 
 def _of(ctx: Ctx) -> HookSession:
@@ -261,6 +273,9 @@ async def compact(job: CompactionJob, ctx: Ctx) -> CompactionResult | Skip | Non
 @hookimpl(timeout=LAST_RESORT, when=_wanted_lifecycle)
 async def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
     """All events of the contract that are told and not decided."""
+    if isinstance(event, HooksBrought):
+        _bring(ctx, event)
+        return None
     from pegboard_builtins.wire_hooks import apply
 
     try:

@@ -100,6 +100,8 @@ class Place:
     detach: Detach | None = None
     starting: Callable[[Handler], None] | None = None
     """Told of each handler that is about to run."""
+    first_time: Callable[[Handler], bool] | None = None
+    """Asked of each that says `once`; False where it has run already."""
     alone: bool = True
     """Whether no person is there: a hook that would wake the model later is waited for then (hook-behaviour 2.1, 8)."""
 
@@ -128,6 +130,9 @@ async def fire(
         one = Ran(choice)
         fired.ran.append(one)
         if status == "run":
+            if choice.handler.once and place.first_time is not None and not place.first_time(choice.handler):
+                one.choice = replace(choice, status="disabled", why="it has run in this session, and says `once`")
+                continue
             running.append(one)
     if not running:
         return fired

@@ -63,6 +63,10 @@ class HookFile:
     trusted: bool = True
     problems: tuple[Problem, ...] = ()
     broken: bool = False
+    by: str = ""
+    """What the ids of its hooks end with; empty for its layer's or plugin's name."""
+    once: bool = False
+    """Whether `once` counts in it: in skills alone (hook-contract C82)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +119,34 @@ def load(files: Sequence[HookFile], consented: Callable[[Handler], bool] = lambd
     )
 
 
-def with_those_of(name: str, hooks: Mapping[str, Any], path: str, table: HookTable) -> HookTable:
-    """Return a table with the hooks of one sub-agent at its end; the table's switches count for them, too.
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """Hooks that no settings file declares: an agent's own, or those of a skill that is in use (hook-contract 2.2).
 
-    What they say of Stop is about the end of that sub-agent, so it is SubagentStop.
+    `by` is the end of their ids ("agent:careful"), `path` the file that says them.
     """
-    problems: list[Problem] = []
-    said = {"SubagentStop" if event_named(key) == "Stop" else key: groups for key, groups in hooks.items()}
-    file = HookFile(SettingsLayer.SESSION, path, said)
-    made = f"@{str(SettingsLayer.SESSION).replace(' ', '-')}"
-    taken = {entry.handler.id for entry in table.entries}
-    handlers = [
-        _with_own_id(replace(one, id=one.id.replace(made, f"@agent:{name}")), taken)
-        for one in _Reading(file, problems).handlers()
-    ]
-    entries = [_judged(one, table.switches, lambda handler: True) for one in handlers]
-    return replace(table, entries=(*table.entries, *entries), problems=tuple(problems))
+
+    by: str
+    hooks: Mapping[str, Any]
+    path: str
+    plugin: PluginFolder | None = None
+    once: bool = False
+
+    def added_to(self, table: HookTable, *, in_agent: bool) -> HookTable:
+        """Return a table with these at its end, its `problems` theirs; the table's switches count for them, too.
+
+        Within a sub-agent what they say of Stop is about the end of that sub-agent, so it is SubagentStop.
+        """
+        problems: list[Problem] = []
+        said = {
+            "SubagentStop" if in_agent and event_named(key) == "Stop" else key: groups
+            for key, groups in self.hooks.items()
+        }
+        file = HookFile(SettingsLayer.SESSION, self.path, said, plugin=self.plugin, by=self.by, once=self.once)
+        taken = {entry.handler.id for entry in table.entries}
+        handlers = [_with_own_id(one, taken) for one in _Reading(file, problems).handlers()]
+        entries = [_judged(one, table.switches, lambda handler: True) for one in handlers]
+        return replace(table, entries=(*table.entries, *entries), problems=tuple(problems))
 
 
 # --- one file ------------------------------------------------------------------------------------------
@@ -237,6 +253,7 @@ class _Reading:
             "condition": _text(entry.get("if", ""), "if"),
             "timeout": _seconds(entry.get("timeout")),
             "status_message": _text(entry.get("statusMessage", ""), "statusMessage"),
+            "once": self._file.once and _flag(entry, "once"),
             "on_error": _posture(entry.get("on_error"), "on_error") or Posture.OPEN,
             "on_timeout": _posture(entry.get("on_timeout"), "on_timeout"),
             "sequential": _flag(entry, "sequential"),
@@ -250,7 +267,8 @@ class _Reading:
         return Handler(**facts, **_OWN[kind](entry))
 
     def _made_id(self, event: str, place: str) -> str:
-        source = f"plugin:{self._file.plugin.name}" if self._file.plugin is not None else str(self._file.layer)
+        plugin = f"plugin:{self._file.plugin.name}" if self._file.plugin is not None else ""
+        source = self._file.by or plugin or str(self._file.layer)
         return f"{event}/{place}@{source.replace(' ', '-')}"
 
     def _tell(self, text: str, line: int | None, mend: str = "") -> None:

@@ -11,14 +11,15 @@ from typing import Any
 from pegboard.context import Ctx
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Ramp, ramp_of
+from pegboard.records import HooksBrought
 from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.firing import Fired, Place, Ran, Told, fire, record_of, run_one
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.job import Job, RawResult
-from pegboard_builtins.wire_hooks.load import HookTable, Standing, with_those_of
+from pegboard_builtins.wire_hooks.load import Brought, HookTable, Standing
 from pegboard_builtins.wire_hooks.parse import NOTHING, capped, read
 from pegboard_builtins.wire_hooks.payloads import Always
-from pegboard_builtins.wire_hooks.sources import read_table
+from pegboard_builtins.wire_hooks.sources import plugin_at, read_table
 from pegboard_builtins.wire_hooks.watch import Watch, is_wanted
 
 WITH_ENV_FILE = frozenset({"SessionStart", "Setup", "CwdChanged", "FileChanged"})
@@ -44,6 +45,8 @@ LIFECYCLE = frozenset(
 )
 """Events that hang from the host's `lifecycle`; the others have a hook of their own."""
 SERVICE = "wire_hooks"
+SPENT = "spent"
+"""The key of our state: the ids of handlers that say `once` and have run."""
 BACKGROUND_GRACE = 1.0
 """Seconds that hooks in the background have at a session's end: what tells somebody that it is over must come to it."""
 ENV_FILE = "env.sh"
@@ -68,6 +71,7 @@ class HookSession:
         self._background: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
         self._doubted: set[str] = set()
+        self._brought: dict[str, Brought] = {}
 
     # --- the table -------------------------------------------------------------------------------------
 
@@ -92,10 +96,32 @@ class HookSession:
         brief = ctx.brief
         if brief is None or not brief.hooks:
             return cls(ctx, table)
-        made = cls(ctx, with_those_of(brief.kind, brief.hooks, brief.source, table))
-        for problem in made.table.problems:
-            made.tell(str(problem))
+        made = cls(ctx, table)
+        made.bring(Brought(f"agent:{brief.kind}", brief.hooks, brief.source))
         return made
+
+    def bring_those_of(self, event: HooksBrought) -> None:
+        """Let the hooks of a skill hold from now on."""
+        plugin = plugin_at(event.folder, self.ctx.all_settings) if event.folder else None
+        self.bring(Brought(event.by, event.hooks, event.file, plugin, once=True))
+
+    def bring(self, brought: Brought) -> None:
+        """Add hooks at the end; what the same one brought before goes."""
+        last = self._brought.get(brought.by)
+        if last == brought:
+            return
+        self._brought[brought.by] = brought
+        if last is not None:
+            entries = tuple(one for one in self.table.entries if one.handler.where.file != last.path)
+            self.table = replace(self.table, entries=entries)
+        self._add(brought)
+
+    def _add(self, brought: Brought) -> None:
+        problems = self.table.problems
+        self.table = brought.added_to(self.table, in_agent=bool(self.ctx.parents))
+        for problem in self.table.problems:
+            self.tell(str(problem))
+        self.table = replace(self.table, problems=problems)
 
     def reload(self) -> bool:
         """Read it again, at the start of a turn; False where a ConfigChange hook refuses or is yet to be asked."""
@@ -108,6 +134,8 @@ class HookSession:
                 self.tell(f"{problem} The hooks of the last turn still hold.")
             return True
         self.table = table
+        for brought in self._brought.values():
+            self._add(brought)
         self.tell_of_the_table()
         self.watch_files()
         return True
@@ -189,6 +217,7 @@ class HookSession:
                 environment=environment,
                 runs=self._runs,
                 ramp=self._ramp,
+                first_time=self._first_time,
                 starting=self._starting,
                 alone=not ctx.interactive,
                 detach=self._detach,
@@ -204,6 +233,15 @@ class HookSession:
         except SettingsError as error:
             self.tell(f"the hook {handler.id} hangs from a flag that is wrong, so it counts in full: {error}")
             return Ramp.ENFORCE
+
+    def _first_time(self, handler: Handler) -> bool:
+        """Whether a handler that says `once` has not yet run in this session or one of its sub-agents; now it has."""
+        shared = self.ctx.shared
+        spent = shared.get(SPENT, [])
+        if handler.id in spent:
+            return False
+        shared[SPENT] = [*spent, handler.id]
+        return True
 
     def _starting(self, handler: Handler) -> None:
         if handler.status_message:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pegboard.context import Wanted, shown_of
+from pegboard.context import Wanted, files_named, shown_of
 from pegboard.errors import SettingsError
 from pegboard.plugin_folders import PluginFolder as Folder
 from pegboard.settings import LayerFile, SettingsLayer, SettingsView, Source, read_file, read_pyproject
@@ -160,7 +159,7 @@ def read_plugin(folder: Folder) -> Iterator[HookFile]:
     named = {str(layer): layer for layer in SettingsLayer if layer not in FROM_THE_FOLDER}
     layer = named.get(folder.layer, SettingsLayer.USER)
     root = folder.root
-    plugin = PluginFolder(folder.name, root, _data_folder(folder.name), dict(folder.options))
+    plugin = _plugin_of(folder)
     said = folder.manifest.get("hooks", [])
     paths = [root / "hooks" / "hooks.json"]
     for one in said if isinstance(said, list) else [said]:
@@ -171,6 +170,16 @@ def read_plugin(folder: Folder) -> Iterator[HookFile]:
             yield HookFile(layer, str(root / ".claude-plugin" / "plugin.json"), hooks, plugin=plugin)
     for path in dict.fromkeys(paths):
         yield from _plugin_file(path, layer, plugin)
+
+
+def plugin_at(root: str, view: SettingsView) -> PluginFolder | None:
+    """Return the plugin folder that lies there, for hooks that one of its skills brings."""
+    found = next((folder for folder in view.plugin_folders if str(folder.root) == root), None)
+    return _plugin_of(found) if found is not None else None
+
+
+def _plugin_of(folder: Folder) -> PluginFolder:
+    return PluginFolder(folder.name, folder.root, _data_folder(folder.name), dict(folder.options))
 
 
 def _plugin_file(path: Path, layer: SettingsLayer, plugin: PluginFolder) -> Iterator[HookFile]:
@@ -221,34 +230,18 @@ def wanted_of(handler: Handler, project: Path) -> Wanted:
 def scripts_of(handler: Handler, project: Path) -> list[Path]:
     """Return the files of the project that a handler names and would run, as far as its words say so."""
     if handler.type is HandlerType.FUNCTION:
-        words = [handler.function.rpartition(":")[0]]
+        said = [handler.function]
     elif handler.type is HandlerType.COMMAND:
-        words = [*_words(handler.command), *(handler.args or ())]
+        said = [handler.command, *(handler.args or ())]
     else:
         return []
     base = Path(handler.where.file).parent if handler.where.file else project
-    found: dict[Path, None] = {}
-    for word in words:
-        word = re.sub(r"\$\{?(?:CLAUDE|PEGBOARD)_PROJECT_DIR\}?", str(project), word).strip("\"'")
-        for folder in (project, base):
-            path = folder / word
-            if word and path.is_file() and path.resolve().is_relative_to(project.resolve()):
-                found.setdefault(path.resolve())
+    found = dict.fromkeys(files_named(said, project, base))
     for path in list(found):
         kit = path.with_name(KIT)  # what `pegboard hooks add` has put beside it: it runs with the program
         if path.suffix == ".py" and kit.is_file():
             found.setdefault(kit.resolve())
     return list(found)
-
-
-def _words(command: str) -> list[str]:
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    try:
-        return list(lexer)
-    except ValueError:  # an open quote: the pieces between blanks are the best there is
-        return command.split()
 
 
 def wanted(view: SettingsView, project: Path) -> list[Wanted]:

@@ -125,8 +125,8 @@ class Port:
     stream: send it. keep: journal a block of the answer. end: journal that the request is over.
     discard: say that what was kept of a request is void. show: show a stream event to a person.
     run: run calls, giving exactly one result each. say: add words for the model (text, kind, source).
-    decide: ask the `next_step` hooks (None: there are none). display: show a whole message's text and return what was
-    shown (None: text is shown as it comes).
+    decider: what asks the `next_step` hooks, as they are now (None: there are none). display: show a whole message's
+    text and return what was shown (None: text is shown as it comes).
     compact: make the conversation shorter; False if that was not possible.
     fill: (tokens, window) of the conversation. spent: US dollars of the session. steered: words that arrived
     during the turn; those are added for the model.
@@ -140,7 +140,7 @@ class Port:
     show: Callable[[StreamEvent], None]
     run: Callable[[Sequence[ToolUseBlock]], Awaitable[Sequence[Finished]]]
     say: Callable[[str, str, str], None]
-    decide: Callable[[State], Awaitable[Step]] | None
+    decider: Callable[[], Callable[[State], Awaitable[Step]] | None]
     compact: Callable[[CompactionTrigger], Awaitable[bool]]
     fill: Callable[[], tuple[int, int]]
     spent: Callable[[], float]
@@ -278,7 +278,7 @@ class _Turn:
         if end is not None:
             return end
         self.look_for_words()
-        return None if self.port.decide is None else await self.decide(answer, finished, ending=False)
+        return None if self.port.decider() is None else await self.decide(answer, finished, ending=False)
 
     def look_for_progress(self, finished: Sequence[Finished]) -> TurnEnd | None:
         limits = self.limits
@@ -316,11 +316,12 @@ class _Turn:
 
     async def decide(self, answer: Answer, finished: Sequence[Finished], *, ending: bool) -> TurnEnd | None:
         """Ask the hooks what comes next; without their word a turn ends when the model ends."""
-        if self.port.decide is None:
+        ask = self.port.decider()
+        if ask is None:
             if not ending or self.look_for_words():
                 return None
             return self.end_of_answer(answer)
-        step = await self.port.decide(self.state(answer, finished, ending=ending))
+        step = await ask(self.state(answer, finished, ending=ending))
         goes_on = ending and step.verb is not StepVerb.STOP
         for source, text in step.injects:
             self.port.say(text, "continue" if goes_on else "context", source)

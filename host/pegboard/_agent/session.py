@@ -58,6 +58,7 @@ from pegboard.records import (
     CwdRecord,
     Discarded,
     Event,
+    HooksBrought,
     LifecycleRecord,
     MessageDisplay,
     ModelChanged,
@@ -563,7 +564,7 @@ class Session(Serving):
             show=self._show_event,
             run=self._run_batch,
             say=self._say,
-            decide=self.dispatcher.next_step if "next_step" in self.dispatcher.hooked else None,
+            decider=lambda: self.dispatcher.next_step if "next_step" in self.dispatcher.hooked else None,
             compact=self._compacting.in_turn,
             fill=self.fill,
             spent=self.spent,
@@ -834,9 +835,15 @@ class Session(Serving):
 
     async def fire_as(self, plugin: str, event: Event) -> list[tuple[str, LifecycleAnswer]]:
         """Fire an event for a plugin."""
-        if isinstance(event, RulesGranted):
+        if isinstance(event, RulesGranted | HooksBrought):
             self._need(plugin, Permission.APPROVE)
-        return await self.fire(event)
+        if not isinstance(event, HooksBrought):
+            return await self.fire(event)
+        self._need(plugin, Permission.REWRITE)
+        answers = await self.fire(event)
+        if self.dispatcher.ask_again(event.name):  # they hold from now on, not from the next turn
+            self.write(self.dispatcher.plan.record(self.flags.snapshot_id))
+        return answers
 
     def _titled(self, title: str) -> None:
         if self._replay.renamed(title):

@@ -179,7 +179,7 @@ def find_plugins(
 
 
 def _leave_out(rivals: Sequence[PluginRecord]) -> None:
-    """Say that these are load errors because they share a name. A built-in stands: no pack switches one off by its name.
+    """Say that these are load errors because they share a name. A built-in stands: no pack switches one off by that.
 
     What a session is guarded by would otherwise depend on how a pack that was accepted for something else is called.
     """

@@ -93,6 +93,14 @@ class Dispatcher:
             self._bind()
         return self.plan.id != last.id
 
+    def ask_again(self, event: str) -> bool:
+        """Ask those whom a lifecycle event was for whether they take part now; whether the plan has changed by it."""
+        last = self.plan
+        listeners = {impl.plugin for impl in last.hooks["lifecycle"] if impl.match is not None and impl.match(event)}
+        self.plan = self._turnout.ask(self.whole, listeners)
+        self._bind()
+        return self.plan.id != last.id
+
     def _bind(self) -> None:
         self._bound = self._turnout.bind(self.plan, self.failures.leaves_out)
         self.hooked = frozenset(hook for hook, bound in self._bound.items() if bound)

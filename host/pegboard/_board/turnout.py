@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from pegboard._board.plan import Impl, Plan, matcher
@@ -14,16 +14,22 @@ Bound = tuple[Impl, Ctx]
 
 
 class Turnout:
-    """Asks each implementation's `when`, once a turn."""
+    """Asks each implementation's `when`: once a turn, and anew where something has come that concerns its plugin."""
 
     def __init__(self, ctx_of: Callable[[str], Ctx]) -> None:
         self._ctx_of = ctx_of
         self._made: dict[tuple[Impl, int, str], Impl] = {}
+        self._answers: dict[Impl, bool | str] = {}
 
-    def ask(self, plan: Plan) -> Plan:
-        """Return the plan of a turn: the plan itself if all take part, else one of those that do, with its own id."""
+    def ask(self, plan: Plan, plugins: Collection[str] | None = None) -> Plan:
+        """Return the plan of a turn: the plan itself if all take part, else one of those that do, with its own id.
+
+        With *plugins* only those are asked; what the others said last holds.
+        """
         if all(impl.options.when is None and not impl.options.where for impls in plan.hooks.values() for impl in impls):
             return plan
+        kept = {} if plugins is None else {i: said for i, said in self._answers.items() if i.plugin not in plugins}
+        self._answers = kept
         idle: list[str] = []
         hooks = {hook: self._of(impls, idle) for hook, impls in plan.hooks.items()}
         if not idle:
@@ -41,7 +47,9 @@ class Turnout:
     def _of(self, impls: tuple[Impl, ...], idle: list[str]) -> tuple[Impl, ...]:
         found: list[Impl] = []
         for impl in impls:
-            said = self._said(impl)
+            said = self._answers.get(impl)
+            if said is None:
+                said = self._answers[impl] = self._said(impl)
             if said is False:
                 idle.append(str(impl))
             else:

@@ -220,6 +220,20 @@ async def test_c82_once_is_ignored_in_settings(project, host_of):
     assert project.ran == ["h", "h"]
 
 
+async def test_c82_once_counts_in_a_skill(project, host_of):
+    head = ["hooks:", "  PreToolUse:", "    - hooks:", "        - type: command", "          once: true"]
+    head.append(f"          command: {project.hook('h')}")
+    path = project.outer / "config" / "skills" / "once" / "SKILL.md"
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join(["---", "description: x", *head, "---", "Text."]))
+    async with host_of() as host:
+        host.builtin("commands")
+        await run(host, call("Skill", skill="once"), [BASH, BASH], BASH, "Done.")
+        host._stale = True  # a new process
+        await run(host, BASH, "Done.")
+    assert project.ran == ["h"]
+
+
 async def test_c83_what_ends_a_turn_of_the_main_thread_is_not_told_of_a_sub_agent(project, host_of):
     project.declare({"Stop": [project.hook("stop")], "SubagentStop": [project.hook("substop")]})
     async with host_of() as host:
