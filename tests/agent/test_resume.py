@@ -483,3 +483,11 @@ async def test_hooks_of_the_end_are_cut_off_after_their_budget_and_the_journal_i
         lines = [raw for _, _, _, raw in read_lines(host.session.path)]
     assert [line["type"] for line in lines][-2:] == ["notice", "session_end"]
     assert "took longer than 0.2 s together" in lines[-2]["text"]
+
+
+async def test_going_on_where_no_prompt_was_ever_kept_says_that_and_not_that_a_turn_has_ended():
+    async with HostFixture() as host:
+        host.model.script("One.")
+        await host.open()
+        with pytest.raises(PegboardError, match="has kept no prompt yet"):
+            await host.session.run(None)

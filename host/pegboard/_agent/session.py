@@ -389,7 +389,9 @@ class Session(Serving):
         replay = self._replay
         if replay.turn_is_open and not replay.turn_has_words:
             raise PegboardError("there is nothing to go on with: the process ended before it had kept the prompt.")
-        if not messages or (
+        if not messages:
+            raise PegboardError("there is nothing to go on with: this session has kept no prompt yet. Give one.")
+        if (
             not orphans
             and messages[-1].role == "assistant"
             and not replay.turn_is_open
