@@ -119,8 +119,9 @@ async def fire(
 ) -> Fired:
     """Fire an event. Raises only for cancellation; whatever a hook does is in the answer."""
     row = EVENTS[event.hook_event_name]
-    fired = Fired(row, payload=event.line())
-    facts = event.facts if isinstance(event, Given) else from_json(fired.payload)
+    payload = event.line()
+    fired = Fired(row, payload=payload)
+    facts = event.facts if isinstance(event, Given) else from_json(payload)
     running = []
     for choice in chosen(table, row, facts, place.ramp):
         status = choice.status

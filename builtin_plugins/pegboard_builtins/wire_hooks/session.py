@@ -199,17 +199,17 @@ class HookSession:
         return fired
 
     def _place(self, event: str) -> Place:
-        last, ctx = self._last_place, self.ctx
-        environment, switches = ctx.child_environment(), self.table.switches
+        last, ctx, switches = self._last_place, self.ctx, self.table.switches
+        cwd, environment = ctx.cwd, ctx.child_environment()
         if (
             last is None
-            or last.cwd is not ctx.cwd
+            or last.cwd is not cwd
             or last.environment != environment
             or last.switches is not switches
             or last.runs is not self._runs
         ):
             last = self._last_place = Place(
-                cwd=ctx.cwd,
+                cwd=cwd,
                 project=ctx.project,
                 session_id=ctx.parents[0] if ctx.parents else ctx.session_id,
                 ctx=ctx,

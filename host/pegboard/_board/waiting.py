@@ -8,6 +8,8 @@ import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
+FAR = 12 * 3600.0
+"""Seconds: a deadline so far away gets no timer, which costs as much as a hook. It belongs to who keeps its own."""
 GRACE = 0.2
 """Seconds that something cancelled has to clean up before it is left behind."""
 
@@ -49,7 +51,8 @@ def go_on(steps: Any, waits_for: Any, seconds: float | None, *, strict: bool = T
     ends = None
     if seconds is not None:
         ends = loop.time() + seconds
-        timer = loop.call_later(seconds, cancel)
+        if seconds < FAR:
+            timer = loop.call_at(ends, cancel)
     try:
         while True:
             try:

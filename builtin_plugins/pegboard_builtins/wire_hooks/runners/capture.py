@@ -18,7 +18,8 @@ KEPT = 16 << 20
 MOST = 256 << 20
 """Bytes of one output after which it is called endless."""
 
-NewFile = Callable[[], Path]
+NewFile = Callable[[str], Path]
+"""Makes the file for a long output: "stdout" or "stderr"."""
 
 
 class Capture:
@@ -28,9 +29,9 @@ class Capture:
     where all of it is, once it does not fit into memory; `problem` says why some of it is not even there.
     """
 
-    __slots__ = ("_kept", "_new_file", "_out", "ended", "fd", "file", "problem", "size")
+    __slots__ = ("_kept", "_new_file", "_out", "_what", "ended", "fd", "file", "problem", "size")
 
-    def __init__(self, fd: int, new_file: NewFile) -> None:
+    def __init__(self, fd: int, new_file: NewFile, what: str) -> None:
         self.fd = fd
         self.ended = False
         self.size = 0
@@ -38,6 +39,7 @@ class Capture:
         self.problem = ""
         self._kept: list[bytes] = []
         self._new_file = new_file
+        self._what = what
         self._out = -1
 
     @property
@@ -77,7 +79,7 @@ class Capture:
     def _spill(self, data: bytes) -> None:
         try:
             if self._out < 0:
-                self.file = self._new_file()
+                self.file = self._new_file(self._what)
                 self._out = os.open(self.file, os.O_WRONLY | os.O_APPEND)
                 for part in self._kept:
                     _write(self._out, part)
@@ -87,11 +89,15 @@ class Capture:
 
     def text(self) -> str:
         """Return what is kept in memory; bytes that are no UTF-8 become U+FFFD."""
+        if not self._kept:
+            return ""
         return b"".join(self._kept).decode("utf-8", errors="replace")
 
     def first_line(self) -> bytes | None:
         """Return the first line without its end, None while there is none."""
-        head = self._kept[0] if self._kept else b""
+        if not self._kept:
+            return None
+        head = self._kept[0]
         if b"\n" not in head and len(self._kept) > 1:
             head = b"".join(self._kept)
         line, found, _ = head.partition(b"\n")
@@ -113,14 +119,10 @@ def _write(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def new_file(handler: Handler, job: Job, what: str) -> NewFile:
-    """Return a function that makes the file for a long output: beside the journal, or where there is none in /tmp."""
-
-    def make() -> Path:
-        if job.ctx is not None:
-            return job.ctx.spill(f"hook-{handler.id}-{what}", "")
-        handle, name = tempfile.mkstemp(prefix=f"pegboard-hook-{what}-", suffix=".txt")
-        os.close(handle)
-        return Path(name)
-
-    return make
+def new_file(handler: Handler, job: Job, what: str) -> Path:
+    """Make the file for a long output: beside the journal, or where there is none in /tmp."""
+    if job.ctx is not None:
+        return job.ctx.spill(f"hook-{handler.id}-{what}", "")
+    handle, name = tempfile.mkstemp(prefix=f"pegboard-hook-{what}-", suffix=".txt")
+    os.close(handle)
+    return Path(name)

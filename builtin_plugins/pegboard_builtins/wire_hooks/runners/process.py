@@ -9,21 +9,22 @@ import os
 import signal
 import subprocess
 import tempfile
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
+
+from pydantic_core import from_json
 
 from pegboard_builtins.wire_hooks.runners.capture import Capture, NewFile
+from pegboard_builtins.wire_hooks.runners.lookout import Lookout
 from pegboard_builtins.wire_hooks.runners.tree import ProcessTree
 
-PATIENCE = 0.002
-"""Seconds before its pipes are watched: most hooks end sooner, and their pipes are read once, when they have."""
 DRAIN = 0.1
 """Seconds that the output of a program which has ended may still take to arrive, if somebody else holds its pipe."""
 GRACE = 0.2
 """Seconds between the polite signal and the last one."""
+SMALLEST_PIPE = 1 << 12
+"""Bytes that go into every pipe, also where its owner has too many of them."""
 PIPE = 1 << 16
 LARGEST_PIPE = 1 << 20
 RESTORED = tuple(
@@ -32,24 +33,29 @@ RESTORED = tuple(
 
 
 class HookProcess:
-    """A running program. Whoever starts one also awaits `end`, on every way out.
+    """A running program. Whoever starts one also awaits `end`, on every way out, or calls `let_go` once it has ended.
 
-    `exited` is done when the program is: the program, not its pipes, which a grandchild may hold open.
+    What counts is the program's own end, and not that of its pipes, which a grandchild may hold open. `listens` says
+    that `wait` shall come back, too, when its first line says that it goes on by itself.
     """
 
-    def __init__(self, pid: int, stdout: Capture, stderr: Capture) -> None:
+    __slots__ = (
+        *("__weakref__", "_change", "_lookout", "_pidfd", "_watching"),
+        *("deadline", "listens", "patience", "pid", "status", "stderr", "stdout", "tree"),
+    )
+
+    def __init__(self, pid: int, stdout: Capture, stderr: Capture, lookout: Lookout) -> None:
         self.pid = pid
         self.status: int | None = None
         self.stdout = stdout
         self.stderr = stderr
         self.tree = ProcessTree(pid)
-        self._loop = asyncio.get_running_loop()
-        self.exited: asyncio.Future[None] = self._loop.create_future()
+        self.listens = False
+        self.deadline = self.patience = 0.0
+        self._lookout = lookout
         self._watching = False
-        self.wakes: Callable[[], bool] | None = None
-        """Asked when something was printed: whether `wait` shall come back though the program goes on."""
         self._change: asyncio.Future[None] | None = None
-        self._pidfd = watch_exit(pid, self._loop, self._reap)
+        self._pidfd = lookout.for_exit(pid, self._reap)
         RUNNING[pid] = self.tree
         kill_all_at_exit()
 
@@ -57,69 +63,77 @@ class HookProcess:
 
     def _reap(self) -> None:
         """The program has ended: take its status."""
-        if self.status is None:
-            self._set_status(wait_status(self.pid))
-
-    def _set_status(self, status: int | None) -> None:
-        if status is None or self.status is not None:
+        if self.status is not None:
             return
-        self.status = status
+        self.status = wait_status(self.pid)
+        if self.status is None:
+            return
         RUNNING.pop(self.pid, None)
         if self._pidfd >= 0:
-            self._loop.remove_reader(self._pidfd)
+            self._lookout.remove(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
-        if not self.exited.done():
-            self.exited.set_result(None)
-        self._wake()
+        self.wake()
 
     async def wait(self, seconds: float) -> bool:
         """Wait until the program ends, reading what it prints; False if it has not after so many seconds."""
         if self.status is None:
-            late = self._loop.call_later(seconds, self._wake)
-            patience = self._loop.call_later(PATIENCE, self.watch)
-            self._change = self._loop.create_future()
+            self._change = self._lookout.loop.create_future()
+            self._lookout.begin(self, seconds)
             try:
                 await self._change
             finally:
-                late.cancel()
-                patience.cancel()
+                self._lookout.finish(self)
         return self.status is not None
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let who waits look again."""
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 
+    def has_all(self) -> bool:
+        """Take what is there of its output; whether nobody can print any more."""
+        out, err = self.stdout, self.stderr
+        out.take_rest()
+        err.take_rest()
+        return out.ended and err.ended
+
     async def drain(self) -> None:
         """Take the rest of the output: what is there, and what still comes within a moment."""
-        captures = (self.stdout, self.stderr)
-        for capture in captures:
-            capture.take_rest()
-        if not all(capture.ended for capture in captures):
-            self.watch()
-            deadline = self._loop.time() + DRAIN
-            while not all(capture.ended for capture in captures) and self._loop.time() < deadline:
-                self._change = self._loop.create_future()
-                timer = self._loop.call_at(deadline, self._wake)
-                try:
-                    await self._change
-                finally:
-                    timer.cancel()
+        if self.has_all():
+            return
+        self.watch()
+        loop = self._lookout.loop
+        deadline = loop.time() + DRAIN
+        while not (self.stdout.ended and self.stderr.ended) and loop.time() < deadline:
+            self._change = loop.create_future()
+            timer = loop.call_at(deadline, self.wake)
+            try:
+                await self._change
+            finally:
+                timer.cancel()
 
     async def end(self) -> None:
         """End it and all that it started, unless it has ended: TERM, a short grace, KILL. Lets go of its pipes."""
         try:
             if self.status is None:
                 await self.tree.end(GRACE)
-                await asyncio.wait([self.exited], timeout=GRACE)
+                if self.status is None:
+                    self._change = self._lookout.loop.create_future()
+                    await asyncio.wait([self._change], timeout=GRACE)
         finally:
             # Without waiting for anything, so that it happens even if we are cancelled a second time.
             if self.status is None:
                 self.tree.kill()
                 self._reap()
-            for capture in (self.stdout, self.stderr):
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Close its pipes."""
+        for capture in (self.stdout, self.stderr):
+            if self._watching:
                 self._unwatch(capture)
-                capture.close()
+            capture.close()
 
     # --- its output --------------------------------------------------------------------------------------
 
@@ -130,20 +144,31 @@ class HookProcess:
         self._watching = True
         for capture in (self.stdout, self.stderr):
             if not capture.ended and capture.fd >= 0:
-                self._loop.add_reader(capture.fd, self._read, capture)
+                self._lookout.add(capture.fd, partial(self._read, capture))
 
     def _read(self, capture: Capture) -> None:
         capture.take()
         if capture.ended or capture.endless:
             self._unwatch(capture)
             if capture.endless or self.status is not None:
-                self._wake()
-        if self.wakes is not None and self.wakes():
-            self._wake()
+                self.wake()
+        if self.listens and self.status is None and self.goes_on():
+            self.wake()
+
+    def goes_on(self) -> bool:
+        """Whether its first line is `{"async": true}`: nobody should wait for it (hook-contract 1.6)."""
+        line = self.stdout.first_line()
+        if line is None or b'"async"' not in line:
+            return False
+        try:
+            said = from_json(line)
+        except ValueError:
+            return False
+        return isinstance(said, dict) and said.get("async") is True
 
     def _unwatch(self, capture: Capture) -> None:
-        if self._watching and capture.fd >= 0:
-            self._loop.remove_reader(capture.fd)
+        if capture.fd >= 0:
+            self._lookout.remove(capture.fd)
 
 
 # --- starting -------------------------------------------------------------------------------------------
@@ -153,40 +178,48 @@ def start(
     argv: Sequence[str],
     *,
     given: bytes,
-    folder: Path,
-    environment: Mapping[str, str],
-    new_file: Callable[[str], NewFile],
+    folder: str,
+    environment: Mapping[str, str] | Mapping[bytes, bytes],
+    new_file: NewFile,
+    lookout: Lookout,
 ) -> HookProcess:
     """Start a program in a session of its own and without a terminal; *given* is its stdin. Raises OSError."""
     stdin = stdin_of(given)
     ends = [stdin]
     try:
         out, theirs_out = open_pipe(large=len(given) > PIPE)  # what is given is long: so may the answer be
-        ends += [out, theirs_out]
+        ends += out, theirs_out
         err, theirs_err = open_pipe()
-        ends += [err, theirs_err]
+        ends += err, theirs_err
         pid = spawn(argv, stdin, theirs_out, theirs_err, folder=folder, environment=environment)
     except BaseException:
         for fd in ends:
             os.close(fd)
         raise
-    for fd in (stdin, theirs_out, theirs_err):
-        os.close(fd)
-    process = HookProcess(pid, Capture(out, new_file("stdout")), Capture(err, new_file("stderr")))
+    os.close(stdin)
+    os.close(theirs_out)
+    os.close(theirs_err)
+    process = HookProcess(pid, Capture(out, new_file, "stdout"), Capture(err, new_file, "stderr"), lookout)
     if len(given) > PIPE // 2:
         process.watch()
     return process
 
 
 def spawn(
-    argv: Sequence[str], stdin: int, stdout: int, stderr: int, *, folder: Path, environment: Mapping[str, str]
+    argv: Sequence[str],
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    *,
+    folder: str,
+    environment: Mapping[str, str] | Mapping[bytes, bytes],
 ) -> int:
     """Start a program with these three files, as the leader of a session; return its number. Raises OSError.
 
     posix_spawn knows no folder, so it serves where the host stands in the right one already, which is nearly always;
     else Popen does, which takes a little longer. Both start without a fork, whatever the host's size.
     """
-    if _stands_in(folder) and min(stdin, stdout, stderr) > 2:
+    if stands_in(folder) and min(stdin, stdout, stderr) > 2:
         moves = [
             (os.POSIX_SPAWN_DUP2, stdin, 0),
             (os.POSIX_SPAWN_DUP2, stdout, 1),
@@ -206,9 +239,10 @@ def spawn(
     return process.pid
 
 
-def _stands_in(folder: Path) -> bool:
+def stands_in(folder: str) -> bool:
+    """Whether the host's own folder is this one, and there."""
     try:
-        return os.getcwd() == str(folder)
+        return os.getcwd() == folder
     except OSError:
         return False
 
@@ -249,7 +283,8 @@ def _stdin_pipe(given: bytes) -> int:
     try:
         if len(given) > PIPE:
             fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, LARGEST_PIPE)
-        os.set_blocking(theirs, False)
+        if len(given) > SMALLEST_PIPE:
+            os.set_blocking(theirs, False)
         if os.write(theirs, given) == len(given):
             return ours
     except (OSError, AttributeError):
@@ -304,24 +339,6 @@ def wait_status(pid: int) -> int | None:
         return None
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
-
-
-def watch_exit(pid: int, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> int:
-    """Have *ended* called when the process has; return the descriptor that tells it, -1 where a thread waits."""
-    if hasattr(os, "pidfd_open"):
-        with suppress(OSError):
-            fd = os.pidfd_open(pid)
-            loop.add_reader(fd, ended)
-            return fd
-
-    def wait() -> None:
-        with suppress(OSError):
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        with suppress(RuntimeError):  # the loop is gone, and nobody waits any more
-            loop.call_soon_threadsafe(ended)
-
-    threading.Thread(target=wait, name=f"wait for hook {pid}", daemon=True).start()
-    return -1
 
 
 RUNNING: dict[int, ProcessTree] = {}

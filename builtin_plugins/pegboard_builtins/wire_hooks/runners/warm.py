@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from pegboard_builtins.wire_hooks.runners.capture import CHUNK, KEPT
 from pegboard_builtins.wire_hooks.runners.command import Launch
+from pegboard_builtins.wire_hooks.runners.lookout import exit_descriptor, wait_in_thread
 from pegboard_builtins.wire_hooks.runners.process import (
     GRACE,
     RUNNING,
@@ -20,7 +21,6 @@ from pegboard_builtins.wire_hooks.runners.process import (
     open_pipe,
     spawn,
     wait_status,
-    watch_exit,
 )
 from pegboard_builtins.wire_hooks.runners.tree import ProcessTree
 
@@ -51,7 +51,7 @@ class Worker:
             self._err, theirs_err = open_pipe()
             fds += [self._err, theirs_err]
             pid = spawn(
-                launch.argv, theirs_in, theirs_out, theirs_err, folder=launch.folder, environment=launch.variables
+                launch.argv, theirs_in, theirs_out, theirs_err, folder=str(launch.folder), environment=launch.variables
             )
         except BaseException:
             for fd in fds:
@@ -74,7 +74,11 @@ class Worker:
         self._closed = False
         RUNNING[pid] = self.tree
         kill_all_at_exit()
-        self._pidfd = watch_exit(pid, self._loop, self._reap)
+        self._pidfd = exit_descriptor(pid)
+        if self._pidfd >= 0:
+            self._loop.add_reader(self._pidfd, self._reap)
+        else:
+            wait_in_thread(pid, self._loop, self._reap)
         self._loop.add_reader(self._out, self._read)
         self._loop.add_reader(self._err, self._read_log)
 
