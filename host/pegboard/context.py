@@ -586,7 +586,10 @@ class Command:
 
 @dataclass(frozen=True)
 class View:
-    """A view of a journal that other programs may ask for by name: *build* takes its records."""
+    """A view of a journal that is asked for by name (`pegboard trace --view NAME`): *build* takes its records.
+
+    It returns a text for a person, or plain data.
+    """
 
     name: str
     build: Callable[[Iterator[Record]], Any]
@@ -790,7 +793,7 @@ class Registry(Protocol):
         ...
 
     def add_view(self, name: str, build: Callable[[Iterator[Record]], Any]) -> None:
-        """Add a view of the journal."""
+        """Add a view of the journal: `pegboard trace --view NAME` shows what *build* makes of its records."""
         ...
 
     def add_section(self, *sections: Section) -> None:

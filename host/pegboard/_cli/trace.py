@@ -22,6 +22,7 @@ def trace(
     session: Annotated[str | None, typer.Argument(help="A session's id; the newest of this folder by default.")] = None,
     as_json: JsonOption = False,
     cwd: command_line.CwdOption = None,
+    view: Annotated[str | None, typer.Option("--view", help="Show what a plugin makes of it, by its name.")] = None,
 ) -> None:
     """Show a session as a timeline: model calls, tools and hooks, with durations and decisions."""
     from dataclasses import asdict
@@ -30,6 +31,11 @@ def trace(
     from pegboard._cli.way_out import records_of, surface_of
 
     path = journal_of(session, cwd)
+    if view is not None:
+        from pegboard._cli.viewing import print_view
+
+        print_view(view, path, records_of(path, cwd, surface_of(as_json)), cwd, as_json=as_json)
+        return
     rows = timeline(records_of(path, cwd, surface_of(as_json)))
     if as_json:
         print_json({"session": path.stem, "rows": [asdict(row) for row in rows]})
