@@ -22,7 +22,10 @@ FLOORS: dict[int, tuple[str, ...]] = {
     5: ("_board",),
     4: ("hookspecs", "context"),
     3: ("records", "requests", "tools", "settings_writing"),
-    2: ("messages", "declares", "settings", "flags", "shipped", "output", "egress", "plugin_folders", "frontmatter"),
+    2: (
+        *("messages", "declares", "settings", "flags", "shipped", "output", "egress", "plugin_folders", "frontmatter"),
+        *("shell_wrappers", "shell_filling"),
+    ),
     1: ("errors", "decisions", "hook", "shell", "_folders", "_dataclass"),
 }
 """A file imports from lower floors; inside one room (a folder) files may import each other, without a circle."""
@@ -34,6 +37,7 @@ STEPS = {
     ("hookspecs", "context"),
     ("settings", "plugin_folders"),
     ("tools", "requests"),
+    ("shell_filling", "shell_wrappers"),
     ("testing", "clock"),
     ("testing", "golden_sessions"),
     ("testing", "hook_fuzz"),

@@ -31,6 +31,7 @@ AFTER = "after"
 TURN = "turn"
 """In the state: the turn that has its checkpoint, its number (-1 if none could be taken), and AFTER in the end."""
 SECONDS = 120.0
+_QUOTES = str.maketrans("", "", "\\'\"$\n{}")
 
 
 @hookimpl
@@ -97,7 +98,7 @@ async def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     if tool is None or tool.read_only:
         return None
     command = call.input.get("command")
-    if settings.refuse and call.origin != "user" and isinstance(command, str) and "git" in command:
+    if settings.refuse and call.origin != "user" and isinstance(command, str) and _may_call_git(command):
         refused = await asyncio.to_thread(_refused, command, ctx)
         if refused is not None:
             return refused
@@ -106,6 +107,11 @@ async def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     if tool.claims_of(call.input, ctx.cwd).writes and ctx.flags["git_safety.checkpoints"]:
         ctx.state[TURN] = [ctx.turn, await _taken(ctx, "before", f"{call.name}: first change of the turn")]
     return None
+
+
+def _may_call_git(command: str) -> bool:
+    """Whether git can be meant at all, however it is quoted: nearly all commands need no closer look."""
+    return "git" in command.translate(_QUOTES)
 
 
 def _refused(command: str, ctx: Ctx) -> Decision | None:

@@ -18,6 +18,7 @@ ASKED = {
     "discard": rf"git (?:checkout|restore)|{_LOSE}\b(?:changes?|files?|edits?|all|everything|work)",
     "rewrite": r"rebase|amend|squash|filter-(?:branch|repo)|rewrite\b.*\bhistory|history\b.*\brewrite|reflog|prune",
     "stash-drop": r"stash\s+(?:drop|clear)|(?:drop|clear|delete|throw away)\b.*\bstash",
+    "tag-delete": r"tag\s+-d|(?:delete|remove|drop)\b.*\btag",
     "tag-move": r"tag\s+-f|(?:move|overwrite|force)\b.*\btag",
     "delete": r"(?:delete|remove|rm\b).*(?:\.git\b|\brepo)",
 }

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from pegboard.decisions import Verdict
 from pegboard.settings import SettingsLayer, Source
+from pegboard.shell_wrappers import WRAPPERS, name_of
 from pegboard_builtins.permissions.commands import Command
 from pegboard_builtins.permissions.decide import decide, plainly_reads_in
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, RuleError, parse
 from pegboard_builtins.permissions.rule import Rule
 from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject
-from pegboard_builtins.permissions.wrappers import WRAPPERS, name_of
 
 SUBCOMMANDS = frozenset(
     {

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from pegboard.shell import MAX_DEPTH, Redirect, Script, Simple, Word, read
-from pegboard_builtins.permissions.filling import filled
-from pegboard_builtins.permissions.wrappers import (
+from pegboard.shell_filling import filled
+from pegboard.shell_wrappers import (
     WRAPPERS,
     changes_what_words_mean,
     inner_commands,

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 
 from pegboard.shell import Word
+from pegboard.shell_wrappers import SHELLS, WRAPPERS, name_of
 from pegboard_builtins.permissions.commands import Analysis, Command, analyse, form_of
 from pegboard_builtins.permissions.grammar import ShellPattern
-from pegboard_builtins.permissions.wrappers import SHELLS, WRAPPERS, name_of
 
 TAKES_WORDS_AS_DATA = frozenset(
     {

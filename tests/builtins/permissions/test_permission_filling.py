@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pegboard.shell import read
+from pegboard.shell_filling import filled
 from pegboard_builtins.permissions.commands import analyse
-from pegboard_builtins.permissions.filling import filled
 
 DRESSES = {
     "a variable": "X=rm; $X -rf x",

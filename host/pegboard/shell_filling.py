@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from pegboard.shell import Script, Simple, Word, read
-from pegboard_builtins.permissions.wrappers import name_of, plain_words, reads_its_script
+from pegboard.shell_wrappers import name_of, plain_words, reads_its_script
 
 READINGS = 12
 """So many at most: whoever needs more is asked about for other reasons."""
