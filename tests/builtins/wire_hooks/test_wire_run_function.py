@@ -307,3 +307,82 @@ def test_a_decision_that_an_event_has_no_words_for_is_an_error(decision: Decisio
 async def _ticks() -> None:
     while True:
         await asyncio.sleep(0.01)
+
+
+AWAITING = """
+import asyncio, contextvars
+seen = contextvars.ContextVar("seen", default="")
+async def task(event): return {"systemMessage": asyncio.current_task().get_name()}
+async def marks(event):
+    before = seen.get()
+    seen.set(before + "x")
+    await asyncio.sleep(0)
+    return {"systemMessage": f"{before}|{seen.get()}"}
+async def limits_itself(event):
+    try:
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(60)
+    except TimeoutError:
+        return {"systemMessage": "in time"}
+async def many(event):
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(asyncio.sleep(0, word)) for word in "ab"]
+    return {"systemMessage": "".join(one.result() for one in tasks)}
+async def pretends(event): raise asyncio.CancelledError
+async def waits_for_a_cancelled_one(event):
+    other = asyncio.ensure_future(asyncio.sleep(60))
+    asyncio.get_running_loop().call_soon(other.cancel)
+    try: await other
+    except asyncio.CancelledError: await asyncio.sleep(0)
+    return {"systemMessage": "went on"}
+"""
+
+
+@pytest.fixture
+def awaiting(desk: RunDesk) -> str:
+    desk.file("awaiting.py", AWAITING)
+    return "awaiting.py"
+
+
+@anyio
+async def test_an_async_function_has_no_task_of_its_own_but_its_own_context(desk: RunDesk, awaiting: str):
+    named = asyncio.current_task()
+    assert named is not None
+    assert (await desk.run(function(f"{awaiting}:task"))).answer == {"systemMessage": named.get_name()}
+    for _ in range(2):
+        assert (await desk.run(function(f"{awaiting}:marks"))).answer == {"systemMessage": "|x"}
+
+
+@anyio
+@pytest.mark.parametrize(
+    ("name", "said"), [("limits_itself", "in time"), ("many", "ab"), ("waits_for_a_cancelled_one", "went on")]
+)
+async def test_what_remembers_its_task_works_in_an_async_function(desk: RunDesk, awaiting: str, name: str, said: str):
+    assert (await desk.run(function(f"{awaiting}:{name}"))).answer == {"systemMessage": said}
+
+
+@anyio
+async def test_a_cancellation_that_nobody_asked_for_is_a_crash(desk: RunDesk, awaiting: str):
+    result = await desk.run(function(f"{awaiting}:pretends"))
+    assert (result.exit, result.timed_out) == (1, False)
+    assert "CancelledError" in result.broken
+
+
+@anyio
+@pytest.mark.parametrize("name", ["forever", "stubborn"])
+async def test_who_ends_the_turn_ends_an_async_function_with_it(desk: RunDesk, guard: str, name: str):
+    running = asyncio.ensure_future(desk.run(function(f"{guard}:{name}"), desk.job(seconds=60.0)))
+    await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, SLACK)
+
+
+@anyio
+async def test_one_that_was_late_leaves_the_task_uncancelled(desk: RunDesk, guard: str):
+    me = asyncio.current_task()
+    assert me is not None
+    for name in ("forever", "stubborn"):
+        assert (await desk.run(function(f"{guard}:{name}"), desk.job(seconds=0.05))).timed_out
+        assert me.cancelling() == 0
+        await asyncio.sleep(0)

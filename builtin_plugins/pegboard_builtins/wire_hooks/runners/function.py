@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-import types
-from collections.abc import Awaitable, Generator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from pegboard import hook
 from pegboard.decisions import Decision, Verdict
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.job import Job, RawResult
+from pegboard_builtins.wire_hooks.runners.awaiting import LateError, awaited
 from pegboard_builtins.wire_hooks.runners.loading import Loaded, NoFunctionError, load
 from pegboard_builtins.wire_hooks.runners.threads import InThreads, OverrunError, Watched
 
@@ -25,7 +24,6 @@ QUICK = 0.001
 SLOW = 0.01
 TRUSTED = 3
 """So many quick answers in a row, and it is called on the loop; one slow one, and it is not any more."""
-GRACE = 0.2
 MOST_TRACE = 20
 
 clock = time.perf_counter
@@ -70,7 +68,7 @@ class FunctionRunner:
         ):
             try:
                 known = self._latest[handler.id] = await self._look_again(handler, job)
-            except _LateError:
+            except LateError:
                 return _late(began, "its module did not load in time")
             except NoFunctionError as none:
                 return _failed(began, str(none), "")
@@ -80,7 +78,7 @@ class FunctionRunner:
         try:
             event = _event(job)
             if loaded.is_async:
-                answer = await _awaited(loaded.function, event, job.seconds)
+                answer = await awaited(loaded.function(event), job.seconds)
             elif known.quick >= TRUSTED:
                 answer = self._watched.call(loaded.function, event, job.seconds)
                 if clock() - began > SLOW:
@@ -88,7 +86,7 @@ class FunctionRunner:
             else:
                 answer = await self._in_thread(known, event, job.seconds)
             result = RawResult() if answer is None else RawResult(answer=wire(answer, job.event))
-        except _LateError as late:
+        except LateError as late:
             return _late(began, str(late))
         except OverrunError:
             known.quick = 0
@@ -110,7 +108,7 @@ class FunctionRunner:
         loading = self._threads.run(lambda: load(handler, job.project))
         if not (await asyncio.wait([loading], timeout=job.seconds))[0]:
             loading.cancel()
-            raise _LateError
+            raise LateError
         loaded: Loaded = loading.result()
         known = _Known(handler, loaded, job.project, seen)
         self._known[(handler.id, handler.function, job.project)] = known
@@ -133,7 +131,7 @@ class FunctionRunner:
         if not done:
             known.quick = 0
             future.cancel()
-            raise _LateError("its thread was left behind")
+            raise LateError("its thread was left behind")
         known.quick = known.quick + 1 if taken < QUICK else 0
         return future.result()
 
@@ -164,64 +162,6 @@ def _event(job: Job) -> hook.Event:
     event.name = job.event
     event.line_ = job.line  # type: ignore[attr-defined]  # see _Later
     return event
-
-
-class _LateError(Exception):
-    """The deadline of the hook; a TimeoutError that the function itself raises is another matter."""
-
-
-async def _awaited(function: Any, event: Any, seconds: float) -> Any:
-    """Await a coroutine function in a task of its own, so that one which eats its cancellation can be left behind."""
-    task = asyncio.create_task(_without_exit(function, event))
-    try:
-        done, _ = await asyncio.wait([task], timeout=seconds)
-    except asyncio.CancelledError:
-        task.cancel()
-        if not (await asyncio.wait([task], timeout=GRACE))[0]:
-            task.cancel()
-        raise
-    if done:
-        return task.result()
-    task.cancel()
-    ended, _ = await asyncio.wait([task], timeout=GRACE)
-    if not ended:
-        task.cancel()
-        await asyncio.wait([task], timeout=GRACE)
-    raise _LateError("it was cancelled" if ended else "it ignored its cancellation and was left behind")
-
-
-async def _without_exit(function: Any, event: Any) -> Any:
-    """Await it; a SystemExit would leave the task and end the loop."""
-    try:
-        return await _cancelled_once(function(event))
-    except SystemExit as leaving:
-        raise RuntimeError(f"SystemExit: {leaving}") from leaving
-
-
-@types.coroutine
-def _cancelled_once(work: Awaitable[Any]) -> Generator[Any, Any, Any]:
-    """Await *work*, which is told of the first cancellation; after a second it is not stepped any more.
-
-    A task that eats its cancellations would otherwise keep the loop from closing, and the host from ending.
-    """
-    steps: Any = work.__await__()
-    told = False
-    try:
-        waits_for = next(steps)
-        while True:
-            try:
-                sent = yield waits_for
-            except asyncio.CancelledError as cancelled:
-                if told:
-                    raise
-                told = True
-                waits_for = steps.throw(cancelled)
-            except BaseException as error:
-                waits_for = steps.throw(error)
-            else:
-                waits_for = steps.send(sent)
-    except StopIteration as end:
-        return end.value
 
 
 def wire(answer: Any, event: str) -> dict[str, Any] | None:
