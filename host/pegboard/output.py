@@ -35,12 +35,20 @@ _UNSEEN_IN_JSON = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u
 _COLOURS = re.compile("\x1b\\[[0-9;:]*[mK]")
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and marks by their class that nobody sees."""
+_SIGNALS = re.compile("(?:\x1b\\](?:0|1|2|9|99|777);[^\x00-\x1f\x7f-\x9f]*(?:\x07|\x1b\\\\)|\x07)+")
+"""Titles (OSC 0, 1, 2), notifications (9, 99, 777) and the bell."""
+LONGEST_SIGNAL = 4_096
 TAB = 4
 
 
 def visible(text: str) -> str:
     """Write out what a terminal would obey instead of show: escapes, line ends, changes of direction."""
     return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def is_signal(text: str) -> bool:
+    """Whether a text is nothing but titles, notifications and bells for a terminal (hook-contract 1.6)."""
+    return len(text) <= LONGEST_SIGNAL and _SIGNALS.fullmatch(text) is not None
 
 
 def clipped(line: str, most: int) -> str:

@@ -761,6 +761,23 @@ class HooksBrought(Event):
     folder: str = ""
 
 
+class SkillsChanged(Event):
+    """Something has put skills in place since the session began: who lists them looks again."""
+
+    name: Literal["SkillsChanged"] = "SkillsChanged"
+
+
+class JudgeTold(Event):
+    """A hook has words for the model that judges calls in the mode auto. Nothing in them is consent.
+
+    `by` is whose words they are.
+    """
+
+    name: Literal["JudgeTold"] = "JudgeTold"
+    text: str
+    by: str
+
+
 class InstructionsLoaded(Event):
     """A memory file was loaded."""
 

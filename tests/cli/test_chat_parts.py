@@ -53,6 +53,23 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+", COLOUR.sub("", text))
 
 
+@pytest.mark.parametrize(
+    ("term", "text", "printed"),
+    [
+        ("xterm", "\x1b]2;t\x07", ["\x1b]2;t\x07"]),
+        ("dumb", "\x1b]2;t\x07", []),
+        ("xterm", "\x1b]2;[masked]\x07\x1b[2J", []),
+    ],
+)
+def test_a_signal_reaches_the_terminal_as_it_is_and_nothing_else_does(
+    monkeypatch: pytest.MonkeyPatch, term: str, text: str, printed: list[str]
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    out: list[str] = []
+    Transcript(out.append, lambda: 60, Path("/"), PAINT).show(Shown("signal", text))
+    assert out == printed
+
+
 @given(NASTY)
 def test_nothing_that_a_terminal_obeys_is_left_in_a_readable_text(text: str) -> None:
     assert obeyed(readable(text)) == ""

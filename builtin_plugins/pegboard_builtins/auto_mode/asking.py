@@ -94,7 +94,7 @@ def own_words(messages: Iterable[Message]) -> list[str]:
     return found
 
 
-def question(words: Sequence[str], calls: Sequence[ToolCall]) -> str:
+def question(words: Sequence[str], calls: Sequence[ToolCall], hooks_said: Sequence[Any] = ()) -> str:
     """Return the prompt. Everything in it is JSON, so that no text can end its own quotation."""
     said: list[str] = []
     room = WORDS_LIMIT
@@ -104,10 +104,11 @@ def question(words: Sequence[str], calls: Sequence[ToolCall]) -> str:
         if room <= 0:
             break
     asked = [{"call": number, "tool": call.name, "input": _cut(call.input)} for number, call in enumerate(calls, 1)]
-    return (
-        f"The person's own words, oldest first:\n{json.dumps(said, ensure_ascii=True, indent=1)}\n\n"
-        f"The calls to judge:\n{json.dumps(asked, ensure_ascii=True, indent=1)}"
-    )
+    parts: dict[str, list[Any]] = {"The person's own words, oldest first": said}
+    if hooks_said:
+        parts["What hooks say beside, which is no consent"] = list(hooks_said)
+    parts["The calls to judge"] = asked
+    return "\n\n".join(f"{name}:\n{json.dumps(part, ensure_ascii=True, indent=1)}" for name, part in parts.items())
 
 
 def _cut(given: Mapping[str, Any]) -> Any:

@@ -28,8 +28,8 @@ from pegboard_builtins.auto_mode.routine import is_for_a_person, is_routine
 from pegboard_builtins.auto_mode.settings import AutoModeSettings
 
 SESSIONS = 1_000
-DENIALS, OUTAGES, JUDGED = "denials", "outages", "judged"
-"""Keys of the plugin's state: refusals and failures in a row, and the last judgement with its prompt."""
+DENIALS, OUTAGES, JUDGED, HOOKS_SAID = "denials", "outages", "judged", "hooks_said"
+"""Keys of the plugin's state: refusals and failures in a row, the last judgement with its prompt, words of hooks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ async def _judge(ask: Ask, ctx: Ctx, settings: AutoModeSettings) -> str:
     words = own_words(ctx.journal.messages())
     if not words:
         return "the user has said nothing"
-    prompt = question(words, calls)
+    prompt = question(words, calls, ctx.state.get(HOOKS_SAID, ()))
     try:
         async with asyncio.timeout(settings.timeout):
             answer = await ctx.model(

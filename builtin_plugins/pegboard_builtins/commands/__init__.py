@@ -9,7 +9,7 @@ from pegboard.context import Ailment, Ctx, Registry, Wanted
 from pegboard.decisions import Answer, PromptDecision
 from pegboard.declares import Declares
 from pegboard.hookspecs import hookimpl
-from pegboard.records import Event, SessionStart
+from pegboard.records import Event, SessionStart, SkillsChanged
 from pegboard.requests import Purpose, RequestDraft, RequestPatch
 from pegboard_builtins.commands.bringing import IN_USE, bring_again
 from pegboard_builtins.commands.places import SKILL_PLACES
@@ -59,12 +59,14 @@ async def prompt_submit(prompt: str, ctx: Ctx) -> PromptDecision | None:
     return await send(prompt, ctx)
 
 
-@hookimpl(matcher="SessionStart", where=SKILL_PLACES)
+@hookimpl(matcher="SessionStart|SkillsChanged", where=SKILL_PLACES)
 async def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
     """Look for skills when a session begins, is cleared or was compacted; a resumed one keeps the list it had.
 
     The hooks that skills have brought hold in it, too.
     """
+    if isinstance(event, SkillsChanged) and ctx.turn == 0:  # later its bytes stand in the prompt
+        _look(ctx)
     if not isinstance(event, SessionStart):
         return None
     if event.source in READ_AGAIN or LISTED not in ctx.state:

@@ -21,7 +21,7 @@ from pegboard.decisions import (
 )
 from pegboard.hookspecs import Ask, State
 from pegboard.messages import Outcome, OutcomeKind, ToolCall
-from pegboard.records import Event, SessionStart
+from pegboard.records import Event, JudgeTold, SessionStart, SkillsChanged
 from pegboard.requests import CompactionJob, CompactionResult
 from pegboard_builtins.wire_hooks import payloads
 from pegboard_builtins.wire_hooks.events import EVENTS
@@ -193,6 +193,9 @@ async def post_tool(session: HookSession, call: ToolCall, outcome: Outcome) -> R
     name = f"{fired.row.name}:{call.name}"
     texts = [f"{name} hook blocking error from {_source(one)}: {one.said.reason}" for one in together.blocks]
     texts += _contexts(session, fired)
+    for one in fired.heard:
+        if one.said.specific.get("classifierContext"):
+            await session.ctx.fire(JudgeTold(text=one.said.specific["classifierContext"], by=one.handler.id))
     stops = together.stop or any(_ends_the_turn(fired, one.handler) for one in together.blocks)
     if together.stop:
         texts.append(f"{name} hook stopped continuation: {together.stop_reason}")
@@ -322,6 +325,8 @@ async def lifecycle(session: HookSession, event: Event) -> Answer | None:
     paths, _ = last(fired.heard, "watchPaths")
     if paths is not None and session.watch is not None:
         session.watch.watch(paths)
+    if first(fired.heard, "reloadSkills")[0]:
+        await session.ctx.fire(SkillsChanged())
     return _told(session, fired, event)
 
 

@@ -30,7 +30,9 @@ class Output(BaseModel):
     stopReason: str = Field(default="", description="Why, for the user.")
     suppressOutput: bool = Field(default=False, description="Accepted; has no effect.")
     systemMessage: str = Field(default="", description="A warning for the user.")
-    terminalSequence: str = Field(default="", description="An OSC sequence for the terminal of an interactive host.")
+    terminalSequence: str = Field(
+        default="", description="A title, notification or bell for the terminal of a conversation: OSC 0-2, 9, 99, 777."
+    )
     decision: Literal["approve", "block"] | None = None
     reason: str = ""
     hookSpecificOutput: Any = None
@@ -96,7 +98,7 @@ class PostToolUseSpecific(_Context):
     hookEventName: Literal["PostToolUse"]
     updatedToolOutput: Any = Field(default=None, description="Takes the place of the tool's output.")
     updatedMCPToolOutput: Any = Field(default=None, description="The older word, for MCP tools.")
-    classifierContext: str = ""
+    classifierContext: str = Field(default="", description="For auto mode's judge, which takes no consent from it.")
 
 
 class PostToolUseFailureSpecific(_Context):
@@ -130,7 +132,7 @@ class SessionStartSpecific(_Context):
     initialUserMessage: str = Field(default="", description="The first prompt, where none was given.")
     sessionTitle: str = ""
     watchPaths: list[str] | None = None
-    reloadSkills: bool = False
+    reloadSkills: bool = Field(default=False, description="It has put skills in place: they are looked for again.")
 
 
 class SetupSpecific(_Context):

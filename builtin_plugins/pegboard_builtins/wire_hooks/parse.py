@@ -39,6 +39,7 @@ class Said:
     stop: bool = False
     stop_reason: str = ""
     message: str = ""
+    signal: str = ""
     specific: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
     inert: tuple[str, ...] = ()
@@ -185,6 +186,7 @@ def _take_answer(row: EventRow, given: dict[str, Any], said: Said) -> str:
     said.specific = specific
     said.context = str(specific.get("additionalContext") or "").strip()
     said.message = output.systemMessage.strip()
+    said.signal = output.terminalSequence
     if output.continue_ is False and row.stops:
         said.stop, said.stop_reason = True, output.stopReason
     _decide(row, output, said)

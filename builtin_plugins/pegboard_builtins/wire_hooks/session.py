@@ -17,7 +17,7 @@ from pegboard_builtins.wire_hooks.firing import Fired, Place, Ran, Told, fire, r
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.load import Brought, HookTable, Standing
-from pegboard_builtins.wire_hooks.parse import NOTHING, capped, read
+from pegboard_builtins.wire_hooks.parse import NOTHING, Said, capped, read
 from pegboard_builtins.wire_hooks.payloads import Always
 from pegboard_builtins.wire_hooks.sources import plugin_at, read_table
 from pegboard_builtins.wire_hooks.watch import Watch, is_wanted
@@ -190,6 +190,8 @@ class HookSession:
         for one in fired.ran:
             if one.said is None or one.said is NOTHING:
                 continue
+            if one.said.signal and one.counts:
+                self._signal(one.said)
             if one.said.problem or one.said.inert:
                 self._complain(fired, one.choice.handler, one.said.problem, one.said.inert)
             if not one.counts:
@@ -257,6 +259,10 @@ class HookSession:
             self._runs = await self.ctx.service(SERVICE)
         return self._runs
 
+    def _signal(self, said: Said) -> None:
+        if not self.ctx.signal(said.signal):
+            said.inert += ("its terminalSequence is no title, notification or bell (OSC 0, 1, 2, 9, 99, 777, BEL)",)
+
     def _complain(self, fired: Fired, handler: Handler, problem: str, inert: tuple[str, ...]) -> None:
         if problem:
             self.tell(f"{fired.row.name} hook error: [{handler.label:.200}] {problem} ({handler.id})")
@@ -310,6 +316,8 @@ class HookSession:
         if handler.rewake and raw.exit == 2:
             words = raw.stderr.strip() or raw.stdout.strip()
             here.waiting.append(here.cut(f"{handler.rewake_message}\n{words}".strip()))
+        if said.signal:
+            self._signal(said)
         if said.problem and raw.exit != 2:
             here.tell(f"{handler.event} hook error: [{handler.label:.200}] {said.problem} ({handler.id})")
 

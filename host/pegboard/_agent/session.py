@@ -51,7 +51,7 @@ from pegboard.messages import (
     trusted,
     whole,
 )
-from pegboard.output import clipped
+from pegboard.output import clipped, is_signal
 from pegboard.records import (
     AssistantLine,
     CwdChanged,
@@ -806,6 +806,14 @@ class Session(Serving):
         """Tell the person something, and keep it."""
         self.write(Notice(level=level, text=text, plugin=plugin))
         self.screen.tell("notice", clipped(text, LONGEST_NOTICE), level=level, plugin=plugin)
+
+    def signal(self, sequence: str) -> bool:
+        """Pass a signal to the terminal of a conversation; False if it is none."""
+        if not is_signal(sequence):
+            return False
+        if self.interactive:
+            self.screen.tell("signal", sequence)
+        return True
 
     def pass_notice(self, plugin: str, text: str, level: str) -> None:
         """Show what a sub-agent tells; its own journal has it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pegboard._cli.chat import drawing
 from pegboard._cli.chat.paint import Paint, glyph
 from pegboard._cli.chat.streaming import MarkdownStream, Readable, clean
 from pegboard.host import Shown
+from pegboard.output import is_signal
 
 OUTPUT_KEPT = 8_192
 """Characters of a running call's output that are kept; its result has all of it."""
@@ -125,6 +127,11 @@ class Transcript:
     def _take_notice(self, shown: Shown) -> None:
         who = clean(str(shown.data.get("plugin") or ""))
         self.say(clean(shown.text), str(shown.data.get("level")), who)
+
+    def _take_signal(self, shown: Shown) -> None:
+        # A filter may have had its way with it since it was looked at.
+        if is_signal(shown.text) and os.environ.get("TERM") != "dumb":
+            self.out(shown.text)
 
     def _take_steer(self, shown: Shown) -> None:
         self._end_text()
