@@ -20,7 +20,7 @@ from pegboard_builtins.memory.observing import Draft, Observer, Place, cut, even
 from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.origins import Heard
 from pegboard_builtins.memory.patches import Patches
-from pegboard_builtins.memory.recall import AUTOMATIC_KINDS, Recall, Rules, for_prompt, for_session
+from pegboard_builtins.memory.recall import AUTOMATIC_KINDS, Recall, Rules, for_prompt, for_session, informative
 from pegboard_builtins.memory.secrets import Secrets
 from pegboard_builtins.memory.settings import MemorySettings
 from pegboard_builtins.memory.uses import add_uses, read_uses
@@ -238,6 +238,8 @@ class SessionMemory:
 
     async def prompt_block(self, prompt: str) -> str:
         """Choose what one prompt is told beside; empty if nothing fits."""
+        if not informative(prompt):
+            return ""  # "go on", say: nothing could be chosen by it
         try:
             asked = await self.clean(prompt)  # it goes to the daemon, and what is kept was masked in the same way
         except EgressClosedError as closed:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from operator import is_
 
 from pegboard._board.plan import Impl, Plan, matcher
 from pegboard._board.whereabouts import AS_AGENT, is_somewhere
 from pegboard.context import Ctx
 
 Bound = tuple[Impl, Ctx]
+Concerned = dict[tuple[str, tuple[str, ...]], bool]
+"""Whether a session is one of those that a plugin's `where` names, as far as that was asked."""
 
 
 class Turnout:
@@ -20,22 +23,29 @@ class Turnout:
         self._ctx_of = ctx_of
         self._made: dict[tuple[Impl, int, str], Impl] = {}
         self._answers: dict[Impl, bool | str] = {}
+        self._last: tuple[Plan, Plan] | None = None
 
     def ask(self, plan: Plan, plugins: Collection[str] | None = None) -> Plan:
         """Return the plan of a turn: the plan itself if all take part, else one of those that do, with its own id.
 
-        With *plugins* only those are asked; what the others said last holds.
+        With *plugins* only those are asked; what the others said last holds. Where the same take part as before, that
+        is the very plan of before.
         """
         if all(impl.options.when is None and not impl.options.where for impls in plan.hooks.values() for impl in impls):
             return plan
         kept = {} if plugins is None else {i: said for i, said in self._answers.items() if i.plugin not in plugins}
         self._answers = kept
         idle: list[str] = []
-        hooks = {hook: self._of(impls, idle) for hook, impls in plan.hooks.items()}
-        if not idle:
-            return replace(plan, hooks=hooks)
-        digest = hashlib.sha256(f"{plan.id} without {', '.join(idle)}".encode())
-        return replace(plan, id=digest.hexdigest()[:12], hooks=hooks)
+        concerned: Concerned = {}
+        hooks = {hook: self._of(impls, idle, concerned) for hook, impls in plan.hooks.items()}
+        if self._last is not None and self._last[0] is plan and _are_the_same(self._last[1].hooks, hooks):
+            return self._last[1]
+        found = replace(plan, hooks=hooks)
+        if idle:
+            digest = hashlib.sha256(f"{plan.id} without {', '.join(idle)}".encode())
+            found = replace(found, id=digest.hexdigest()[:12])
+        self._last = (plan, found)
+        return found
 
     def bind(self, plan: Plan, is_left_out: Callable[[str, str], bool]) -> Mapping[str, tuple[Bound, ...]]:
         """Pair who takes part with their Ctx; *is_left_out* says of a plugin and a hook whether it is quarantined."""
@@ -44,27 +54,32 @@ class Turnout:
             for hook, impls in plan.hooks.items()
         }
 
-    def _of(self, impls: tuple[Impl, ...], idle: list[str]) -> tuple[Impl, ...]:
+    def _of(self, impls: tuple[Impl, ...], idle: list[str], concerned: Concerned) -> tuple[Impl, ...]:
         found: list[Impl] = []
         for impl in impls:
             said = self._answers.get(impl)
             if said is None:
-                said = self._answers[impl] = self._said(impl)
+                said = self._answers[impl] = self._said(impl, concerned)
             if said is False:
                 idle.append(str(impl))
             else:
                 found.append(self._as(impl, len(found), said if isinstance(said, str) else ""))
         return tuple(found)
 
-    def _said(self, impl: Impl) -> bool | str:
+    def _said(self, impl: Impl, concerned: Concerned) -> bool | str:
         """Ask; one whose `when` fails takes part: it had better say so itself."""
         options = impl.options
         if options.when is None and not options.where:
             return True
         try:
             ctx = self._ctx_of(impl.plugin)
-            if options.where and not _concerns(options.where, ctx):
-                return False
+            if options.where:
+                # Asked once: most hooks of a plugin name the same paths.
+                key = (impl.plugin, options.where)
+                if key not in concerned:
+                    concerned[key] = _concerns(options.where, ctx)
+                if not concerned[key]:
+                    return False
             if options.when is None:
                 return True
             if isinstance(options.when, str):
@@ -86,6 +101,10 @@ class Turnout:
             match = matcher(narrowed) if narrowed else impl.match
             self._made[key] = replace(impl, index=index, match=match)
         return self._made[key]
+
+
+def _are_the_same(some: Mapping[str, tuple[Impl, ...]], others: Mapping[str, tuple[Impl, ...]]) -> bool:
+    return all(len(impls) == len(others[hook]) and all(map(is_, impls, others[hook])) for hook, impls in some.items())
 
 
 def _concerns(where: tuple[str, ...], ctx: Ctx) -> bool:

@@ -26,6 +26,11 @@ def _parser() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("strikethrough").enable("table")
 
 
+@lru_cache(maxsize=1)
+def _empty() -> dict[str, Any]:
+    return vars(Markdown("", hyperlinks=False))
+
+
 class _LeftHeading(Heading):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         yield self.text
@@ -55,7 +60,7 @@ class Readable(Markdown):
     }
 
     def __init__(self, markup: str) -> None:
-        super().__init__("", hyperlinks=False)  # its own parser need not read it, too
+        vars(self).update(_empty())  # rich would make a parser of its own, each time, and read the text with it
         self.markup = markup
         self.parsed = _parser().parse(markup)
 

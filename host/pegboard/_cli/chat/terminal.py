@@ -23,7 +23,6 @@ from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import (
     BufferControl,
-    FormattedTextControl,
     Layout,
     Window,
 )
@@ -34,6 +33,7 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 from prompt_toolkit.widgets import SearchToolbar
 
+from pegboard._cli.chat.lines import Lines
 from pegboard._cli.chat.paint import Paint, fancy, glyph
 from pegboard._cli.chat.shapes import Typing
 from pegboard._cli.chat.stack import Stack
@@ -168,6 +168,10 @@ class Terminal:
         """Take what a session shows."""
         self.transcript.show(shown)
         self._draw_soon()
+
+    def prepare(self, renderable: Any) -> None:
+        """Do already what can be done for something that is going to be drawn."""
+        self.transcript.prepare(renderable)
 
     def draw(self, renderable: Any) -> None:
         """Print something."""
@@ -329,8 +333,7 @@ class Terminal:
             dont_extend_height=True,
             get_line_prefix=_sign,
         )
-        # Few windows: each costs a millisecond whenever something is drawn.
-        body = Stack([_lines(lambda: self._above, wrap=asks), typing, self._search, _lines(lambda: self._below)])
+        body = Stack([Lines(lambda: self._above, wraps=asks), typing, self._search, Lines(lambda: self._below)])
         app = _App(
             layout=Layout(body, focused_element=control),
             key_bindings=self._keys(asks, works),
@@ -567,10 +570,6 @@ def _size() -> Size:
 
 def _sign(line: int, wrapped: int) -> StyleAndTextTuples:
     return [("class:sign", f"{glyph('pointer')} ")] if line == wrapped == 0 else [("", "  ")]
-
-
-def _lines(text: Callable[[], Any], *, wrap: Condition | bool = False) -> Window:
-    return Window(FormattedTextControl(text), dont_extend_height=True, wrap_lines=wrap, always_hide_cursor=True)
 
 
 def _fit(text: str, columns: int) -> str:
