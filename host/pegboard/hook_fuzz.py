@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -211,7 +211,7 @@ class HookFuzz:
         if call.name != "Bash" or not isinstance(command, str) or plain.verdict not in ("deny", "ask"):
             return
         for dress in DRESSES if command.strip() and "#" not in command and "\x00" not in command else ():
-            dressed = call.model_copy(update={"input": {**call.input, "command": dress.format(command)}})
+            dressed = replace(call, input={**call.input, "command": dress.format(command)})
             said = await self._said("pre_tool", dressed, dressed)
             if _strictness(said.verdict) < _strictness(plain.verdict):
                 text = f"{plain.verdict} for it alone, {said.verdict or 'nothing'} for {dressed.input['command']!r}"

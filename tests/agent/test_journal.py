@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -339,7 +340,7 @@ def small(messages):
             elif isinstance(block, ToolResultBlock) and isinstance(block.content, str):
                 block = block.model_copy(update={"content": block.content[:40]})
             blocks.append(block)
-        cut.append(message.model_copy(update={"content": tuple(blocks)}))
+        cut.append(replace(message, content=tuple(blocks)))
     return cut
 
 

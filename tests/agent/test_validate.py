@@ -16,6 +16,7 @@ from pegboard.messages import (
     ThinkingBlock,
     ToolResultBlock,
     ToolUseBlock,
+    trusted,
 )
 from pegboard.requests import ToolSpec
 
@@ -166,7 +167,7 @@ MUTATIONS = {
 
 
 def swap(messages, index, **change):
-    return (*messages[:index], messages[index].model_copy(update=change), *messages[index + 1 :])
+    return (*messages[:index], trusted(Message, {**vars(messages[index]), **change}), *messages[index + 1 :])
 
 
 def pairs(content):

@@ -42,6 +42,27 @@ def shuffled(value: object) -> object:
     return [shuffled(inner) for inner in value] if isinstance(value, list) else value
 
 
+@pytest.mark.parametrize(
+    ("role", "content"),
+    [
+        pytest.param("system", (TextBlock(text="hi"),), id="another role"),
+        pytest.param("user", ("hi",), id="text that is no block"),
+        pytest.param("user", ({"type": "song", "text": "la"},), id="a block of another kind"),
+        pytest.param("user", None, id="nothing"),
+    ],
+)
+def test_a_message_is_made_of_a_role_and_blocks_alone(role: Any, content: Any) -> None:
+    with pytest.raises(ValueError, match=r"role|tuple|dictionary|tag"):
+        Message(role=role, content=content)
+
+
+def test_a_message_takes_blocks_in_their_wire_shape_and_keeps_those_that_are_some() -> None:
+    block = TextBlock(text="one", origins=(Origin.USER,))
+    message = Message(role="user", content=[block, {"type": "text", "text": "two"}])  # type: ignore[arg-type]
+    assert message.content == (block, TextBlock(text="two"))
+    assert message.content[0] is block
+
+
 @given(inputs)
 def test_equal_inputs_have_one_hash_whatever_the_order_of_their_keys(given_input: dict[str, object]) -> None:
     other = shuffled(given_input)
@@ -98,13 +119,8 @@ REQUEST = {
 @pytest.mark.parametrize(
     ("kind", "facts"),
     [
-        pytest.param(Message, {"role": "user", "content": (ToolResultBlock(**RESULT),)}, id="message"),
         pytest.param(ToolResultBlock, RESULT, id="result"),
-        pytest.param(
-            ToolCall,
-            {"id": "c", "name": "Read", "input": {"path": "a"}, "origin": "model", "input_hash": "h"},
-            id="call",
-        ),
+        pytest.param(Usage, {**Usage().model_dump(), "input_tokens": 3}, id="usage"),
     ],
 )
 def test_a_trusted_model_is_the_one_that_validation_gives(kind: Any, facts: dict[str, Any]) -> None:
@@ -124,6 +140,12 @@ def test_a_trusted_model_is_the_one_that_validation_gives(kind: Any, facts: dict
     ("kind", "facts"),
     [
         pytest.param(Request, REQUEST, id="request"),
+        pytest.param(Message, {"role": "user", "content": (ToolResultBlock(**RESULT),)}, id="message"),
+        pytest.param(
+            ToolCall,
+            {"id": "c", "name": "Read", "input": {"path": "a"}, "origin": "model", "input_hash": "h"},
+            id="call",
+        ),
         pytest.param(
             Outcome,
             {"kind": OutcomeKind.OK, "result": ToolResult("a"), "started": True, "attempt": 1, "duration_ms": 0.5},

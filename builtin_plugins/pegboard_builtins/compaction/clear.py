@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pegboard.messages import Block, Message, TextBlock, ToolResultBlock, ToolUseBlock
 
@@ -36,7 +36,7 @@ def clear_results(messages: Sequence[Message], *, keep: int, min_characters: int
                 for block in message.content
             )
             if any(new is not was for new, was in zip(content, message.content, strict=True)):
-                message = message.model_copy(update={"content": content})
+                message = replace(message, content=content)
         changed.append(message)
     return Cleared(tuple(changed), handles)
 

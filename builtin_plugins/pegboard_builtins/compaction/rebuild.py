@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pegboard.messages import Block, Message, Origin, TextBlock
 from pegboard_builtins.compaction.tail import (
@@ -39,7 +40,7 @@ def with_pins(messages: Sequence[Message], pins: Sequence[str]) -> tuple[Message
     if not missing:
         return tuple(messages)
     first = messages[0]
-    return (first.model_copy(update={"content": (*first.content, pinned(missing))}), *messages[1:])
+    return (replace(first, content=(*first.content, pinned(missing))), *messages[1:])
 
 
 def missing_pins(messages: Sequence[Message], pins: Sequence[str]) -> list[str]:

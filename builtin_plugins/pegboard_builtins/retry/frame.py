@@ -77,7 +77,7 @@ def for_other_model(request: Request, model: str) -> Request:
         blocks = tuple(b for b in message.content if not isinstance(b, ThinkingBlock | RedactedThinkingBlock))
         if blocks:
             whole = len(blocks) == len(message.content)
-            kept.append((index, message if whole else message.model_copy(update={"content": blocks})))
+            kept.append((index, message if whole else replace(message, content=blocks)))
     moved = {old: new for new, (old, _) in enumerate(kept)}
     return replace(
         request,

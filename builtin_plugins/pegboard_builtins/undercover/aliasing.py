@@ -109,7 +109,7 @@ class Aliases:
             return known[1]
         blocks = tuple(self._block(block) for block in message.content)
         same = all(new is old for new, old in zip(blocks, message.content, strict=True))
-        hidden = message if same else message.model_copy(update={"content": blocks})
+        hidden = message if same else replace(message, content=blocks)
         self._done[id(message)] = message, hidden
         return hidden
 

@@ -248,7 +248,7 @@ class Invoker:
 
     async def _decided_again(self, call: ToolCall, given: dict[str, Any], batch: Batch) -> CallOutcome:
         """Freeze and decide on an input that an answer put in the place of the one that was asked about."""
-        changed = call.model_copy(update={"input": given, "input_hash": input_hash(given)})
+        changed = replace(call, input=given, input_hash=input_hash(given))
         again = await self._dispatcher.pre_tool(changed, batch, can_defer=False)
         problem = self.problems(again.call)
         if again.verdict is Verdict.DENY and not problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
@@ -69,7 +70,7 @@ class Egress:
             block.model_copy(update={"text": self.emit(surface, block.text)}) if isinstance(block, TextBlock) else block
             for block in message.content
         )
-        return message if blocks == message.content else message.model_copy(update={"content": blocks})
+        return message if blocks == message.content else replace(message, content=blocks)
 
     # --- logs --------------------------------------------------------------------------------------
 

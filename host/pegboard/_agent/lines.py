@@ -6,6 +6,7 @@ A block's JSON is made once and goes into its line, and into the hash of the req
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -19,7 +20,7 @@ _LABELS: dict[tuple[Origin, ...], bytes] = {}
 def request_line(request: str, purpose: str, model: str, digest: str, messages: int) -> bytes:
     """Return the fields of a RequestRecord of a turn."""
     text = f',"request":"{request}","purpose":"{purpose}","model":%b,"hash":"{digest}","messages":{messages}'
-    return text.encode() % to_json(model)
+    return text.encode() % _quoted(model)
 
 
 def assistant_line(request: str, model: str, block: bytes) -> bytes:
@@ -27,7 +28,7 @@ def assistant_line(request: str, model: str, block: bytes) -> bytes:
     name = request.encode()
     return b',"message":{"id":"%b","role":"assistant","model":%b,"content":[%b]},"request":"%b"' % (
         name,
-        to_json(model),
+        _quoted(model),
         block,
         name,
     )
@@ -47,6 +48,11 @@ def user_line(block: Block, content: bytes, kind: str, facts: dict[str, Any]) ->
         _LABELS.get(block.origins) or _labels(block.origins),
         encoded(facts)[1:-1],
     )
+
+
+@lru_cache(100)
+def _quoted(name: str) -> bytes:
+    return to_json(name)
 
 
 def _labels(origins: tuple[Origin, ...]) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from pegboard._board.failing import Failures
-from pegboard._board.onion import Below, aclose
+from pegboard._board.onion import Below, Watched
 from pegboard._board.outcomes import (
     CallOutcome,
     Failure,
@@ -49,7 +49,7 @@ from pegboard.decisions import (
     Skip,
     StepDecision,
 )
-from pegboard.errors import HookTimeoutError, ModelError, PegboardError, UnknownModelError, WrongAnswerError
+from pegboard.errors import HookTimeoutError, ModelError, UnknownModelError, WrongAnswerError
 from pegboard.hookspecs import POLICIES, Ask, State
 from pegboard.messages import Batch, Outcome, ToolCall
 from pegboard.records import Event, Record
@@ -194,12 +194,18 @@ class Dispatcher:
         yield  # pragma: no cover  (makes this an async generator)
 
     def _frame(self, impl: Impl, ctx: Ctx, inner: CallNext) -> CallNext:
+        def broken(request: Request, error: BaseException, yielded: bool) -> AsyncIterator[StreamEvent]:
+            if yielded and not impl.options.guard:
+                self.failed(impl, describe(error))
+                raise ModelError(f"{impl.plugin!r} broke while the model answered: {describe(error)}") from error
+            return self._broken_frame(impl, request, inner, error)
+
         def frame(request: Request) -> AsyncIterator[StreamEvent]:
             below = Below(inner)
             try:
                 stream = impl.call(request, below, ctx)
             except (Exception, SystemExit) as error:
-                return self._broken_frame(impl, request, inner, error)
+                return broken(request, error, False)
             if stream is None:
                 return inner(request)
             if stream is below.passed:
@@ -208,33 +214,13 @@ class Dispatcher:
                 if inspect.iscoroutine(stream):
                     stream.close()
                 wrong = WrongAnswerError(impl.plugin, impl.hook, type(stream).__name__, "an async iterator")
-                return self._broken_frame(impl, request, inner, wrong)
-            return self._watched(impl, request, inner, below, stream)
+                return broken(request, wrong, False)
+            try:
+                return Watched(stream, request, below, broken)
+            except (Exception, SystemExit) as error:  # its own `__aiter__`
+                return broken(request, error, False)
 
         return frame
-
-    async def _watched(
-        self, impl: Impl, request: Request, inner: CallNext, below: Below, stream: AsyncIterator[StreamEvent]
-    ) -> AsyncIterator[StreamEvent]:
-        yielded = False
-        try:
-            async for event in stream:
-                yielded = True
-                yield event
-        except (PegboardError, asyncio.CancelledError, GeneratorExit):
-            raise
-        except (Exception, SystemExit) as error:
-            if error is below.error:
-                raise
-            if yielded and not impl.options.guard:
-                self.failed(impl, describe(error))
-                raise ModelError(f"{impl.plugin!r} broke while the model answered: {describe(error)}") from error
-            async for event in self._broken_frame(impl, request, inner, error):
-                yield event
-        finally:
-            await aclose(stream)
-            if below.passed is not None:
-                await aclose(below.passed)  # `async for` in a frame leaves what it read from open
 
     async def _broken_frame(
         self, impl: Impl, request: Request, inner: CallNext, error: BaseException
@@ -314,7 +300,7 @@ class Dispatcher:
         if suspects:
             text = f"a hook changed the input of {outcome.call.name} in place, which does not count ({suspects})"
             self._around.notice("", text, "warning")
-        outcome.call = outcome.call.model_copy(update={"input": from_json(frozen)})
+        outcome.call = replace(outcome.call, input=from_json(frozen))
 
     def _rewrite(
         self, sheet: Sheet, impl: Impl, answer: Any, outcome: CallOutcome, votes: list[Vote], frozen: bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -58,7 +58,7 @@ class PromptOutcome:
 
 def with_input(call: ToolCall, given: dict[str, Any]) -> ToolCall:
     """Return a call with another input."""
-    return call.model_copy(update={"input": given, "input_hash": input_hash(given)})
+    return replace(call, input=given, input_hash=input_hash(given))
 
 
 def beyond(fields: tuple[str, ...], frozen: bytes, given: dict[str, Any]) -> str:
