@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
@@ -355,6 +356,14 @@ def whole(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(map(whole, value))
     return value
+
+
+def disarmed(text: str) -> str:
+    """Return a text from outside in which nothing looks like the tags that only the host writes.
+
+    For what a server, a page or a sub-agent says. Not for files: what was read must be found again letter by letter.
+    """
+    return re.sub(r"<(\s*/?\s*)(?=system-reminder)", r"&lt;\1", text, flags=re.IGNORECASE)
 
 
 def canonical(value: Any) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import Field
 
 from pegboard.context import AgentBrief, AgentReport, Ctx
 from pegboard.errors import PegboardError
-from pegboard.messages import EndReason, Origin, ToolResult
+from pegboard.messages import EndReason, Origin, ToolResult, disarmed
 from pegboard.output import one_line, visible
 from pegboard.tools import Tool, tool
 from pegboard_builtins.agents.builtin import GENERAL
@@ -24,7 +23,6 @@ AGENT = "Agent"
 LAST_RESORT = 24 * 3600.0
 """Seconds: a sub-agent has limits of its own, which end it in good order; this one is never reached."""
 IN_ORDER = (EndReason.COMPLETED, EndReason.STOPPED)
-TAG = re.compile(r"<(/?)(system-reminder)", re.IGNORECASE)
 
 
 def settings_of(ctx: Ctx) -> AgentSettings:
@@ -136,7 +134,7 @@ def model_of(wanted: str, one: Definition, ctx: Ctx) -> str:
 
 def result_of(report: AgentReport, one: Definition, prompt: str) -> ToolResult:
     """Return what the model reads of a report, and what hooks are told (hook-contract 1.4)."""
-    text = TAG.sub(r"<\1_\2", report.text.strip())
+    text = disarmed(report.text.strip())
     good = report.reason in IN_ORDER
     said = text or "(The sub-agent ended without a word.)"
     if not good:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pegboard.messages import ImageBlock, Origin, ResultPart, TextBlock, ToolResult
-from pegboard_builtins.mcp.words import clean, neutral
+from pegboard.messages import ImageBlock, Origin, ResultPart, TextBlock, ToolResult, disarmed
+from pegboard_builtins.mcp.words import clean
 
 if TYPE_CHECKING:
     from mcp_types import CallToolResult
@@ -36,7 +36,7 @@ def _parts(answer: CallToolResult, structured: str | None) -> Iterator[ResultPar
     pictures = 0
     for block in answer.content:
         if block.type == "text":
-            yield TextBlock(text=neutral(block.text))
+            yield TextBlock(text=disarmed(block.text))
         elif block.type == "image":
             pictures += 1
             yield _picture(block.mime_type, block.data, pictures)
@@ -48,7 +48,7 @@ def _parts(answer: CallToolResult, structured: str | None) -> Iterator[ResultPar
         else:
             yield _resource(block.resource, pictures)
     if structured is not None:
-        yield TextBlock(text=neutral(structured))
+        yield TextBlock(text=disarmed(structured))
 
 
 def _picture(mime: str, data: str, number: int) -> ResultPart:
@@ -61,7 +61,7 @@ def _resource(resource: Any, pictures: int) -> ResultPart:
     where = clean(str(resource.uri), 2000)
     text = getattr(resource, "text", None)
     if text is not None:
-        return TextBlock(text=f"[resource {where}]\n{neutral(text)}")
+        return TextBlock(text=f"[resource {where}]\n{disarmed(text)}")
     mime = resource.mime_type or ""
     if mime in PICTURES:
         return _picture(mime, resource.blob, pictures + 1)

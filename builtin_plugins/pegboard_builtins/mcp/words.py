@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
+
+from pegboard.messages import disarmed
 
 DESCRIPTION = 2_000
 """Characters of a tool's description that are kept."""
-_TAG = re.compile(r"<(/?)(system-reminder)", re.IGNORECASE)
 
 
 def clean(text: str, limit: int) -> str:
@@ -15,12 +15,7 @@ def clean(text: str, limit: int) -> str:
     cut = text[:limit]
     seen = "".join(one if one.isprintable() or one in "\n\t" else f"<U+{ord(one):04X}>" for one in cut)
     more = f" [... {len(text) - limit:,} more characters]" if len(text) > limit else ""
-    return neutral(seen) + more
-
-
-def neutral(text: str) -> str:
-    """Return a text in which nothing looks like the tags that only the host writes."""
-    return _TAG.sub(r"&lt;\1\2", text)
+    return disarmed(seen) + more
 
 
 def clean_schema(schema: Any, depth: int = 0) -> Any:

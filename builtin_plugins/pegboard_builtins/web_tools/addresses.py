@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pegboard.errors import ToolError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+INSIDE = (ipaddress.ip_network("fec0::/10"), ipaddress.ip_network("64:ff9b:1::/48"))
+"""Networks of a site that the library takes for public: the old site-local ones, and NAT64 of one's own."""
 
 
 async def address_of(host: str, port: int, private: Sequence[str]) -> str:
@@ -35,14 +37,15 @@ async def address_of(host: str, port: int, private: Sequence[str]) -> str:
 def is_allowed(host: str, text: str, private: Sequence[str]) -> bool:
     """Whether *host* at the address *text* may be asked."""
     address = _plain(ipaddress.ip_address(text.partition("%")[0]))
-    return (address.is_global and not address.is_multicast) or any(_names(one, host, address) for one in private)
+    public = address.is_global and not address.is_multicast and not any(address in network for network in INSIDE)
+    return public or any(_names(one, host, address) for one in private)
 
 
 def _plain(address: Address) -> Address:
     """Return the IPv4 address that an IPv6 one stands for, or ::ffff:127.0.0.1 would be a way around."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if inner is None and int(address) >> 32 == 0x0064FF9B << 64:  # NAT64
+        if inner is None and int(address) >> 32 in (0, 0x0064FF9B << 64):  # ::127.0.0.1, and NAT64
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         return inner or address
     return address

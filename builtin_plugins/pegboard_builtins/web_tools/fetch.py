@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -12,7 +13,7 @@ from pydantic import Field
 
 from pegboard.context import Ctx
 from pegboard.errors import ToolError
-from pegboard.messages import Origin, ToolResult
+from pegboard.messages import Origin, ToolResult, disarmed
 from pegboard.tools import Claims, tool
 from pegboard_builtins.web_tools.addresses import address_of
 from pegboard_builtins.web_tools.settings import WebSettings
@@ -105,7 +106,7 @@ async def _fetched(url: str, settings: WebSettings) -> _Page:
         for _ in range(settings.redirects + 1):
             try:
                 answer = await _asked(client, target, settings)
-            except httpx2.HTTPError as error:
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 said = str(error) or type(error).__name__
                 raise ToolError(f"{target.url} could not be fetched: {said}.") from None
             if isinstance(answer, _Page):
@@ -138,6 +139,7 @@ async def _asked(client: httpx2.AsyncClient, target: _Target, settings: WebSetti
     headers = {
         "Host": named.netloc.decode(),
         "User-Agent": AGENT,
+        "Accept-Encoding": "gzip",
         "Accept": "text/markdown, text/html;q=0.9, text/*;q=0.8, */*;q=0.5",
     }
     request = client.build_request("GET", url, headers=headers, extensions={"sni_hostname": host})
@@ -146,12 +148,28 @@ async def _asked(client: httpx2.AsyncClient, target: _Target, settings: WebSetti
         location = response.headers.get("location")
         if response.status_code in REDIRECTS and location:
             return target_of(urljoin(target.url, location))
-        data = bytearray()
-        async for piece in response.aiter_bytes(65536):
-            data += piece
-            if len(data) > settings.max_bytes:
-                raise ToolError(f"{target.url} is larger than {settings.max_bytes:,} bytes. Fetch it in Bash (curl).")
-        text = await asyncio.to_thread(text_of, bytes(data), response.headers.get("content-type", ""))
-        return _Page(target.url, response.status_code, response.reason_phrase, len(data), text)
+        data = await _content(response, target.url, settings.max_bytes)
+        text = await text_of(data, response.headers.get("content-type", ""))
+        return _Page(target.url, response.status_code, response.reason_phrase, len(data), disarmed(text))
     finally:
         await response.aclose()
+
+
+async def _content(response: httpx2.Response, url: str, most: int) -> bytes:
+    """Return what a response holds, unpacked here: the client would unpack a piece whole, whatever comes of it."""
+    packed = [one.strip().lower() for one in response.headers.get("content-encoding", "").split(",")]
+    packed = [one for one in packed if one not in ("", "identity")]
+    if packed and packed not in (["gzip"], ["x-gzip"]):
+        raise ToolError(f"{url} comes packed as {', '.join(packed)}, which was not asked for. Fetch it in Bash (curl).")
+    unpacker = zlib.decompressobj(31) if packed else None
+    data = bytearray()
+    async for piece in response.aiter_raw(65536):
+        try:
+            data += piece if unpacker is None else unpacker.decompress(piece, most + 1 - len(data))
+        except zlib.error as wrong:
+            raise ToolError(f"{url} is not packed as it says: {wrong}.") from None
+        if len(data) > most:
+            raise ToolError(f"{url} is larger than {most:,} bytes. Fetch it in Bash (curl).")
+    if unpacker is not None and not unpacker.eof and data:
+        raise ToolError(f"{url} ended in the middle. Try again.")
+    return bytes(data)

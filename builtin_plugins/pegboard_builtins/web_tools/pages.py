@@ -2,51 +2,65 @@
 
 from __future__ import annotations
 
+import asyncio
+import codecs
 import importlib.util
 import re
+import sys
 
 from pegboard.errors import ToolError
+from pegboard_builtins.web_tools import html_text
 
 TEXTS = ("text/", *(f"application/{kind}" for kind in ("json", "xml", "javascript", "yaml", "toml", "x-sh")))
 HTML = ("text/html", "application/xhtml+xml")
-LEFT_OUT = ["script", "style", "noscript", "template", "svg", "iframe"]
+SECONDS = 10.0
+"""How long Markdown may be made of a page: a thousand times what large ones take."""
+MISSING = "[This is HTML as it came: what makes Markdown of it is not installed (pip install 'pegboard[web]').]\n"
+UNREADABLE = "[This is HTML as it came: no Markdown could be made of it, or not in time.]\n"
+_NO_LETTERS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "unicode-escape"})
+"""Codecs that are no way to write a page: they fail, take for ever, or make what no text is."""
 
 
-def text_of(data: bytes, content_type: str) -> str:
+async def text_of(data: bytes, content_type: str) -> str:
     """Return the text of a page, HTML as Markdown. Raises ToolError for what is no text."""
     kind, _, parameters = content_type.lower().partition(";")
     kind = kind.strip() or "text/plain"
-    charset = re.search(r"charset=[\"']?([\w.:-]+)", parameters)
+    named = re.search(r"charset=[\"']?([\w.:-]+)", parameters)
+    charset = _known(named[1]) if named else None
     if kind not in HTML and not kind.startswith(TEXTS) and not kind.endswith(("+json", "+xml")):
         raise ToolError(f"The page is {kind} ({len(data):,} bytes), which is no text. Fetch it in Bash (curl).")
     if kind not in HTML:
-        return _decoded(data, charset[1] if charset else "utf-8")
-    return markdown(data, charset[1] if charset else None)
-
-
-def _decoded(data: bytes, charset: str) -> str:
-    try:
-        return data.decode(charset, "replace")
-    except LookupError:
-        return data.decode("utf-8", "replace")
-
-
-def markdown(data: bytes, charset: str | None) -> str:
-    """Return HTML as Markdown, with the extra `web`; as it is without."""
+        return data.decode(charset or "utf-8", "replace")
     if importlib.util.find_spec("markdownify") is None:
-        note = "[This is HTML as it came: what makes Markdown of it is not installed (pip install 'pegboard[web]').]\n"
-        return note + _decoded(data, charset or "utf-8")
-    from bs4 import BeautifulSoup
-    from markdownify import MarkdownConverter
+        return MISSING + data.decode(charset or "utf-8", "replace")
+    made = await _markdown(data, charset)
+    return UNREADABLE + data.decode(charset or "utf-8", "replace") if made is None else made
 
+
+def _known(charset: str) -> str | None:
     try:
-        soup = BeautifulSoup(data, "html.parser", from_encoding=charset)
-        title = soup.title.get_text(" ", strip=True) if soup.title else ""
-        for element in soup(LEFT_OUT):
-            element.decompose()
-        text = MarkdownConverter(heading_style="ATX", bullets="-").convert_soup(soup.body or soup)
-    except RecursionError:
-        return _decoded(data, charset or "utf-8")
-    text = re.sub(r"[ \t]+\n", "\n", text)
-    text = re.sub(r"\n{3,}", "\n\n", text).strip()
-    return f"# {title}\n\n{text}" if title and title not in text[: len(title) + 200] else text
+        name = codecs.lookup(charset).name
+        b"a".decode(name, "replace")  # refuses what is no encoding of texts
+    except (LookupError, UnicodeError):
+        return None
+    return None if name in _NO_LETTERS else name
+
+
+async def _markdown(data: bytes, charset: str | None) -> str | None:
+    """Return the Markdown of a page; None where that fails or takes too long: its author may have meant it to."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", html_text.__file__, *([charset] if charset else [])),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(SECONDS):
+            output, _ = await process.communicate(data)
+    except TimeoutError:
+        return None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return output.decode() if process.returncode == 0 else None
