@@ -34,6 +34,8 @@ def replace(path: Path, data: bytes, *, expected: os.stat_result | None) -> None
     Mode and, where it is allowed, owner of the old file are kept. *expected* is the old file's status when it was
     read; raises ToolError if the file is another one by now, and OSError for what the system refuses.
     """
+    if expected is not None:
+        _must_be_writable(path, expected)
     _sweep(path.parent)
     beside = path.parent / f".pegboard-{secrets.token_hex(8)}.tmp"
     # A new file gets the mode that the umask leaves; the copy of an old one is nobody else's until it has its mode.
@@ -51,6 +53,15 @@ def replace(path: Path, data: bytes, *, expected: os.stat_result | None) -> None
         beside.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _must_be_writable(path: Path, status: os.stat_result) -> None:
+    """Raise ToolError for a file that is marked as one not to be written: a rename would not heed that."""
+    if not status.st_mode & 0o222 or not os.access(path, os.W_OK):
+        raise ToolError(
+            f"{path} is read-only (mode {stat.S_IMODE(status.st_mode):o}), so nothing was written. Ask the user if it "
+            f"is to be changed all the same; `chmod u+w` in Bash allows it."
+        )
 
 
 def _sweep(folder: Path) -> None:

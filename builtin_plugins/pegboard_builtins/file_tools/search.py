@@ -40,6 +40,9 @@ def text_encoding(data: bytes) -> tuple[str, bytes] | None:
     if data.startswith(b"\xef\xbb\xbf"):
         return None if b"\0" in data else ("utf-8", data[:3])
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) and len(data) % 2 == 0:
+        # Two NULs together are a NUL character, or this is UTF-32, whose mark begins with that of UTF-16.
+        if b"\0\0" in data and "\0" in data[2:].decode("utf-16-le", "replace"):
+            return None
         return ("utf-16-le" if data[0] == 0xFF else "utf-16-be"), data[:2]
     return None if b"\0" in data else ("utf-8", b"")
 

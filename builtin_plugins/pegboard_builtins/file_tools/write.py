@@ -64,6 +64,8 @@ def _create(path: Path, real: Path, content: str) -> tuple[ToolResult, str]:
     data = content.encode()
     try:
         os.makedirs(real.parent, exist_ok=True)
+    except RecursionError:  # a folder more for each
+        raise ToolError(f"The path has {len(real.parts):,} folders in it, which is too many.") from None
     except (FileExistsError, NotADirectoryError):
         raise ToolError(f"{real.parent} is no folder, so {path} cannot be created. Choose another path.") from None
     replace(real, data, expected=None)

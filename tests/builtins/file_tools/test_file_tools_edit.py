@@ -140,6 +140,16 @@ def test_edits_follow_each_other_without_reading_again(desk: Desk) -> None:
     assert path.read_text() == "x1 x2 x3"
 
 
+@pytest.mark.parametrize("data", ["a\n".encode("utf-32"), b"\xff\xfea\0\0\0b\0"], ids=["UTF-32", "a NUL in UTF-16"])
+def test_what_only_begins_like_utf_16_is_binary(desk: Desk, data: bytes) -> None:
+    """Two bytes in the place of a character of four would make another file of it."""
+    path = desk.file("a.txt", data)
+    for tool, words in ((read, {}), (edit, {"old_string": "a", "new_string": "bc"})):
+        with pytest.raises(ToolError, match="binary"):
+            desk.call(tool, file_path="a.txt", **words)
+    assert path.read_bytes() == data
+
+
 def test_a_binary_file_is_refused(desk: Desk) -> None:
     desk.file("a.bin", b"x\0y")
     with pytest.raises(ToolError, match="binary"):

@@ -13,6 +13,7 @@ from file_tools_desk import Desk
 from pegboard.errors import ToolError
 from pegboard.tools import Claims
 from pegboard_builtins.file_tools import atomic
+from pegboard_builtins.file_tools.edit import edit
 from pegboard_builtins.file_tools.read import read
 from pegboard_builtins.file_tools.write import write
 
@@ -129,6 +130,28 @@ def test_encoding_and_line_endings_are_kept(desk: Desk, before: bytes, after: by
     desk.call(read, file_path="a.txt")
     desk.call(write, file_path="a.txt", content="x\ny\n")
     assert path.read_bytes() == after
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o555, 0o400])
+def test_a_file_that_is_marked_read_only_is_left_alone(desk: Desk, mode: int) -> None:
+    """A rename asks nobody: root or not, whoever took the right away meant it."""
+    path = desk.file("a.txt", "old\n")
+    path.chmod(mode)
+    desk.call(read, file_path="a.txt")
+    for tool, given in ((write, {"content": "new\n"}), (edit, {"old_string": "old", "new_string": "new"})):
+        with pytest.raises(ToolError, match=f"read-only \\(mode {mode:o}\\)"):
+            desk.call(tool, file_path="a.txt", **given)
+    assert path.read_text() == "old\n"
+    assert os.listdir(desk.folder) == ["a.txt"]
+    path.chmod(0o644)
+    desk.call(edit, file_path="a.txt", old_string="old", new_string="new")
+    assert path.read_text() == "new\n"
+
+
+def test_a_path_of_thousands_of_folders_is_refused(desk: Desk) -> None:
+    with pytest.raises(ToolError, match=r"too many|too long"):
+        desk.call(write, file_path="a/" * 3000 + "x", content="x")
+    assert os.listdir(desk.folder) == []
 
 
 def test_nothing_is_left_beside_the_file(desk: Desk) -> None:

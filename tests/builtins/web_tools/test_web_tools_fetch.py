@@ -240,7 +240,7 @@ def test_more_than_the_model_is_shown_is_counted(server: str, monkeypatch: pytes
     ],
 )
 def test_what_is_not_public_is_refused(host: str) -> None:
-    with pytest.raises(ToolError, match=r"no public address|is not known"):
+    with pytest.raises(ToolError, match=r"no public address|is not known|Invalid IDNA"):
         fetch(f"http://{host}:9/", private=())
 
 
