@@ -28,15 +28,21 @@ _BRACES = re.compile(r"(?<![\w$}])\{([^{}\s'\"$]*,[^{}\s'\"$]*)\}(?![\w$])")
 _HAS_MORE = re.compile(r"[$`|{]|<[<(]")
 
 
-def filled(source: str, script: Script) -> list[str]:
-    """Return further readings of a source; none for one that leaves nothing to fill in."""
-    if not _HAS_MORE.search(source):
+def filled(source: str, script: Script, *, piped: bool = False) -> list[str]:
+    """Return further readings of a source; none for one that leaves nothing to fill in.
+
+    *piped* says that what it prints is run by it.
+    """
+    if not piped and not _HAS_MORE.search(source):
         return []
     found: dict[str, None] = {}
     wave = [(source, script)]
     for _ in range(ROUNDS):
         fresh = [
-            text for text, read_so in wave for text in _once(text, read_so) if text != source and text not in found
+            text
+            for text, read_so in wave
+            for text in _once(text, read_so, piped=piped)
+            if text != source and text not in found
         ]
         fresh = list(islice(dict.fromkeys(fresh), READINGS - len(found)))
         found.update(dict.fromkeys(fresh))
@@ -46,8 +52,9 @@ def filled(source: str, script: Script) -> list[str]:
     return list(found)
 
 
-def _once(source: str, script: Script) -> Iterator[str]:
-    yield from _piped(script)
+def _once(source: str, script: Script, *, piped: bool) -> Iterator[str]:
+    if piped or any(reads_its_script(plain_words(command.words)) for command in script.commands):
+        yield from _piped(script)
     text = _PRINTED.sub(lambda match: _unquoted(match[1] or match[2]), source)
     text = _DEFAULT.sub(lambda match: match[1], text)
     text = _BRACES.sub(lambda match: match[1].replace(",", " "), text)
@@ -104,8 +111,6 @@ def _put_in(source: str, values: dict[str, str]) -> str:
 
 def _piped(script: Script) -> Iterator[str]:
     """Yield what a shell that reads its commands may be given: what others print that stand in the same text."""
-    if not any(reads_its_script(plain_words(command.words)) for command in script.commands):
-        return
     for command in script.commands:
         words = plain_words(command.words)
         for redirect in command.redirects:

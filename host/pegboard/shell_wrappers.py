@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -94,7 +95,19 @@ COMMAND_OPTION = frozenset({*SHELLS, "su", "script", "flock", "runuser", "fish"}
 WORD_OPTIONS = frozenset({"expand_aliases", "dotglob", "extglob", "globstar", "nocaseglob"})
 """Options of bash with which later words mean something else."""
 MAX_READINGS = 20
-GIT_VALUES = frozenset({"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--super-prefix"})
+GIT_VALUES = frozenset(
+    {
+        *("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env", "--attr-source"),
+        "--list-cmds",
+    }
+)
+INTERPRETERS = frozenset(
+    {"bun", "deno", "julia", "lua", "node", "osascript", "perl", "php", "python", "Rscript", "ruby", "tclsh"}
+)
+ASKING_GIT = frozenset({"--get", "--get-all", "--get-regexp", "--list", "-l", "--unset", "get", "list", "unset"})
+"""Words with which `git config` changes no alias."""
+MOVES_BY = {"env": ("-C", "--c"), "sudo": ("-D", "--chd"), "unshare": ("-w", "--w"), "nsenter": ("-w", "--w")}
+"""Wrappers with an option that runs the command in another folder, by how it begins."""
 
 
 def name_of(word: Word) -> str:
@@ -128,9 +141,7 @@ def inner_commands(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:
         if rest:
             yield rest
     elif name == "git":
-        shorter = _git_without_options(words)
-        if shorter is not None:
-            yield shorter
+        yield from _git_without_options(words)
 
 
 def inner_scripts(words: tuple[Word, ...]) -> Iterator[Word]:
@@ -174,13 +185,57 @@ def reads_its_script(words: tuple[Word, ...]) -> bool:
     return name_of(words[0]) in SHELLS
 
 
+def interprets_its_input(words: tuple[Word, ...]) -> bool:
+    """Whether this is an interpreter of another language that takes its program from its standard input."""
+    name = name_of(words[0]).rstrip("0123456789.")
+    rest = words[1:]
+    if name not in INTERPRETERS and name not in ("make", "gmake"):
+        return False
+    if any(word.raw.startswith("<(") or word.text.startswith("/dev/fd/") for word in rest):
+        return True
+    if name not in INTERPRETERS:
+        return any(word.text in ("-", "/dev/stdin") for word in rest)
+    return all(re.fullmatch(r"-[uEsIqiBOSbdvxwWn]*|/dev/stdin", word.text) for word in rest)
+
+
+def runs_what_it_reads(words: tuple[Word, ...]) -> bool:
+    """Whether sed or awk is told to run commands that do not stand in its own text."""
+    name = name_of(words[0])
+    if name in ("sed", "gsed"):
+        return any(_SED_RUNS.search(word.text) for word in _sed_scripts(words[1:]))
+    if name.removeprefix("busybox ") in ("awk", "gawk", "mawk", "nawk"):
+        programs = [word.text for word in words[1:] if re.search(r"\{|system|getline", word.text)]
+        return any(_AWK_RUNS.search(_AWK_TEXTS.sub('""', _AWK_PATTERNS.sub(r"\1", text))) for text in programs)
+    return False
+
+
+_SED_RUNS = re.compile(r"(?:^|[;{}\n\d$/])\s*e\s*(?:[;}\n]|$)|s([/|#,:@!])(?:(?!\1).)*\1(?:(?!\1).)*\1[gpiImM\d]*e")
+_AWK_TEXTS = re.compile(r'"(?:[^"\\]|\\.)*"')
+_AWK_PATTERNS = re.compile(r"((?:^|[,({;!~&|]|\n)\s*)/(?:[^/\\\n]|\\.)*/")
+_AWK_RUNS = re.compile(
+    r'\bsystem\s*\(\s*(?!""\s*\))|(?<!\|)\|&?+\s*+(?!\||""|&|getline)|\|&?\s*""\s*[\w($]|[\w)\]]\s*\|&?\s*getline'
+)
+
+
+def _sed_scripts(words: tuple[Word, ...]) -> Iterator[Word]:
+    given = [at for at, word in enumerate(words) if re.fullmatch(r"-[a-zA-Z]*e|--expression", word.text)]
+    yield from (words[at + 1] for at in given if at + 1 < len(words))
+    yield from (word for word in words if word.text.startswith("--expression="))
+    if not given:
+        yield from [word for word in words if not word.text.startswith("-")][:1]
+
+
 def changes_what_words_mean(words: tuple[Word, ...]) -> bool:
-    """Whether later commands no longer run what their words say: aliases, hashed paths, loaded built-ins."""
+    """Whether commands no longer run what their words say: aliases (of git, too), hashed paths, loaded built-ins."""
     name, texts = name_of(words[0]), [word.text for word in words[1:]]
     if name == "hash":
         return any(text.startswith("-") and "p" in text for text in texts)
     if name == "enable":
         return any(text.startswith("-") and ("f" in text or "n" in text) for text in texts)
+    if name == "git":
+        aliases = any(text.lower().removeprefix("--config-env=").startswith("alias.") for text in texts)
+        asks = not ASKING_GIT.isdisjoint(texts)
+        return aliases and not asks and (texts[0].startswith("-") or texts[0] == "config")
     return (name == "shopt" and not WORD_OPTIONS.isdisjoint(texts)) or (name == "set" and "posix" in texts)
 
 
@@ -220,6 +275,9 @@ def _fed(words: tuple[Word, ...], command: tuple[Word, ...]) -> tuple[Word, ...]
             token = words[at + 1].text
         elif word.text.startswith(("-I", "--replace=")):
             token = word.text[2:] if word.text.startswith("-I") else word.text.partition("=")[2]
+    given = [place for place, word in enumerate(command) if word.text.startswith(":::")]
+    if given and name_of(words[0]) == "parallel":
+        command = command[: given[0]]  # what follows are the words that it is run with
     return (*(_with_gap(word, token) for word in command), FOLLOWS)
 
 
@@ -321,11 +379,13 @@ def _find_commands(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:
             yield (Word("rm", "rm"), FOLLOWS)
 
 
-def _git_without_options(words: tuple[Word, ...]) -> tuple[Word, ...] | None:
-    """Return `git push` for `git -C /x -c a=b push`; None if there are no such options."""
+def _git_without_options(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:
+    """Yield `git push` for `git -C /x -c a=b push`; an option that nobody knows may have taken the next word."""
     at = 1
     while at < len(words) and words[at].text.startswith("-"):
         at += 2 if words[at].text in GIT_VALUES else 1
     if at == 1 or at >= len(words):
-        return None
-    return (words[0], *words[at:])
+        return
+    yield (words[0], *words[at:])
+    if re.fullmatch(r"--[a-z-]+", words[at - 1].text) and at + 1 < len(words):
+        yield (words[0], *words[at + 1 :])

@@ -15,11 +15,14 @@ from pegboard.shell_wrappers import (
     changes_what_words_mean,
     inner_commands,
     inner_scripts,
+    interprets_its_input,
     joined,
     name_of,
     plain_words,
     reads_its_script,
+    runs_what_it_reads,
 )
+from pegboard_builtins.permissions.written import runs_its_own
 
 MAX_WORDS = 40_000
 """Words that all readings of one command may have together; who needs more is hiding something."""
@@ -42,7 +45,7 @@ class Command:
 
     `forms` is every reading, undressed in all ways, for deny and ask rules. `words` is the command itself without
     harmless wrappers, for allow rules; `assigned` what is set in front of it. `scripts` are those that it runs with
-    `sh -c` where they can be read, `runs` the word lists of every reading.
+    `sh -c` where they can be read, `runs` the word lists of every reading, `within` the redirections of all scripts.
     """
 
     simple: Simple
@@ -51,6 +54,7 @@ class Command:
     forms: tuple[Form, ...]
     runs: tuple[tuple[Word, ...], ...]
     script: Analysis | None = None
+    within: tuple[Redirect, ...] = ()
 
     @cached_property
     def said(self) -> str:
@@ -90,6 +94,8 @@ class Analysis:
     forms: tuple[Form, ...]
     functions: frozenset[str] = frozenset()
     """Names that the command itself defines: what they run is among the commands."""
+    runs_its_own: bool = False
+    """Whether it runs a file that it has written itself, so that what it says anywhere may be run."""
 
     @cached_property
     def said(self) -> str:
@@ -111,7 +117,7 @@ def _texts_of(commands: tuple[Command, ...]) -> Iterator[str]:
     for command in commands:
         for words in (command.simple.words, *command.runs):
             yield from (word.text for word in words)
-        for redirect in command.redirects:
+        for redirect in (*command.redirects, *command.within):
             yield redirect.body
             if redirect.target is not None:
                 yield redirect.target.text
@@ -122,7 +128,7 @@ def analyse(source: str) -> Analysis:
     """Read a command as far as it can be read without running it."""
     script = read(source)
     analysis = _analysed(source, script, 0)
-    guesses = filled(source, script)
+    guesses = filled(source, script, piped=analysis.runs_its_own)
     if not guesses:
         return analysis
     forms = dict.fromkeys((*analysis.forms, *(form for text in guesses for form in _analyse(text, 1).forms)))
@@ -138,11 +144,12 @@ def _analysed(source: str, script: Script, depth: int) -> Analysis:
     commands = tuple(_read(simple, problems, depth) for simple in script.commands)
     forms = dict.fromkeys((Form(source.strip()), *(form for command in commands for form in command.forms)))
     functions = frozenset(script.functions)
-    return Analysis(source, commands, tuple(dict.fromkeys(problems)), script.substitutes, tuple(forms), functions)
+    own = runs_its_own(commands)
+    return Analysis(source, commands, tuple(dict.fromkeys(problems)), script.substitutes, tuple(forms), functions, own)
 
 
 def _read(simple: Simple, problems: list[str], depth: int) -> Command:
-    undressing = _Undressing(problems)
+    undressing = _Undressing(problems, fed=any(redirect.op in ("<<", "<<-", "<<<") for redirect in simple.redirects))
     undressing.add(simple.words, depth)
     assigned = tuple(word.assigned or "" for word in simple.words[: len(simple.words) - len(plain_words(simple.words))])
     words = without_harmless(plain_words(simple.words))
@@ -154,14 +161,17 @@ def _read(simple: Simple, problems: list[str], depth: int) -> Command:
     forms = dict.fromkeys(undressing.forms)
     if simple.raw:
         forms.setdefault(Form(simple.raw, None))
-    return Command(simple, words, assigned, tuple(forms), tuple(undressing.runs), _script_of(words, depth))
+    script, within = _script_of(words, depth), tuple(undressing.redirects)
+    return Command(simple, words, assigned, tuple(forms), tuple(undressing.runs), script, within)
 
 
 class _Undressing:
-    """Collects every reading of one command."""
+    """Collects every reading of one command. *fed* says that a text of this source is what it reads."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], *, fed: bool = False) -> None:
         self.problems = problems
+        self.fed = fed
+        self.redirects: list[Redirect] = []
         self.forms: list[Form] = []
         self.runs: list[tuple[Word, ...]] = []
         self.words = 0
@@ -172,6 +182,7 @@ class _Undressing:
         if depth > MAX_DEPTH or self.words > MAX_WORDS:
             self.problems.append("the command is wrapped too deeply")
             return
+        self.problems += _odd_settings(words)
         words = plain_words(words)
         if not words:
             return
@@ -185,8 +196,10 @@ class _Undressing:
             self.forms.append(form_of((Word(name, name, certain), *words[1:])))
         if changes_what_words_mean(words):
             self.problems.append(f"{name} changes what the words after it mean")
-        if reads_its_script(words):
+        if reads_its_script(words) or (interprets_its_input(words) and not self.fed):
             self.problems.append(f"{name} takes its commands from where they cannot be read")
+        if runs_what_it_reads(words):
+            self.problems.append(f"{name} runs commands that are put together while running")
         for inner in inner_commands(words):
             self.add(inner, depth + 1)
         for script in inner_scripts(words):
@@ -201,6 +214,15 @@ class _Undressing:
         for command in inner.commands:
             self.forms += command.forms
             self.runs += command.runs
+            self.redirects += (*command.redirects, *command.within)
+
+
+def _odd_settings(words: tuple[Word, ...]) -> Iterator[str]:
+    """Yield what is odd about variables that are set: some name commands that run before all others."""
+    for word in words:
+        name = word.assigned or ""
+        if name == "BASH_ENV" or (name.startswith("GIT_CONFIG") and not word.text.endswith("=/dev/null")):
+            yield f"{name} names commands that are not here"
 
 
 def form_of(words: tuple[Word, ...]) -> Form:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from pegboard.shell import Word
 from pegboard.shell_wrappers import SHELLS, WRAPPERS, name_of
@@ -66,7 +67,11 @@ RUN_TEXT = frozenset(
     }
 )
 """Programs that can run a command which stands within a text of another language."""
-_RUNNING_OPTION = re.compile(r"--(?:compress-program|pre|pager|exec|to-command|checkpoint-action|rsh|use-compress)")
+_RUNNING_OPTION = re.compile(
+    r"--(?:compress-program|pre\b|pager|exec|filter|to-command|checkpoint-action|rsh|use-compress)|-P$|\+"
+)
+"""Options whose value, here or in the next word, is a command; `+` is what less and its like begin with."""
+SIGNS = 8
 _RUNNING_SED = re.compile(r"(?:^|[;{}\n\d$/])\s*e\b|[/|#,]\s*[gpiIm\d]*e[gpiIm\d]*\s*(?:[;}\n]|$)")
 
 
@@ -77,6 +82,8 @@ def may_hide(pattern: ShellPattern, analysis: Analysis) -> bool:
         return False
     ending = r"(?![\w-])" if pattern.whole else ""
     mention = re.compile(r"(?<![\w-])" + r"\W+".join(re.escape(word) for word in words) + ending)
+    if analysis.runs_its_own and mention.search(analysis.said):
+        return True
     return any(_hides(pattern, mention, command) for command in analysis.commands)
 
 
@@ -110,14 +117,21 @@ def _holds_one(pattern: ShellPattern, mention: re.Pattern[str], word: Word) -> b
     """Whether a word that has blanks in it, were it a script, would run such a command."""
     if not mention.search(word.text):
         return False
-    inner = analyse(word.text)
-    return bool(inner.problems) or any(pattern.matches(form.text) for form in inner.forms)
+    # `--filter=rm x`, `EXEC:rm x` and `+!rm x` hold one behind a sign.
+    ends = (match.end() for match in islice(re.finditer(r"[=:!|+]+", word.text), SIGNS))
+    for text in (word.text, *(word.text[end:] for end in ends)):
+        inner = analyse(text)
+        if inner.problems or any(pattern.matches(form.text) for form in inner.forms):
+            return True
+    return False
 
 
 def _texts_that_run(name: str, run: tuple[Word, ...], command: Command) -> Iterator[str]:
-    for word in run[1:]:
+    for place, word in enumerate(run[1:], 1):
         if _RUNNING_OPTION.match(word.text):
-            yield word.text
+            yield from (other.text for other in run[place : place + 2])
+    if name == "gh" and run[1:] and run[1].text == "alias":
+        yield from (word.text for word in run[2:])
     if name == "sed":
         yield from (word.text for word in run[1:] if _RUNNING_SED.search(word.text))
     base = name.rstrip("0123456789.")

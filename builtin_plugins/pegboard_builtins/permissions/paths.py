@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,19 @@ def place_of(path: str, cwd: str | Path) -> Place:
     # Joined as text, not normalised: `link/..` is where the link leads, and only realpath knows that.
     absolute = os.path.join(cwd, text)
     return Place(os.path.normpath(absolute), os.path.realpath(absolute))
+
+
+def places_inside(places: Iterable[Place], most: int) -> Iterator[Place]:
+    """Yield what lies in those of the places that are folders, at most so many."""
+    found = 0
+    for place in places:
+        for folder, folders, files in os.walk(place.real) if os.path.isdir(place.real) else ():
+            below = folder[len(place.real) :]
+            for name in (*folders, *files):
+                yield Place(f"{place.written}{below}/{name}", f"{folder}/{name}")
+                found += 1
+                if found >= most:
+                    return
 
 
 def is_inside(path: str, folders: Iterable[str]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pegboard.shell import Redirect, Word
+from pegboard.shell_wrappers import MOVES_BY
 from pegboard_builtins.permissions.commands import Analysis, Command
 from pegboard_builtins.permissions.paths import is_inside
 
@@ -89,9 +90,9 @@ def is_plainly_reading(command: Command, bases: Sequence[str], readable: Sequenc
 
 def folders_of(analysis: Analysis, cwd: str) -> list[str] | None:
     """Return every folder in which a part of the command may run; None if that cannot be told."""
-    if MOVERS.isdisjoint(analysis.names):
+    if MOVERS.isdisjoint(analysis.names) and MOVES_BY.keys().isdisjoint(analysis.names):
         return [cwd]
-    changes = [command for command in analysis.commands if any(run[0].text in MOVERS for run in command.runs)]
+    changes = [command for command in analysis.commands if any(map(_moves, command.runs))]
     if not changes:
         return [cwd]
     words = changes[0].words
@@ -100,6 +101,14 @@ def folders_of(analysis: Analysis, cwd: str) -> list[str] | None:
     if words[1].certain is not None or words[1].raw.startswith(("~", "-")):
         return None
     return [cwd, os.path.join(cwd, words[1].text)]
+
+
+def _moves(words: Sequence[Word]) -> bool:
+    """Whether what follows, or what a wrapper runs, is done in another folder."""
+    options = MOVES_BY.get(words[0].text.rpartition("/")[2])
+    if options is None:
+        return words[0].text in MOVERS
+    return any(word.text.startswith(options) for word in words[1:])
 
 
 def quiet_redirects(redirects: Sequence[Redirect]) -> bool:

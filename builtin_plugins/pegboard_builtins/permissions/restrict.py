@@ -12,29 +12,15 @@ from pegboard.shell import Word
 from pegboard_builtins.permissions.commands import Analysis
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, input_matches
 from pegboard_builtins.permissions.hiding import may_hide
-from pegboard_builtins.permissions.paths import Place, place_of
+from pegboard_builtins.permissions.index import PathIndex
+from pegboard_builtins.permissions.naming import named_files, perhaps_named
+from pegboard_builtins.permissions.paths import Place, place_of, places_inside
 from pegboard_builtins.permissions.rule import Rule
 from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject, answer
 
-READING_COMMANDS = frozenset(
-    {
-        *("awk", "base64", "bat", "cat", "cp", "cut", "diff", "egrep", "fgrep", "file", "grep", "head", "hexdump"),
-        *("less", "ln", "more", "mv", "nl", "od", "rg", "rsync", "scp", "sed", "sort", "source", "strings", "tac"),
-        *("tail", "tar", "tee", "uniq", "wc", "xxd", "zip", "."),
-    }
-)
-EDITING_COMMANDS = frozenset(
-    {
-        *("chmod", "chown", "cp", "dd", "install", "ln", "mv", "patch", "rm", "rmdir", "rsync", "sed", "shred"),
-        *("tee", "touch", "truncate", "unlink"),
-    }
-)
-"""Programs whose arguments are files that Read and Edit rules may be about."""
-
-
 GLOBBED = 1_000
-"""Files that one glob may stand for; of more nobody knows."""
+"""Files that one glob may stand for, and that are looked at in a folder; of more nobody knows."""
 
 
 class Match(IntEnum):
@@ -113,17 +99,29 @@ def _holds_for_command(rule: Rule, analysis: Analysis) -> Match:
 def _file_rules(analysis: Analysis, subject: Subject, rules: RuleSet, verdict: Verdict) -> Iterable[tuple[Rule, Match]]:
     """Yield Read and Edit rules that a command's own file arguments or redirections would get round."""
     name = "deny" if verdict is Verdict.DENY else "ask"
-    for tool, programs, writes in (("Read", READING_COMMANDS, False), ("Write", EDITING_COMMANDS, True)):
+    for tool, writes in (("Read", False), ("Write", True)):
         of_tool = rules.of(tool)  # what is about Edit is about Write too
         if not getattr(of_tool, name):
             continue
-        files = _named_files(analysis, programs, writes=writes)
-        places, unknown = _places_of(files, subject.folders or [subject.here], subject.folders is None)
-        for rule in of_tool.paths(name).about(places, subject.bases) if places else ():
-            if any(rule.path is not None and rule.path.holds(place, subject.bases) for place in places):
-                yield rule, Match.YES
+        folders, anywhere = subject.folders or [subject.here], subject.folders is None
+        places, unknown = _places_of(named_files(analysis, writes=writes), folders, anywhere)
+        yield from ((rule, Match.YES) for rule in _about(of_tool.paths(name), places, subject))
+        perhaps, _ = _places_of(perhaps_named(analysis, writes=writes), folders, anywhere=False)
+        # What is done to a folder may be done to all that is in it.
+        perhaps += places_inside((*places, *perhaps) if writes else places, GLOBBED)
+        yield from ((rule, Match.MAYBE) for rule in _about(of_tool.paths(name), perhaps, subject))
         if unknown or analysis.problems:
             yield from [(rule, Match.MAYBE) for rule in getattr(of_tool, name) if rule.path is not None][:1]
+
+
+def _about(index: PathIndex, places: list[Place], subject: Subject) -> Iterable[Rule]:
+    """Return the rules that hold for one of the places."""
+    listed = index.about(places, subject.bases) if places else ()
+    return [
+        rule
+        for rule in listed
+        if rule.path is not None and any(rule.path.holds(place, subject.bases) for place in places)
+    ]
 
 
 def _places_of(words: Iterable[Word], folders: list[str], anywhere: bool) -> tuple[list[Place], bool]:
@@ -133,6 +131,7 @@ def _places_of(words: Iterable[Word], folders: list[str], anywhere: bool) -> tup
     for word in words:
         text = word.text.partition("=")[2] if word.text.startswith("-") else word.text
         if not text:
+            unknown = unknown or word.certain is not None
             continue
         if word.certain is not None and not _is_glob(word):
             unknown = True
@@ -149,16 +148,3 @@ def _places_of(words: Iterable[Word], folders: list[str], anywhere: bool) -> tup
 def _is_glob(word: Word) -> bool:
     """Whether nothing but the names in a folder decides what the shell makes of a word."""
     return re.search(r"[$`{]|[<>]\(", word.raw) is None
-
-
-def _named_files(analysis: Analysis, programs: frozenset[str], *, writes: bool) -> Iterable[Word]:
-    for command in analysis.commands:
-        for words in command.runs:
-            if words[0].text.rpartition("/")[2] in programs:
-                yield from words[1:]
-        for redirect in command.redirects:
-            target = redirect.target
-            if target is None or redirect.op == "<<<" or (redirect.op == "<") is writes:
-                continue
-            if redirect.op not in (">&", "<&") or not target.text.rstrip("-").isdigit():
-                yield target

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from shell_dresses import DO_NOT, MAY_RUN_IT, ONLY_ALLOWED, RUN_IT, RUN_MORE, commands
 from shell_hostile import RUN_IT_TOO, RUN_MORE_TOO
+from shell_in_bash import Bash, some_of
 
 from pegboard.settings import SettingsLayer, Source
 from pegboard_builtins.permissions.decide import decide
@@ -17,18 +15,6 @@ from pegboard_builtins.permissions.grammar import parse
 from pegboard_builtins.permissions.rule import Rule
 from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject
-
-STAND_INS = ("rm", "npm", "make", "git", "sudo", "doas")
-REAL = (
-    *("bash", "base64", "basename", "cat", "cut", "diff", "dirname", "env", "find", "grep", "head", "ls", "nice"),
-    *("nohup", "setsid", "sh", "sort", "stdbuf", "tail", "tee", "timeout", "touch", "tr", "wc", "xargs"),
-)
-RECORDER = r"""#!/bin/bash
-line=${0##*/}
-for word in "$@"; do printf -v quoted %q "$word"; line+=$'\t'$quoted; done
-printf '%s\n' "$line" >> "$RECORDED"
-case ${0##*/} in sudo|doas) while [[ $1 == -* || $1 == *=* || $1 == root ]]; do shift; done; exec "$@";; esac
-"""
 
 
 def rules(**lists: list[str]) -> RuleSet:
@@ -85,55 +71,11 @@ def test_false_asks_are_few_and_counted(capsys):
 # --- what bash makes of them ---------------------------------------------------------------------------
 
 
-class Bash:
-    """Runs commands with the stand-ins on PATH, each in a folder of its own; returns what ran."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.number = root, 0
-        self.bin = root / "bin"
-        self.bin.mkdir(parents=True)
-        recorder = self.bin / ".recorder"
-        recorder.write_text(RECORDER)
-        recorder.chmod(0o755)
-        for name in STAND_INS:
-            (self.bin / name).symlink_to(recorder)
-        for name in REAL:
-            found = shutil.which(name, path="/usr/bin:/bin")
-            if found:
-                (self.bin / name).symlink_to(found)
-
-    def ran(self, command: str) -> list[list[str]]:
-        self.number += 1
-        work, log = self.root / f"w{self.number}", self.root / f"log{self.number}"
-        (work / "src").mkdir(parents=True)
-        (work / "in.txt").touch()
-        log.touch()
-        environment = {"PATH": str(self.bin), "HOME": str(work), "RECORDED": str(log), "LC_ALL": "C.UTF-8"}
-        with subprocess.Popen(
-            ["/bin/bash", "-c", command],
-            cwd=work,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as process:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
-        return [line.split("\t") for line in log.read_text(errors="replace").splitlines()]
-
-
 @pytest.fixture(scope="module")
 def bash(tmp_path_factory):
     if not Path("/bin/bash").exists():
         pytest.skip("bash is not here")
     return Bash(tmp_path_factory.mktemp("bash"))
-
-
-def some_of(listed: list[str], wanted: int) -> list[str]:
-    return listed[:: max(1, len(listed) // max(wanted, 1))]
 
 
 NEEDS_MORE = ("/bin/", "coproc", "alias", "time ", "é=1", "[1+1]", "x/a/")
