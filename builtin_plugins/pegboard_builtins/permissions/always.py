@@ -15,6 +15,7 @@ from pegboard.shell_wrappers import WRAPPERS, name_of
 from pegboard_builtins.permissions.commands import Command
 from pegboard_builtins.permissions.decide import decide, plainly_reads_in
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, RuleError, parse
+from pegboard_builtins.permissions.hiding import RUN_TEXT
 from pegboard_builtins.permissions.rule import Rule
 from pegboard_builtins.permissions.rules import RuleSet
 from pegboard_builtins.permissions.subject import Subject
@@ -32,10 +33,20 @@ RUN_ANYTHING = frozenset(
     {
         *("awk", "bash", "bun", "curl", "dash", "deno", "eval", "exec", "fish", "ksh", "lua", "node", "perl", "php"),
         *("python", "python3", "rm", "ruby", "scp", "sh", "source", "ssh", "su", "tclsh", "wget", "zsh", ".", "npx"),
-        *("dd", "chmod", "chown", "mv", "cp", "kill", "find", "xargs"),
+        *("dd", "chmod", "chown", "mv", "cp", "kill", "find", "xargs", "sed", "tee", "ln", "install", "truncate"),
+        *("shred", "patch", "unlink", "rmdir"),
+        *(RUN_TEXT - {"make"}),
     }
 )
 """Programs of which one call says nothing about the next: their rule names the whole command."""
+RUN_THE_REST = frozenset(
+    {
+        *("bundle exec", "conda run", "docker exec", "docker run", "gh api", "git config", "go run", "kubectl exec"),
+        *("kubectl run", "nix develop", "nix run", "nix shell", "npm exec", "pnpm dlx", "pnpm exec", "yarn dlx"),
+        *("yarn exec", "deno run", "cargo run", "aws configure", "gh alias"),
+    }
+)
+"""Words after which anything may stand that is run, or that decides what is."""
 PROBE = Source(SettingsLayer.SESSION, "an answer")
 
 
@@ -88,6 +99,8 @@ def _command_rule(command: Command) -> str:
         kept.append(word.text)
     if name in SUBCOMMANDS and len(kept) == 1:
         return raw  # an option before the word that says what it does
+    if " ".join(kept[:2]) in RUN_THE_REST or (len(kept) > 2 and kept[2] in RUN_ANYTHING):
+        return raw
     return f"{' '.join(kept)}:*"
 
 

@@ -144,7 +144,8 @@ def _analysed(source: str, script: Script, depth: int) -> Analysis:
     commands = tuple(_read(simple, problems, depth) for simple in script.commands)
     forms = dict.fromkeys((Form(source.strip()), *(form for command in commands for form in command.forms)))
     functions = frozenset(script.functions)
-    own = runs_its_own(commands)
+    redirects = [redirect for command in commands for redirect in (*command.redirects, *command.within)]
+    own = runs_its_own([run for command in commands for run in command.runs], redirects)
     return Analysis(source, commands, tuple(dict.fromkeys(problems)), script.substitutes, tuple(forms), functions, own)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pegboard.decisions import Decision
+from pegboard.decisions import Decision, Verdict
 from pegboard_builtins.permissions.decide import decide
 from pegboard_builtins.permissions.permit import covered_commands
 from pegboard_builtins.permissions.restrict import Match, matches
@@ -65,12 +65,14 @@ def _as_words(decision: Decision | None, subject: Subject) -> tuple[str, str, st
 
 def _considered(subject: Subject, rules: RuleSet, decision: Decision | None) -> Iterator[Considered]:
     of_tool = rules.of(subject.tool)
-    named = set(decision.rule.split(", ")) if decision is not None else set()
+    named = {decision.rule, *decision.rule.split(", ")} if decision is not None else set()
+    allows = decision is not None and decision.verdict is Verdict.ALLOW
     for name in reversed(LISTS):  # deny, ask, allow: the order in which they are asked
         own: tuple[Rule, ...] = getattr(of_tool, name)
         for rule in own:
             holds = _covers(rule, subject, rules) if name == "allow" else _WORDS[matches(rule, subject)]
-            yield Considered(name, str(rule), rule.origin, holds, holds != "no" and str(rule) in named)
+            decides = holds != "no" and str(rule) in named and (name == "allow") is allows
+            yield Considered(name, str(rule), rule.origin, holds, decides)
     for name in ("deny", "ask"):
         for rule in getattr(rules, name):
             if rule not in getattr(of_tool, name) and matches(rule, subject) is not Match.NO:

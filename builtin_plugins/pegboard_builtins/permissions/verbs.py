@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegboard.context import HostView
-from pegboard.errors import PegboardError
+from pegboard.errors import PegboardError, did_you_mean
 from pegboard.output import STYLES, print_json, print_table, say
 from pegboard_builtins.permissions.settings import LISTS, MODES, TABLE, TIGHTENING, PermissionSettings
 
@@ -88,7 +89,7 @@ def judge_call(
     if as_json:
         print_json({"tool": subject.tool, "input": subject.given, "mode": chosen, **asdict(judged)})
     else:
-        _print(judged, chosen)
+        _print(judged, chosen, _unknown(subject.tool, host.tools()))
 
 
 def _subject(host: HostView, call: str, given: str) -> Subject:
@@ -133,7 +134,12 @@ def _input(name: str, about: str) -> dict[str, Any]:
     return {key: value} if colon else {}
 
 
-def _print(judged: Judged, mode: str) -> None:
+def _unknown(name: str, known: Collection[str]) -> str:
+    """Return what is odd about a tool's name, where it is close to a known one and not it."""
+    return f"there is no tool {name!r} here.{hint}" if name not in known and (hint := did_you_mean(name, known)) else ""
+
+
+def _print(judged: Judged, mode: str, unknown: str) -> None:
     say(f"{judged.verdict}: {judged.reason}", STYLES.get(judged.verdict, ""))
     say(f"mode: {mode}; decided by {judged.by}")
     for command in judged.commands:
@@ -142,6 +148,8 @@ def _print(judged: Judged, mode: str) -> None:
         say(f"  cannot be followed: {problem}", "yellow")
     rows = [(one.list, one.rule, one.holds, "decides" if one.decides else "", one.origin) for one in judged.considered]
     print_table(("list", "rule", "holds", "", "from"), rows, empty="No rule is about this tool.")
+    if unknown:
+        say(unknown, "yellow")
 
 
 @app.command()

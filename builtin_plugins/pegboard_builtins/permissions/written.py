@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from pegboard.shell import Word
+from pegboard.shell import Redirect, Word
 from pegboard.shell_wrappers import INTERPRETERS, SHELLS, name_of
-
-if TYPE_CHECKING:
-    from pegboard_builtins.permissions.commands import Command
 
 WRITING = frozenset({">", ">>", ">|", "&>", "&>>", ">&", "<>"})
 RUN_FILES = frozenset(
@@ -21,21 +17,12 @@ RUN_FILES = frozenset(
 """Programs that run a file of commands which they are given."""
 
 
-def runs_its_own(commands: Iterable[Command]) -> bool:
-    """Whether one of the commands runs a file that one of them writes, copies or makes executable."""
-    commands = tuple(commands)
-    written = {os.path.normpath(text) for command in commands for text in _written(command)} - {"/dev/null"}
-    return bool(written) and any(
-        os.path.normpath(text) in written for command in commands for text in _run(command) if text
-    )
-
-
-def _written(command: Command) -> Iterator[str]:
-    for redirect in (*command.redirects, *command.within):
-        if redirect.target is not None and redirect.op in WRITING:
-            yield redirect.target.text
-    for words in command.runs:
-        yield from _written_by(words)
+def runs_its_own(runs: Collection[tuple[Word, ...]], redirects: Iterable[Redirect]) -> bool:
+    """Whether one of these commands runs a file that one of them writes, copies or makes executable."""
+    texts = [redirect.target.text for redirect in redirects if redirect.target is not None and redirect.op in WRITING]
+    texts += [text for words in runs for text in _written_by(words)]
+    written = {os.path.normpath(text) for text in texts} - {"/dev/null"}
+    return bool(written) and any(os.path.normpath(text) in written for words in runs for text in _run(words) if text)
 
 
 def _written_by(words: tuple[Word, ...]) -> Iterator[str]:
@@ -51,8 +38,7 @@ def _written_by(words: tuple[Word, ...]) -> Iterator[str]:
         yield from (after for before, after in pairwise(given) if re.match("-+[a-zA-Z]*[oO]", before))
 
 
-def _run(command: Command) -> Iterator[str]:
-    for words in command.runs:
-        yield words[0].text
-        if name_of(words[0]).rstrip("0123456789.") in RUN_FILES:
-            yield from (word.text for word in words[1:])
+def _run(words: tuple[Word, ...]) -> Iterator[str]:
+    yield words[0].text
+    if name_of(words[0]).rstrip("0123456789.") in RUN_FILES:
+        yield from (word.text for word in words[1:])

@@ -85,6 +85,20 @@ def test_a_call_is_judged_with_every_rule_that_was_considered(type_, call, verdi
     assert all(f"{rule}" in words for rule in decides)
 
 
+def test_of_two_rules_with_the_same_words_the_one_that_decides_is_marked(type_):
+    rules = '[permissions]\ndeny = ["Bash(git push:*)"]\nallow = ["Bash(git push:*)", "Bash(echo a, b)"]\n'
+    told = type_("test", "Bash(git push)", "--json", rules=rules)
+    assert [row["list"] for row in told["considered"] if row["decides"]] == ["deny"]
+    told = type_("test", "Bash(echo a, b)", "--json", rules=rules)
+    assert [row["rule"] for row in told["considered"] if row["decides"]] == []  # it only reads, and needs no rule
+
+
+def test_a_tool_whose_name_is_close_to_another_is_told(type_):
+    assert "there is no tool 'Bsh' here. Did you mean 'Bash'?" in type_("test", "Bsh(rm x)")
+    assert "there is no tool" not in type_("test", "mcp__server__tool(a:b)")
+    assert "there is no tool" not in type_("test", "Bash(rm x)")
+
+
 def test_the_mode_counts_and_a_wrong_one_is_refused(type_):
     assert type_("test", "Bash(make)", "--mode", "dontAsk", "--json")["verdict"] == "deny"
     assert type_("test", "Bash(make)", "--mode", "bypassPermissions", "--json")["verdict"] == "allow"
