@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 # Bytes that are no UTF-8 are characters for us and match "." and [^a]; for ripgrep they need saying.
@@ -19,6 +20,12 @@ SHORTHANDS = {"d": r"\d", "w": r"\p{L}\p{N}_", "s": r"\s\x1c-\x1f"}
 SIMPLE_GLOB = r"\*\.\w+"
 _COUNT = r"\{(\d*)(,?)(\d*)\}"
 _PLAIN_ESCAPES = frozenset("tfv")
+OWN = ".rgignore"
+EVERYTHING = (
+    *("--no-config", "--null", "--no-messages", "--color=never", "--hidden", "--no-ignore-dot", "--no-ignore-global"),
+    *("--glob", "!.git"),
+)
+_versions: dict[str, int] = {}
 
 
 class _Different(Exception):
@@ -163,10 +170,40 @@ async def candidates(program: str, root: Path, pattern: str, *, ignore_case: boo
     """
     only = ["--glob", glob] if glob and re.fullmatch(SIMPLE_GLOB, glob) else []
     case = "--ignore-case" if ignore_case else "--case-sensitive"
+    search = [program, "--files-with-matches", case, *only, *EVERYTHING, "--regexp", pattern, "./"]
+    found, hidden = await asyncio.gather(_names(search, root), _own_ignore_files(program, root))
+    return None if hidden else found
+
+
+async def _own_ignore_files(program: str, root: Path) -> bool:
+    """Whether there is an `.rgignore`, which we do not heed: before version 14 nothing keeps ripgrep from doing so."""
+    if await _version(program) >= 14:
+        return False
+    if any(os.path.lexists(folder / OWN) for folder in (root, *root.parents)):
+        return True
+    return await _names([program, "--files", "--glob", OWN, *EVERYTHING, "./"], root) != set()
+
+
+async def _version(program: str) -> int:
+    """Return ripgrep's main version; 0 if it does not say."""
+    if program not in _versions:
+        said = await _output([program, "--version"], Path("/"))
+        number = re.match(rb"ripgrep (\d+)", said[1])
+        _versions[program] = int(number[1]) if number else 0
+    return _versions[program]
+
+
+async def _names(words: Sequence[str], root: Path) -> set[str] | None:
+    status, output = await _output(words, root)
+    if status not in (0, 1) and not output:
+        return None  # it may have stumbled over the pattern, or only over a file that it may not read
+    return {os.fsdecode(name).removeprefix("./") for name in output.split(b"\0") if name}
+
+
+async def _output(words: Sequence[str], folder: Path) -> tuple[int | None, bytes]:
     process = await asyncio.create_subprocess_exec(
-        *(program, "--no-config", "--files-with-matches", "--null", "--no-messages", "--color=never", case),
-        *("--hidden", "--no-ignore-dot", "--no-ignore-global", *only, "--glob", "!.git", "--regexp", pattern, "./"),
-        cwd=root,
+        *words,
+        cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -177,6 +214,4 @@ async def candidates(program: str, root: Path, pattern: str, *, ignore_case: boo
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode not in (0, 1) and not output:
-        return None  # it may have stumbled over the pattern, or only over a file that it may not read
-    return {os.fsdecode(name).removeprefix("./") for name in output.split(b"\0") if name}
+    return process.returncode, output

@@ -287,6 +287,17 @@ BEFORE = children()
 """Whoever started the tests may have left us some of his own."""
 
 
+@pytest.mark.skipif(not shutil.which("rg"), reason="ripgrep is not installed")
+@pytest.mark.parametrize("place", [".rgignore", "src/.rgignore", "../.rgignore", ".ignore", "src/.ignore"])
+def test_what_only_ripgrep_would_ignore_is_searched(desk: Desk, place: str) -> None:
+    desk.file("src/a.py", "needle\n")
+    desk.file("b.py", "needle\n")
+    desk.file(place, "*.py\n")
+    (desk.folder / ".git").mkdir()
+    found = desk.call(grep, pattern="needle", output_mode="count").content
+    assert found == "b.py:1\nsrc/a.py:1"
+
+
 # --- the pattern for ripgrep -------------------------------------------------------------------------------
 
 
