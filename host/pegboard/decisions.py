@@ -97,7 +97,8 @@ class PromptDecision(_Answer):
     `block` refuses the prompt (the user reads `reason`, the model never sees either); `updated_prompt` replaces
     it; `context` goes beside it; `title` names the session. `stop` keeps the prompt and ends the turn before the model
     is asked, with `reason` for the user. `origins` says where words of `updated_prompt` are from that the user has not
-    typed (labels of messages.Origin): such a prompt grants no consent. `model` is asked for this turn alone.
+    typed (labels of messages.Origin; "hook" where nothing is said, "user" where all are the user's own): a prompt with
+    others' words grants no consent. `model` is asked for this turn alone.
     """
 
     block: bool = False

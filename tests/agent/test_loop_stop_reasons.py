@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from agent_room import AllowAll, assert_whole, calls, dumped, fold, load_tools, log, results, text_of, until
 
-from pegboard import Decision, ResultPatch, StepDecision, hookimpl, tool
+from pegboard import Decision, PromptDecision, ResultPatch, StepDecision, hookimpl, tool
 from pegboard.messages import EndReason, ImageBlock, ThinkingBlock, ToolResult
 from pegboard.testing import HostFixture, Options, call
 
@@ -406,3 +406,30 @@ async def test_steering_during_the_last_answer_makes_the_turn_go_on():
         result = await running
         assert (result.reason, result.text, result.steps) == (EndReason.COMPLETED, "Done.", 2)
         assert dumped(fold(session.path).conversation.view()) == dumped(host.messages)
+
+
+async def test_words_that_a_hook_has_written_are_not_the_users_alone_be_they_a_prompt_or_steering():
+    class Rewrites:
+        @hookimpl(rewrites=True)
+        def prompt_submit(self, prompt):
+            said = {"Go.": ("Go on.", ()), "Wait.": ("Stop.", ("project",)), "Mine.": ("Mine!", ("user",))}
+            text, origins = said.get(prompt, (prompt, ()))
+            return PromptDecision(updated_prompt=text, origins=origins)
+
+    async with HostFixture() as host:
+        host.load(Rewrites)
+        host.model.script({"text": "word " * 20, "chunk_delay": 0.05}, "-", "Done.", "-", "-")
+        session = await host.open()
+        running = asyncio.create_task(session.run("Go."))
+        await until(lambda: host.records("request"))
+        await session.steer("Wait.")
+        await running
+        for prompt in ("Mine.", "As it is."):
+            await host.prompt(prompt)
+        said = {block.text: block.origins for m in host.messages if m.role == "user" for block in m.content}
+    assert {text: tuple(map(str, origins)) for text, origins in said.items()} == {
+        "Go on.": ("user", "hook"),
+        "Stop.": ("user", "project"),
+        "Mine!": ("user",),
+        "As it is.": ("user",),
+    }

@@ -91,7 +91,7 @@ async def _sent(one: Found, name: str, words: str, prompt: str, ctx: Ctx) -> Pro
     made = await expand(content.body, words, known, shell_of(ctx), reader_of(ctx), ctx.cwd)
     if not made.text.strip():
         return PromptDecision.refuse(f"/{name} ({visible(str(one.path))}) says nothing")
-    labels = {"project": [Origin.PROJECT], "pack": [Origin.HOOK]}.get(one.place.origin, [])
+    labels = [{"project": Origin.PROJECT, "pack": Origin.HOOK}.get(one.place.origin, Origin.USER)]
     labels += [Origin.TOOL] if made.ran or made.files else []
     model = model_of(one, ctx)
     await bring(one, ctx)

@@ -165,7 +165,7 @@ class Session(Serving):
         self.invoker.hint = self._toolbox.hint
         self._prompting = self._make_prompting()
         self._side = SideWork(self, self._egress, self._prompting, self._usage, self._flagged)
-        self._steering: deque[tuple[str, list[tuple[str, str]]]] = deque()
+        self._steering: deque[tuple[TextBlock, list[tuple[str, str]]]] = deque()
         self._task: asyncio.Task[TurnEnd] | None = None
         self._turn_ends_at: float | None = None
         self._moved_from: Path | None = None
@@ -363,8 +363,7 @@ class Session(Serving):
         self._begin_turn()
         if outcome.model:
             self._lend_model(outcome.model)
-        origins = (Origin.USER, *map(Origin, outcome.origins))
-        self._add_user(TextBlock(text=whole(outcome.prompt), origins=origins), "prompt")
+        self._add_user(outcome.words, "prompt")
         for plugin, text in outcome.contexts:
             self._say(text, "context", plugin)
         if outcome.stop:
@@ -512,12 +511,12 @@ class Session(Serving):
         if outcome.blocked or not outcome.prompt.strip():
             self._refuse_prompt(text, outcome.by or "host", outcome.reason or "there is nothing in it")
             return False
-        self._steering.append((whole(outcome.prompt), outcome.contexts))
+        self._steering.append((outcome.words, outcome.contexts))
         return True
 
     def take_back(self) -> list[str]:
         """Return words that no turn has taken, and forget them: they came too late, or the turn was interrupted."""
-        words = [text for text, _ in self._steering]
+        words = [block.text for block, _ in self._steering]
         self._steering.clear()
         return words
 
@@ -706,9 +705,9 @@ class Session(Serving):
         if not self._steering:
             return False
         while self._steering:
-            text, contexts = self._steering.popleft()
-            self._add_user(TextBlock(text=text, origins=(Origin.USER,)), "steer")
-            self.screen.tell("steer", text)
+            block, contexts = self._steering.popleft()
+            self._add_user(block, "steer")
+            self.screen.tell("steer", block.text)
             for plugin, context in contexts:
                 self._say(context, "context", plugin)
         return True

@@ -20,7 +20,7 @@ from pegboard.decisions import (
     StepVerb,
     Verdict,
 )
-from pegboard.messages import Outcome, ToolCall, input_hash
+from pegboard.messages import Origin, Outcome, TextBlock, ToolCall, input_hash, whole
 from pegboard.requests import RequestDraft, RequestPatch
 
 
@@ -49,10 +49,18 @@ class PromptOutcome:
     origins: tuple[str, ...] = ()
     contexts: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def words(self) -> TextBlock:
+        """The prompt as it is kept, with whose words are in it."""
+        origins = dict.fromkeys((Origin.USER, *map(Origin, self.origins)))
+        return TextBlock(text=whole(self.prompt), origins=tuple(origins))
+
     def rewrite(self, answer: PromptDecision) -> None:
-        """Take a new text, and what is said of it."""
-        self.prompt = answer.updated_prompt or ""
-        self.origins = (*self.origins, *(label for label in answer.origins if label not in self.origins))
+        """Take a new text, and what is said of it: where it is not said whose words it has, they are the hook's."""
+        text = answer.updated_prompt or ""
+        labels = answer.origins or (() if text == self.prompt else (Origin.HOOK,))
+        self.prompt = text
+        self.origins = (*self.origins, *(label for label in labels if label not in self.origins))
         self.model = answer.model or self.model
 
 

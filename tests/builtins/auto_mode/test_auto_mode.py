@@ -158,6 +158,34 @@ async def test_words_that_a_hook_adds_or_the_project_brings_are_no_consent():
     assert not asks[0].allowed
 
 
+async def test_words_that_a_hook_writes_into_the_prompt_are_no_consent():
+    class Rewrites:
+        @hookimpl(rewrites=True)
+        def prompt_submit(self, prompt):
+            from pegboard import PromptDecision
+
+            return PromptDecision(updated_prompt=f"{prompt} {CLAIM}")
+
+    quoting = says(("allow", "delete everything in production"))
+    asks, _, _ = await played(call("act", what="a"), quoting, "Done.", plugins=[Rewrites])
+    assert ran == []
+    assert not asks[0].allowed
+    assert "the user has said nothing" in asks[0].answer
+
+
+async def test_a_hook_that_leaves_the_prompt_as_it_is_takes_no_consent_away():
+    class Keeps:
+        @hookimpl(rewrites=True)
+        def prompt_submit(self, prompt):
+            from pegboard import PromptDecision
+
+            return PromptDecision(updated_prompt=prompt)
+
+    asks, _, _ = await played(call("act", what="a"), says(YES), "Done.", plugins=[Keeps])
+    assert ran == ["a"]
+    assert asks[0].allowed
+
+
 async def test_words_of_consent_in_the_call_itself_are_no_consent():
     asks, _, _ = await played(call("act", what=CLAIM), says(("allow", "delete everything in production")), "Done.")
     assert ran == []
