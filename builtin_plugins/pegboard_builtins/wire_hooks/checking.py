@@ -12,10 +12,11 @@ from typing import Literal, get_args, get_origin
 
 from pegboard.errors import nearest
 from pegboard_builtins.wire_hooks import programs
+from pegboard_builtins.wire_hooks.conditions import tool_of
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.load import COMMON_KEYS, KEYS_OF, OUR_KEYS, HookTable, Standing
-from pegboard_builtins.wire_hooks.match import exact_names, matcher_test, to_python
+from pegboard_builtins.wire_hooks.match import compiled, exact_names, matcher_test
 from pegboard_builtins.wire_hooks.runners.resolve import resolve
 
 VOCABULARY = frozenset(
@@ -111,6 +112,7 @@ def _entry(handler: Handler, tools: frozenset[str]) -> Iterator[Finding]:
     row = EVENTS[handler.event]
     yield from _keys(handler)
     yield from _matcher(handler, row, tools)
+    yield from _condition(handler, tools)
     if not row.fires:
         yield Finding("event", f"nothing here fires {row.name}: it needs {row.missing}", level=Level.DOUBT)
     if handler.timeout is not None and handler.timeout >= LARGEST_SECONDS:
@@ -179,7 +181,7 @@ def _strange(name: str, row: EventRow, known: frozenset[str], *, alone: bool) ->
 
 def _pattern(matcher: str, row: EventRow, tools: frozenset[str]) -> Iterator[Finding]:
     try:
-        re.compile(to_python(matcher))
+        compiled(matcher)
     except re.error as wrong:
         yield Finding(
             "matcher",
@@ -197,6 +199,24 @@ def _pattern(matcher: str, row: EventRow, tools: frozenset[str]) -> Iterator[Fin
             "paths and commands goes into `if`."
         )
         yield Finding("matcher", f"{matcher!r} matches no known {'tool' if row.tool else row.matches}", mend)
+
+
+SECOND_RULE = re.compile(r"\)\s*(?:\|\||&&|[|,;]|or|and)\s*[A-Za-z_]\w*\(")
+
+
+def _condition(handler: Handler, tools: frozenset[str]) -> Iterator[Finding]:
+    condition = handler.condition
+    if not condition:
+        return
+    if SECOND_RULE.search(condition):
+        mend = "Write a hook for each; those that say the same otherwise run only once."
+        yield Finding("if", f"`if` is one rule, and {condition!r} looks like several: it never holds", mend)
+        return
+    tool = tool_of(condition)
+    if tool not in tools | VOCABULARY and not tool.startswith("mcp__"):
+        close = nearest(tool, tools) or next((one for one in tools if one.lower() == tool.lower()), None)
+        mend = f"Names are exact; write {close!r}." if close else ""
+        yield Finding("if", f"`if` names {tool!r}, and there is no such tool: it never holds", mend)
 
 
 def values_of(row: EventRow, tools: frozenset[str]) -> frozenset[str] | None:

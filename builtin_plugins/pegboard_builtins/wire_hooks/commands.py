@@ -18,10 +18,12 @@ PLAIN_VARIABLES = frozenset({"HOME", "PWD", "USER"})
 class Followed:
     """`commands` without their leading assignments; `dynamic` says that a part is only known when it runs.
 
+    `unquoted` are those of them again that hold quotes, as a program is given its words: `'rm' x` is `rm x`.
     `unclear` says that the command holds syntax that is not followed here, so that it may be anything.
     """
 
     commands: list[str] = field(default_factory=list)
+    unquoted: list[str] = field(default_factory=list)
     dynamic: bool = False
     unclear: bool = False
 
@@ -147,6 +149,7 @@ class _Reader:
         self.value_varies = True
         inner = follow(text)
         self.found.commands += inner.commands
+        self.found.unquoted += inner.unquoted
         self.found.unclear = self.found.unclear or inner.unclear
 
     def _closing(self, at: int) -> int:
@@ -211,4 +214,16 @@ class _Reader:
         if paren and words:
             self.found.unclear = True  # a function's definition, an array, a pattern
         if words and words[0] != "for":
-            self.found.commands.append(" ".join(words))
+            command = " ".join(words)
+            self.found.commands.append(command)
+            unquoted = " ".join(map(_unquoted, words))
+            if unquoted != command:
+                self.found.unquoted.append(unquoted)
+
+
+QUOTED = re.compile(r"'([^']*)'|\\(.)|([^'\"\\]+)|\"", re.DOTALL)
+
+
+def _unquoted(word: str) -> str:
+    """Return a word without its quotes and backslashes: roughly, since more than fits may run a filtered hook."""
+    return "".join("".join(filter(None, match.groups())) for match in QUOTED.finditer(word))

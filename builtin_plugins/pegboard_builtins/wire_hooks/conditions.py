@@ -21,6 +21,12 @@ COVERED_BY_READ = frozenset({"Read", "Glob", "Grep"})
 PATH_KEYS = ("file_path", "notebook_path", "path")
 
 
+def tool_of(condition: str) -> str:
+    """Return the name of the tool that a rule is about; empty if it is no rule."""
+    rule = RULE.fullmatch(condition.strip())
+    return rule["tool"] if rule is not None else ""
+
+
 def holds(condition: str, facts: Mapping[str, Any], folder: Path | None = None) -> bool:
     """Whether a call is one that *condition* names; an empty one always holds. *folder* is the settings file's."""
     if not condition:
@@ -67,7 +73,7 @@ def _command_matches(spec: str, command: str) -> bool:
     if followed.dynamic and not BARE.fullmatch(spec.strip()):
         return True
     pattern = _command_pattern(spec)
-    return any(pattern.fullmatch(one) for one in followed.commands)
+    return any(pattern.fullmatch(one) for one in (*followed.commands, *followed.unquoted))
 
 
 @lru_cache(maxsize=512)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import Any
 
 from pegboard.errors import did_you_mean
 from pegboard.settings import SettingsLayer, Source
+from pegboard_builtins.wire_hooks.conditions import tool_of
 from pegboard_builtins.wire_hooks.events import EVENTS, SHORT, EventRow, event_named
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, PluginFolder, Posture
 from pegboard_builtins.wire_hooks.placed import Placed
@@ -215,7 +217,7 @@ class _Reading:
         matcher = group.get("matcher")
         if "matcher" in group and not isinstance(matcher, str):
             self._tell(
-                f"{row.name}, group {place}: the matcher {matcher!r} is no text, so its hooks do not count",
+                f"{row.name}, group {place}: the matcher {shown(matcher)} is no text, so its hooks do not count",
                 _line(group),
                 'Write "Bash", "Edit|Write", or a regular expression.',
             )
@@ -250,7 +252,7 @@ class _Reading:
             "type": kind,
             "where": where,
             "matcher": matcher,
-            "condition": _text(entry.get("if", ""), "if"),
+            "condition": _condition(entry),
             "timeout": _seconds(entry.get("timeout")),
             "status_message": _text(entry.get("statusMessage", ""), "statusMessage"),
             "once": self._file.once and _flag(entry, "once"),
@@ -290,32 +292,47 @@ def _kind(entry: dict[str, Any]) -> HandlerType:
     try:
         return HandlerType(str(said))
     except ValueError:
-        hint = did_you_mean(str(said), list(HandlerType))
-        raise _WrongError(f"there is no type {said!r}.{hint}".rstrip(".")) from None
+        hint = did_you_mean(str(said).lower(), [kind.value for kind in HandlerType])
+        raise _WrongError(f"there is no type {shown(said)}.{hint}".rstrip(".")) from None
+
+
+def _condition(entry: dict[str, Any]) -> str:
+    condition = _text(entry.get("if", ""), "if")
+    if condition.strip() and not tool_of(condition):
+        raise _WrongError(f"`if` is {shown(condition)}; it must be one permission rule: Tool, or Tool(pattern)")
+    return condition
+
+
+def shown(value: Any) -> str:
+    """Return a value as a settings file would say it: true and null, not True and None."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):  # a date in TOML
+        return str(value)
 
 
 def _text(value: Any, key: str) -> str:
     if not isinstance(value, str):
-        raise _WrongError(f"`{key}` is {value!r}; it must be a text")
+        raise _WrongError(f"`{key}` is {shown(value)}; it must be a text")
     return value
 
 
 def _texts(value: Any, key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise _WrongError(f"`{key}` is {value!r}; it must be a list of texts")
+        raise _WrongError(f"`{key}` is {shown(value)}; it must be a list of texts")
     return tuple(value)
 
 
 def _table(value: Any, key: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _WrongError(f"`{key}` is {value!r}; it must be an object")
+        raise _WrongError(f"`{key}` is {shown(value)}; it must be an object")
     return dict(value)
 
 
 def _flag(entry: dict[str, Any], key: str) -> bool:
     value = entry.get(key, False)
     if not isinstance(value, bool):
-        raise _WrongError(f"`{key}` is {value!r}; it must be true or false")
+        raise _WrongError(f"`{key}` is {shown(value)}; it must be true or false")
     return value
 
 
@@ -323,7 +340,7 @@ def _seconds(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise _WrongError(f"`timeout` is {value!r}; it must be seconds, more than 0")
+        raise _WrongError(f"`timeout` is {shown(value)}; it must be seconds, more than 0")
     return float(value)
 
 
@@ -333,7 +350,7 @@ def _posture(value: Any, key: str) -> Posture | None:
     try:
         return Posture(value)
     except ValueError:
-        raise _WrongError(f"`{key}` is {value!r}; it must be open, closed or ask") from None
+        raise _WrongError(f"`{key}` is {shown(value)}; it must be open, closed or ask") from None
 
 
 def _command(entry: dict[str, Any]) -> dict[str, Any]:
@@ -352,7 +369,7 @@ def _command(entry: dict[str, Any]) -> dict[str, Any]:
 def _http(entry: dict[str, Any]) -> dict[str, Any]:
     url = _needed(entry, HandlerType.HTTP)
     if not url.startswith(("http://", "https://")):
-        raise _WrongError(f"`url` is {url!r}; it must begin with http:// or https://")
+        raise _WrongError(f"`url` is {shown(url)}; it must begin with http:// or https://")
     headers = _table(entry.get("headers", {}), "headers")
     return {
         "url": url,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import PurePath
@@ -41,10 +42,18 @@ def matcher_test(matcher: str, separators: str = "|,") -> Test:
     if names is not None:
         return names.__contains__
     try:
-        pattern = re.compile(to_python(matcher))
+        pattern = compiled(matcher)
     except re.error:
         return lambda value: False
     return lambda value: pattern.search(value) is not None
+
+
+def compiled(matcher: str) -> re.Pattern[str]:
+    """Return a matcher's JavaScript pattern as one of ours. Raises re.error."""
+    with warnings.catch_warnings():
+        # Of what a later Python may take for operations on sets; in JavaScript `[[:alpha:]]` is none.
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.compile(to_python(matcher))
 
 
 def exact_names(matcher: str, separators: str = "|,") -> frozenset[str] | None:

@@ -143,12 +143,15 @@ def _json_of(row: EventRow, raw: RawResult) -> tuple[dict[str, Any] | None, str,
         if '"hookSpecificOutput"' in text or '"decision"' in text:
             return None, "", ["it printed a decision after other text, which makes all of it plain text"]
         return None, "", []
+    constants: list[str] = []
     try:
-        value, end = json.JSONDecoder().raw_decode(text)
+        value, end = json.JSONDecoder(parse_constant=constants.append).raw_decode(text)
     except (ValueError, RecursionError):
         if text.endswith("}"):
             return None, "its output looks like a JSON object but is none", []
         return None, "", []
+    if constants and not _refuses(value):
+        return None, f"its output looks like a JSON object but is none: JSON has no {constants[0]}", []
     if not text[end:].strip():
         return value, "", []
     if _refuses(value):

@@ -36,6 +36,9 @@ def findings(typed: Any, *words: str) -> list[tuple[str, str, str]]:
             "SessionStart", {"matcher": "start"}, "matcher", "no source 'start'", "'startup'", id="another field"
         ),
         pytest.param("Stop", {"matcher": "Bash"}, "matcher", "Stop has no matcher", "", id="no matcher"),
+        pytest.param(PRE, {"if": "bash(rm *)"}, "if", "no such tool", "'Bash'", id="if in lower case"),
+        pytest.param(PRE, {"if": "Bash(a *) || Bash(b *)"}, "if", "like several", "a hook for each", id="if with two"),
+        pytest.param(PRE, {"if": "Bash(a"}, "settings", "one permission rule", "", id="if that is no rule"),
         pytest.param("Stop", {"if": "Bash(git *)"}, "if", "never runs", "Take `if` away", id="if without a tool"),
         pytest.param("TaskCreated", {}, "event", "nothing here fires", "", id="an event that cannot fire"),
         pytest.param(PRE, {"command": "no-such-program"}, "broken", "no program", "Install it", id="no program"),
