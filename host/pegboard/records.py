@@ -761,6 +761,30 @@ class HooksBrought(Event):
     folder: str = ""
 
 
+class PreModelSwitch(Event):
+    """The model of a running session is about to be changed; an answer's `block` refuses that, with its `reason`.
+
+    `source` says who wants it: a person's `command`, a `picker`, or a program (`sdk`). What a command's own file or a
+    fallback asks of another model for a while is no change.
+    """
+
+    name: Literal["PreModelSwitch"] = "PreModelSwitch"
+    from_model: str
+    to_model: str
+    source: str
+    context_tokens: int = 0
+
+
+class PostModelSwitch(Event):
+    """The model of a session was changed; `source` is `resume`, too, where one is opened again with another."""
+
+    name: Literal["PostModelSwitch"] = "PostModelSwitch"
+    from_model: str
+    to_model: str
+    source: str
+    context_tokens: int = 0
+
+
 class SkillsChanged(Event):
     """Something has put skills in place since the session began: who lists them looks again."""
 

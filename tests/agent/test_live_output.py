@@ -129,7 +129,7 @@ async def test_another_model_answers_from_the_next_request_on_and_after_a_resume
         session = await host.open()
         await session.run("Go.")
         (host.project / "other.toml").write_text('[[turn]]\ntext = "skipped"\n[[turn]]\ntext = "Two."\n')
-        session.use_model("scripted:other.toml")
+        await session.use_model("scripted:other.toml")
         assert (await session.run("Again.")).text == "Two."
         assert [record.model for record in host.records("request")] == [first, "scripted:other.toml"]
         await session.close()
@@ -144,5 +144,5 @@ async def test_a_model_that_nobody_answers_for_is_refused_and_the_old_one_stays(
         session = await host.open()
         before = session.model_name
         with pytest.raises(ModelError, match="PREFIX:NAME"):
-            session.use_model(name)
+            await session.use_model(name)
         assert session.model_name == before

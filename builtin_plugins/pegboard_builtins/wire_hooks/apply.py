@@ -21,7 +21,7 @@ from pegboard.decisions import (
 )
 from pegboard.hookspecs import Ask, State
 from pegboard.messages import Outcome, OutcomeKind, ToolCall
-from pegboard.records import Event, JudgeTold, SessionStart, SkillsChanged
+from pegboard.records import Event, JudgeTold, PersonAsked, PreModelSwitch, SessionStart, SkillsChanged
 from pegboard.requests import CompactionJob, CompactionResult
 from pegboard_builtins.wire_hooks import payloads
 from pegboard_builtins.wire_hooks.events import EVENTS
@@ -327,7 +327,25 @@ async def lifecycle(session: HookSession, event: Event) -> Answer | None:
         session.watch.watch(paths)
     if first(fired.heard, "reloadSkills")[0]:
         await session.ctx.fire(SkillsChanged())
+    if isinstance(event, PreModelSwitch):
+        return await _switch(session, fired, event)
     return _told(session, fired, event)
+
+
+async def _switch(session: HookSession, fired: Fired, event: PreModelSwitch) -> Answer | None:
+    """Refuse another model where a hook does, or where it wants a person to be asked who does not agree."""
+    together = fired.together
+    reason = together.reason
+    if together.verdict is Verdict.ASK:
+        by = together.winner.id if together.winner is not None else "a hook"
+        words = f"From {event.from_model} to {event.to_model}? {reason}".rstrip()
+        answers = await session.ctx.fire(PersonAsked(by=by, message=words))
+        if any(answer.action == "accept" for _, answer in answers):
+            return None
+        reason = reason or f"{by} wants a person to agree, and nobody did"
+    elif together.verdict is not Verdict.DENY and not together.blocked:
+        return None
+    return Answer(block=True, reason=reason)
 
 
 def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:

@@ -34,7 +34,8 @@ class EventRow:
 
     `matches` is the field of the input that a matcher is held against, "" where matchers are ignored. `decides` says
     that `decision: "block"` counts. `text` says that plain stdout is context for the model. `stops` says that
-    `continue: false` counts, `speaks` that `systemMessage` does. `tool` says that `if` may be used. `separators` are
+    `continue: false` counts, `speaks` that `systemMessage` does. `tool` says that `if` may be used. `late_blocks` says
+    that a hook which is cut off at its deadline has refused. `separators` are
     what parts the names of an exact matcher. `fires` says when the host fires it; it is empty where nothing can, and
     `missing` then says what would have to exist.
     """
@@ -51,6 +52,7 @@ class EventRow:
     stops: bool = False
     speaks: bool = True
     tool: bool = False
+    late_blocks: bool = False
     separators: str = "|,"
     fires: str = ""
     missing: str = ""
@@ -348,7 +350,8 @@ _ALL = (
         seconds=30.0,
         exit_2=Exit2.BLOCK,
         decides=True,
-        missing="changing the model of a running session",
+        late_blocks=True,
+        fires="the model of a running session is about to be changed (`/model`, `session.use_model`)",
     ),
     EventRow(
         "PostModelSwitch",
@@ -357,7 +360,7 @@ _ALL = (
         matches="to_model",
         seconds=30.0,
         text=True,
-        missing="changing the model of a running session",
+        fires="the model of a session was changed, or it is resumed with another",
     ),
 )
 

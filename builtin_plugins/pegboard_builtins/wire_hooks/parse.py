@@ -84,12 +84,14 @@ def _is_nothing(raw: RawResult) -> bool:
 def _take_posture(row: EventRow, handler: Handler, raw: RawResult, said: Said) -> None:
     """Let a failure mean what the entry says that it means; where nothing can be refused, it means nothing."""
     posture = handler.on_error
-    if raw.timed_out and handler.on_timeout is not None:
-        posture = handler.on_timeout
+    if raw.timed_out and (handler.on_timeout is not None or row.late_blocks):
+        posture = handler.on_timeout or Posture.CLOSED
     said.posture = posture
     if posture is Posture.OPEN or not row.can_block:
         return
-    text = f"the hook {handler.id} failed, and its entry says that this refuses ({posture}): {said.problem}"
+    by_event = raw.timed_out and handler.on_timeout is None and row.late_blocks
+    why = f"{row.name} is refused then" if by_event else f"its entry says that this refuses ({posture})"
+    text = f"the hook {handler.id} failed, and {why}: {said.problem}"
     if row.name == "PreToolUse":
         said.verdict = Verdict.DENY if posture is Posture.CLOSED else Verdict.ASK
     else:

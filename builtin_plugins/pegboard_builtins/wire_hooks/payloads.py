@@ -22,6 +22,8 @@ from pegboard.records import (
     Notification,
     PermissionDenied,
     PostCompact,
+    PostModelSwitch,
+    PreModelSwitch,
     SessionEnd,
     SessionStart,
     Setup,
@@ -272,6 +274,15 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
         case PostCompact():
             trigger = "manual" if event.trigger == CompactionTrigger.MANUAL else "auto"
             return inputs.PostCompactInput(**shared, trigger=trigger, compact_summary=event.compact_summary)
+        case PreModelSwitch() | PostModelSwitch():
+            switch = inputs.PreModelSwitchInput if isinstance(event, PreModelSwitch) else inputs.PostModelSwitchInput
+            return switch(
+                **shared,
+                from_model=event.from_model,
+                to_model=event.to_model,
+                source=event.source,
+                context_tokens=event.context_tokens,
+            )
         case _:
             return None
 

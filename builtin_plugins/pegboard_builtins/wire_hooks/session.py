@@ -39,6 +39,8 @@ LIFECYCLE = frozenset(
         "CwdChanged",
         "FileChanged",
         "PostCompact",
+        "PreModelSwitch",
+        "PostModelSwitch",
         "Elicitation",
         "ElicitationResult",
     }

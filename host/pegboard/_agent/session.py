@@ -221,6 +221,10 @@ class Session(Serving):
     async def _tell_start(self) -> None:
         answers = await self.fire(SessionStart(source=self._source, model=self.model_name, title=self._replay.title))
         self.first_prompt = next((answer.prompt for _, answer in answers if answer.prompt.strip()), "")
+        if self._replay.model not in ("", self.model_name):
+            from pegboard._agent.switching import told
+
+            await told(self, self._replay.model, "resume", self.fill()[0])
 
     # --- what requests are made of ---------------------------------------------------------------------
 
@@ -475,7 +479,7 @@ class Session(Serving):
     def _finish_turn(self, end: TurnEnd, started: float) -> None:
         self._replay.turn_is_open, self._replay.end_reason = False, end.reason
         if self._usual_model:
-            self.use_model(self._usual_model)
+            self.set_model(self._usual_model)
             self._usual_model = ""
         self.write(
             TurnEnded(
@@ -520,8 +524,18 @@ class Session(Serving):
         self._steering.clear()
         return words
 
-    def use_model(self, name: str) -> None:
-        """Ask another model from the next request on. Raises ModelError where no plugin answers for it."""
+    async def use_model(self, name: str, *, source: str = "sdk") -> None:
+        """Ask another model from the next request on; *source* says who wants that ("command", "picker", "sdk").
+
+        Raises ModelError where no plugin answers for it, or a hook refuses.
+        """
+        from pegboard._agent.switching import switch
+
+        check_model(name, self.known_models())
+        await switch(self, name, source)
+
+    def set_model(self, name: str) -> None:
+        """Ask another model, whatever hooks would say. Raises ModelError where no plugin answers for it."""
         check_model(name, self.known_models())
         self.model_name = name
         self._prompting.use_model(name)
@@ -532,7 +546,7 @@ class Session(Serving):
         """Ask another model for this turn alone."""
         usual = self.model_name
         try:
-            self.use_model(name)
+            self.set_model(name)
         except ModelError as error:
             self.notice("", f"{usual} is asked: {error}", "warning")
         else:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from talk import specific, told
 
+from pegboard import Answer, hookimpl
+from pegboard.errors import ModelError
 from pegboard.host import Options
 from pegboard.output import is_signal
 from pegboard.testing import HostFixture, call
@@ -90,3 +92,64 @@ async def test_words_for_the_judge_reach_it_and_are_no_consent(project, host_of)
         assert words in said
         assert not ask.allowed
         assert words not in told(host)
+
+
+DENIES = specific("PreModelSwitch", permissionDecision="deny", permissionDecisionReason="too dear")
+ASKS = specific("PreModelSwitch", permissionDecision="ask", permissionDecisionReason="dear")
+
+
+class Person:
+    """Answers what plugins ask."""
+
+    def __init__(self, action: str) -> None:
+        self.action, self.asked = action, ""
+
+    @hookimpl(matcher="PersonAsked")
+    def lifecycle(self, event: Any) -> Answer:
+        self.asked = event.message
+        return Answer(action=self.action)
+
+
+@pytest.mark.parametrize(
+    ("answer", "action", "words"),
+    [
+        ({"stdout": DENIES}, "", "too dear"),
+        ({"exit": 2, "stderr": "not today"}, "", "not today"),
+        ({"stdout": {"decision": "block", "reason": "no"}}, "", "no"),
+        ({"stdout": ASKS}, "", "dear"),
+        ({"stdout": ASKS}, "decline", "dear"),
+        ({"sleep": 60}, "", "did not answer|cut off at its deadline"),
+        ({"stdout": ASKS}, "accept", ""),
+        ({"stdout": "nothing that is JSON"}, "", ""),
+        ({"exit": 1}, "", ""),
+    ],
+)
+async def test_a_hook_may_refuse_another_model_or_have_it_asked_about(project, host_of, answer, action, words):
+    project.declare({"PreModelSwitch": [{"command": project.hook("h", **answer), "timeout": 1.0, "matcher": "scr.*"}]})
+    person = Person(action)
+    async with host_of() as host:
+        if action:
+            host.load(person)
+        await run(host, "Done.")
+        before = host.session.model_name
+        (host.project / "other.toml").write_text('[[turn]]\ntext = "Two."\n')
+        if words:
+            with pytest.raises(ModelError, match=f"wire_hooks refuses scripted:other.toml: .*({words})"):
+                await host.session.use_model("scripted:other.toml")
+        else:
+            await host.session.use_model("scripted:other.toml")
+        assert host.session.model_name == (before if words else "scripted:other.toml")
+        assert bool(person.asked) == bool(action)
+    (seen,) = project.seen or [("h", {"from_model": before})]
+    assert seen[1]["from_model"] == before
+
+
+async def test_what_a_hook_says_after_a_change_of_the_model_reaches_the_new_one(project, host_of):
+    project.declare({"PostModelSwitch": [project.hook("h", stdout="You are the careful one.")]})
+    async with host_of() as host:
+        await run(host, "Done.")
+        (host.project / "other.toml").write_text('[[turn]]\ntext = "-"\n[[turn]]\ntext = "Two."\n')
+        await host.session.use_model("scripted:other.toml", source="command")
+        await host.prompt("Again.")
+        assert "You are the careful one." in told(host)
+    assert (project.seen[0][1]["to_model"], project.seen[0][1]["source"]) == ("scripted:other.toml", "command")

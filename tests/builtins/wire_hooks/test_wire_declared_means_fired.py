@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from pegboard.host import Options
 from pegboard.records import Setup
 from pegboard.testing import call, turn_table
 from pegboard_builtins.wire_hooks.events import EVENTS
@@ -81,6 +82,19 @@ async def type_command(host, project):
     host.file("../config/commands/go.md", "Go on.")
     host.model.script("Done.")
     await host.prompt("/go")
+
+
+async def switch_model(host, project):
+    (project.root / "other.toml").write_text('[[turn]]\ntext = "Two."\n')
+    await host.session.use_model("scripted:other.toml")
+    await host.session.use_model("scripted:other.toml")  # it is that already
+
+
+async def resume_elsewhere(host, project):
+    (project.root / "other.toml").write_text('[[turn]]\ntext = "Two."\n')
+    await host.session.close()
+    async with host.host.resume(host.session.session_id, Options(model="scripted:other.toml")):
+        pass
 
 
 async def change_file(host, project):
@@ -205,6 +219,12 @@ PATHS = {
     "a memory file": Path("Done.", setup=memory, InstructionsLoaded=1, Stop=1, MessageDisplay=1),
     "a session that is resumed": Path(
         "Done.", after=resume, SessionStart=2, SessionEnd=2, UserPromptSubmit=2, Stop=2, MessageDisplay=2
+    ),
+    "a session whose model is changed": Path(
+        "Done.", after=switch_model, PreModelSwitch=1, PostModelSwitch=1, Stop=1, MessageDisplay=1
+    ),
+    "a session that is resumed with another model": Path(
+        "Done.", after=resume_elsewhere, SessionStart=2, SessionEnd=2, PostModelSwitch=1, Stop=1, MessageDisplay=1
     ),
     "a session that is forked": Path("Done.", after=fork, SessionStart=2, SessionEnd=2, Stop=1, MessageDisplay=1),
     "a compaction": Path(

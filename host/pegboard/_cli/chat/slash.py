@@ -44,7 +44,7 @@ async def _compact(talk: Talking, words: str) -> None:
 
 async def _model(talk: Talking, words: str) -> None:
     if words:
-        talk.session.use_model(words)
+        await talk.session.use_model(words, source="command")
     known = ", ".join(f"{prefix}:NAME" for prefix in talk.session.known_models())
     there_are = "" if words else f" (there are {known})"
     talk.face.say(f"model: {talk.shown(talk.session.model_name or 'none')}{there_are}")
