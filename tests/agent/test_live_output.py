@@ -112,6 +112,39 @@ async def test_words_during_a_turn_pass_the_hooks_of_a_prompt():
         assert not any("magic" in text for text in texts)
 
 
+class SlowLook:
+    """Looks at words until the call that runs is over."""
+
+    def __init__(self):
+        self.begun, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    @hookimpl
+    async def prompt_submit(self, prompt):
+        if prompt != "Go.":
+            self.begun.set()
+            await self.goes_on.wait()
+
+
+async def test_words_sent_during_a_call_arrive_after_it_though_hooks_still_look_at_them():
+    async with HostFixture() as host:
+        load_tools(host)
+        host.load(AllowAll)
+        host.load(look := SlowLook())
+        host.model.script(
+            call("alone", name="a", seconds=0.2), {"text": "Done.", "expect": {"contains": "rather this"}}
+        )
+        session = await host.open()
+        running = asyncio.create_task(session.run("Go."))
+        await until(lambda: host.records("tool_start"))
+        sent = asyncio.create_task(session.steer("rather this"))
+        await look.begun.wait()
+        await until(lambda: [one for one in host.records("user") if one.tool])
+        look.goes_on.set()
+        assert await sent
+        assert (await running).reason is EndReason.COMPLETED
+        assert session.take_back() == []
+
+
 async def test_words_that_no_turn_took_are_given_back():
     async with HostFixture() as host:
         host.model.script("Done.")

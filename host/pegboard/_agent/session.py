@@ -166,6 +166,7 @@ class Session(Serving):
         self._prompting = self._make_prompting()
         self._side = SideWork(self, self._egress, self._prompting, self._usage, self._flagged)
         self._steering: deque[tuple[TextBlock, list[tuple[str, str]]]] = deque()
+        self._on_their_way: set[asyncio.Future[None]] = set()
         self._task: asyncio.Task[TurnEnd] | None = None
         self._turn_ends_at: float | None = None
         self._moved_from: Path | None = None
@@ -509,6 +510,15 @@ class Session(Serving):
         """Send words during a turn; they arrive after the tool call that runs now. False if a hook refused them."""
         if not text.strip():
             return False
+        looked_at = asyncio.get_running_loop().create_future()
+        self._on_their_way.add(looked_at)
+        try:
+            return await self._steered(text)
+        finally:
+            self._on_their_way.discard(looked_at)
+            looked_at.set_result(None)
+
+    async def _steered(self, text: str) -> bool:
         outcome = await self.dispatcher.prompt_submit(whole(text))
         if outcome.stop and not outcome.blocked:
             outcome.blocked, outcome.by, outcome.reason = True, outcome.stop_by, outcome.stop_reason
@@ -577,7 +587,7 @@ class Session(Serving):
             end=self._end_request,
             discard=self._discard,
             show=self._show_event,
-            run=self._run_batch,
+            run=self._run_calls,
             say=self._say,
             decider=lambda: self.dispatcher.next_step if "next_step" in self.dispatcher.hooked else None,
             compact=self._compacting.in_turn,
@@ -630,6 +640,12 @@ class Session(Serving):
         """Return (tokens of the conversation, tokens of the window): counted by the model, estimated since then."""
         since = max(0, self._conversation.characters - self._counted_characters)
         return self._last_tokens + since // 4, self._window
+
+    async def _run_calls(self, blocks: Sequence[ToolUseBlock]) -> Sequence[Done]:
+        done = await self._run_batch(blocks)
+        if self._on_their_way:  # words sent before the calls were over, which hooks still look at
+            await asyncio.wait(self._on_their_way)
+        return done
 
     async def _run_batch(self, blocks: Sequence[ToolUseBlock]) -> Sequence[Done]:
         self.invoker.allowed = self._prompting.allowed
