@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -176,6 +177,9 @@ NEEDED = {
 }
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 class _WrongError(ValueError):
     """What is wrong with an entry; it is left out."""
 
@@ -238,6 +242,8 @@ class _Reading:
     def _handler(self, row: EventRow, place: str, matcher: str | None, entry: Any, group: dict[str, Any]) -> Handler:
         if not isinstance(entry, dict):
             raise _WrongError("it is no object")
+        if _HALF.search(json.dumps([matcher, entry], ensure_ascii=False, default=str)):
+            raise _WrongError("it holds half a character (an escape of D800 to DFFF without its other half)")
         kind = _kind(entry)
         if kind not in row.types:
             can = ", ".join(sorted(row.types))

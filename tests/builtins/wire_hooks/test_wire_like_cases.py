@@ -192,6 +192,25 @@ async def test_the_like_of_a_recorded_case_means_the_same(name, project, host_of
     assert [part for part in case.notices if not any(part in one for one in notices)] == []
 
 
+@anyio
+@pytest.mark.parametrize("odd", ['"\\ud800"', '"x\\u0000y"', '"\\udfff", "matcher": "a"'])
+async def test_an_entry_that_no_system_can_start_disarms_no_other(project, host_of, odd):
+    project.declare({"PreToolUse": [project.hook("h", stdout=DENY)]})
+    path = project.root / ".claude" / "settings.json"
+    text = path.read_text()
+    strange = '{"hooks": [{"type": "command", "command": ODD}]}, '.replace("ODD", odd)
+    path.write_text(text.replace('"PreToolUse": [', '"PreToolUse": [' + strange, 1))
+    async with host_of(trusted=False) as host:
+        host.model.script(*TOUCH)
+        await host.prompt("Go.")
+        assert not [one for one in host.notices if "AssertionError" in one]
+    async with host_of() as host:
+        host.model.script(*TOUCH)
+        await host.prompt("Go.")
+        assert outcomes(host) == ["denied"]
+        assert len(host.notices) == 1
+
+
 @pytest.mark.parametrize(
     ("matcher", "matches"),
     [
