@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Iterable
@@ -356,6 +357,30 @@ def whole(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(map(whole, value))
     return value
+
+
+LARGEST_PICTURE = 5_000_000
+"""Characters of base64 that model providers take. A picture that they do not take makes every later request fail."""
+_PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+
+
+def picture_type(data: bytes) -> str | None:
+    """Return the media type if *data* begins as a picture that models take; what it is called does not matter."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return next((media_type for magic, media_type in _PICTURES.items() if data.startswith(magic)), None)
+
+
+def picture_of(encoded: str) -> ImageBlock | None:
+    """Return the picture that a base64 from outside holds; None if it is none that a model can be shown."""
+    plain = "".join(encoded.split())
+    if not 0 < len(plain) <= LARGEST_PICTURE:
+        return None
+    try:
+        media_type = picture_type(base64.b64decode(plain, validate=True))
+    except ValueError:
+        return None
+    return ImageBlock(source={"type": "base64", "media_type": media_type, "data": plain}) if media_type else None
 
 
 def disarmed(text: str) -> str:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pegboard.errors import ToolError, did_you_mean
-from pegboard.messages import ImageBlock, TextBlock, ToolResult
+from pegboard.messages import ImageBlock, TextBlock, ToolResult, picture_of
 from pegboard_builtins.file_tools.patch import lines_of
 
 SUFFIX = ".ipynb"
 OUTPUT_CHARACTERS = 10_000
 CELLS_CHARACTERS = 150_000
+MOST_PICTURES = 20
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 LAYOUTS = [(indent, ascii_only) for indent in (1, 2, 4, "\t", None, 0, 3) for ascii_only in (False, True)]
 
@@ -78,7 +79,7 @@ def shown_cells(path: str, notebook: dict[str, Any]) -> ToolResult:
     language = language_of(notebook)
     parts: list[TextBlock | ImageBlock] = []
     facts: list[dict[str, Any]] = []
-    room = CELLS_CHARACTERS
+    room, pictures = CELLS_CHARACTERS, MOST_PICTURES
     for number, cell in enumerate(notebook["cells"]):
         kind, source, name = str(cell.get("cell_type", "raw")), source_of(cell), id_of(cell, number)
         outputs = list(_outputs(cell))
@@ -89,7 +90,11 @@ def shown_cells(path: str, notebook: dict[str, Any]) -> ToolResult:
             left = len(notebook["cells"]) - number
             parts.append(TextBlock(text=f"[{left} more cells are not shown: the notebook is long. Use Grep for them.]"))
             break
-        parts += [TextBlock(text=text), *(output for output in outputs if isinstance(output, ImageBlock))]
+        shown = [output for output in outputs if isinstance(output, ImageBlock)]
+        if len(shown) > pictures:
+            text += f"\n[{len(shown) - pictures} more pictures are not shown]"
+        parts += [TextBlock(text=text), *shown[:pictures]]
+        pictures -= len(shown[:pictures])
         facts.append(
             {"cellType": kind, "source": source, "cell_id": name, "language": language if kind == "code" else ""}
         )
@@ -124,8 +129,7 @@ def _outputs(cell: dict[str, Any]) -> Iterator[str | ImageBlock]:
         elif isinstance(data := output.get("data"), dict):
             picture = next((kind for kind in PICTURES if kind in data), None)
             if picture:
-                encoded = "".join(_joined(data[picture]).split())
-                yield ImageBlock(source={"type": "base64", "media_type": picture, "data": encoded})
+                yield picture_of(_joined(data[picture])) or f"[a picture of the type {picture}: it cannot be shown]"
             elif "text/plain" in data:
                 yield _cut(_joined(data["text/plain"]))
 

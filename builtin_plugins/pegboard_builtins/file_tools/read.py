@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pegboard.context import Ctx
 from pegboard.errors import ToolError
-from pegboard.messages import ImageBlock, ToolResult
+from pegboard.messages import LARGEST_PICTURE, ImageBlock, ToolResult, picture_type
 from pegboard.tools import tool
 from pegboard_builtins.file_tools import pdf
 from pegboard_builtins.file_tools.notebook import notebook_in, shown_cells
@@ -26,11 +26,7 @@ LINE_WIDTH = 2000
 PAGE_CHARACTERS = 100_000
 """One answer's size; the host never has to cut it in the middle (see `max_output`)."""
 SMALL = 128 * 1024
-MAX_PICTURE = 3_750_000
-"""Bytes: five million characters in base64, which is what model providers take."""
-
-PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
-SIGNS = tuple(PICTURES)
+MAX_PICTURE = LARGEST_PICTURE // 4 * 3
 
 
 @tool(
@@ -158,15 +154,6 @@ def _that_fit(lines: list[str]) -> list[str]:
             break
         fitting.append(line)
     return fitting
-
-
-def picture_type(data: bytes) -> str | None:
-    """Return the media type if *data* is a picture that models take; what a file is called does not matter."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    if not data.startswith(SIGNS):
-        return None
-    return next(media_type for magic, media_type in PICTURES.items() if data.startswith(magic))
 
 
 def picture(path: str, data: bytes, media_type: str) -> ToolResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pegboard.messages import ImageBlock, Origin, ResultPart, TextBlock, ToolResult, disarmed
+from pegboard.messages import Origin, ResultPart, TextBlock, ToolResult, disarmed, picture_of
 from pegboard_builtins.mcp.words import clean
 
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 MOST_PICTURES = 20
-LARGEST_PICTURE = 7_000_000
-"""Characters of its base64: what the Messages API takes."""
 TEXT_BESIDE_PICTURES = 30_000
 """Characters of text that are kept where there are pictures, too; a text alone the host cuts, and keeps in a file."""
 
@@ -46,15 +44,15 @@ def _parts(answer: CallToolResult, structured: str | None) -> Iterator[ResultPar
             words = f"[resource {clean(block.name, 200)}: {clean(str(block.uri), 2000)}]"
             yield TextBlock(text=f"{words} {clean(block.description, 2000)}" if block.description else words)
         else:
+            pictures += (getattr(block.resource, "mime_type", None) or "") in PICTURES
             yield _resource(block.resource, pictures)
     if structured is not None:
         yield TextBlock(text=disarmed(structured))
 
 
 def _picture(mime: str, data: str, number: int) -> ResultPart:
-    if mime not in PICTURES or len(data) > LARGEST_PICTURE or number > MOST_PICTURES:
-        return TextBlock(text=f"[picture of the type {clean(mime, 80)}, {_bytes(data)}: not shown]")
-    return ImageBlock(source={"type": "base64", "media_type": mime, "data": data})
+    picture = picture_of(data) if number <= MOST_PICTURES else None
+    return picture or TextBlock(text=f"[picture of the type {clean(mime, 80)}, {_bytes(data)}: not shown]")
 
 
 def _resource(resource: Any, pictures: int) -> ResultPart:
@@ -64,7 +62,7 @@ def _resource(resource: Any, pictures: int) -> ResultPart:
         return TextBlock(text=f"[resource {where}]\n{disarmed(text)}")
     mime = resource.mime_type or ""
     if mime in PICTURES:
-        return _picture(mime, resource.blob, pictures + 1)
+        return _picture(mime, resource.blob, pictures)
     return TextBlock(text=f"[resource {where} of the type {clean(mime, 80)}, {_bytes(resource.blob)}: not shown]")
 
 

@@ -17,7 +17,7 @@ from pegboard.errors import ToolError
 from pegboard.messages import ImageBlock, TextBlock
 from pegboard_builtins.file_tools import pdf
 from pegboard_builtins.file_tools.edit import edit
-from pegboard_builtins.file_tools.notebook import laid_out_as
+from pegboard_builtins.file_tools.notebook import MOST_PICTURES, laid_out_as
 from pegboard_builtins.file_tools.notebook_edit import notebook_edit
 from pegboard_builtins.file_tools.read import read
 
@@ -51,6 +51,26 @@ def notebook(**more: Any) -> dict[str, Any]:
 def laid_out(found: dict[str, Any]) -> str:
     """As Jupyter writes it."""
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize(
+    "data", ["AAAA", "", "no base64!", PNG + "A" * 5_000_000], ids=["none", "empty", "torn", "large"]
+)
+def test_a_picture_that_no_model_takes_is_told_instead(desk: Desk, data: str) -> None:
+    found = notebook()
+    found["cells"][1]["outputs"][1]["data"]["image/png"] = data
+    desk.file("a.ipynb", laid_out(found))
+    text = str(desk.call(read, file_path="a.ipynb").content)
+    assert "[a picture of the type image/png: it cannot be shown]" in text
+
+
+def test_only_so_many_pictures_of_a_notebook_are_shown(desk: Desk) -> None:
+    found = notebook()
+    found["cells"][1]["outputs"] *= MOST_PICTURES + 5
+    desk.file("a.ipynb", laid_out(found))
+    parts = desk.call(read, file_path="a.ipynb").content
+    assert sum(isinstance(part, ImageBlock) for part in parts) == MOST_PICTURES
+    assert "[5 more pictures are not shown]" in str(parts[0])
 
 
 def test_cells_are_shown_with_their_outputs(desk: Desk) -> None:
