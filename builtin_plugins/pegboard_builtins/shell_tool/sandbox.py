@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pegboard.errors import ToolError
@@ -19,8 +20,13 @@ from pegboard_builtins.shell_tool.settings import ShellSettings
 PROGRAM = "bwrap"
 GUARDED = (".git/hooks", ".git/config", ".pegboard", ".claude", ".mcp.json")
 """What is in the project, but decides what runs outside of the sandbox: it stays as it is."""
-SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
-"""Whoever may write to one of these is outside."""
+RUN = "/run"
+"""Where programs of the machine listen: the user's D-Bus starts any program outside, a container engine even as root.
+A file system that is read-only does not keep anybody from talking to a socket in it, so nothing of it is there."""
+SOCKETS = ("/var/run/docker.sock", "~/.docker/run/docker.sock", "~/.docker/desktop/docker.sock")
+"""Others of that kind that may lie elsewhere."""
+NAMES = "/etc/resolv.conf"
+"""Who knows the names of hosts; often a link to what a program keeps in `/run`."""
 MACHINE = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
 MISSING = (
     'the settings ask for a sandbox ([shell_tool] sandbox = "bubblewrap"), and bubblewrap is not installed. '
@@ -44,11 +50,10 @@ def sandboxed(
     words += ["--bind", str(scratch), tempfile.gettempdir()]
     if not settings.network:
         words += ["--unshare-net"]
-    for socket in SOCKETS:
-        if os.path.exists(socket):
-            words += ["--ro-bind", "/dev/null", os.path.realpath(socket)]
+    words += _without_sockets()
     for folder in (str(project), *settings.writable):
         words += ["--bind", *(2 * [os.path.realpath(os.path.expanduser(folder))])]
+    words += _repository(project)
     for name in GUARDED:
         if os.path.lexists(project / name):
             words += ["--ro-bind", *(2 * [os.path.realpath(project / name)])]
@@ -57,6 +62,33 @@ def sandboxed(
     if report is not None:
         words += ["--bind", str(report), str(report)]
     return [*words, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--", *argv]
+
+
+def _without_sockets() -> list[str]:
+    words = []
+    if os.path.isdir(RUN):
+        words += ["--tmpfs", RUN]
+        names = os.path.realpath(NAMES)
+        if names.startswith(f"{RUN}/") and os.path.isfile(names):
+            words += ["--ro-bind", names, names]
+    for name in SOCKETS:
+        socket = os.path.realpath(os.path.expanduser(name))
+        if os.path.exists(socket) and not socket.startswith(f"{RUN}/"):
+            words += ["--ro-bind", "/dev/null", socket]
+    return words
+
+
+def _repository(project: Path) -> list[str]:
+    """Make `.git` a place that cannot be renamed, and its hooks one that can be guarded.
+
+    Else it could be moved away and a copy with other hooks put in its place.
+    """
+    folder = os.path.realpath(project / ".git")
+    if not os.path.isdir(folder) or not Path(folder).is_relative_to(os.path.realpath(project)):
+        return []
+    with suppress(OSError):
+        os.makedirs(f"{folder}/hooks", exist_ok=True)
+    return ["--bind", folder, folder]
 
 
 def remark(output: str, settings: ShellSettings) -> str:

@@ -6,7 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,62 @@ def test_what_decides_about_the_outside_stays_as_it_is(boxed: ShellDesk) -> None
         assert "Read-only file system" in run(boxed, f"echo evil >> {name}")
     who = "-c user.name=n -c user.email=e"
     assert run(boxed, f"echo x > a && git add a && git {who} commit -q -m one && git log --format=%s") == "one"
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("mv .git old && cp -r old .git && echo evil >> .git/hooks/post-commit", id="by another name"),
+        pytest.param("rm -rf .git/hooks; mkdir -p .git/hooks && echo evil > .git/hooks/post-commit", id="made anew"),
+        pytest.param("mv .git/config .git/c; printf '[core]\\n\\tfsmonitor = evil\\n' > .git/config", id="settings"),
+        pytest.param("mv .pegboard x; mkdir .pegboard; echo evil > .pegboard/settings.toml", id="ours"),
+    ],
+)
+@pytest.mark.parametrize("with_hooks", [True, False], ids=["", "without hooks"])
+def test_no_detour_leads_to_what_runs_outside(boxed: ShellDesk, command: str, with_hooks: bool) -> None:
+    subprocess.run(["git", "init", "-q", str(boxed.folder)], check=True)
+    if not with_hooks:
+        shutil.rmtree(boxed.folder / ".git" / "hooks")
+    (boxed.folder / ".pegboard").mkdir()
+    run(boxed, command)
+    for name in (".git/hooks/post-commit", ".git/config", ".pegboard/settings.toml"):
+        path = boxed.folder / name
+        assert not path.exists() or "evil" not in path.read_text()
+
+
+@pytest.fixture
+def running_folder() -> Iterator[Path]:
+    """A folder where programs of this machine keep their sockets."""
+    place = Path(os.environ.get("XDG_RUNTIME_DIR", "/run"))
+    if not place.is_relative_to("/run") or not os.access(place, os.W_OK):
+        pytest.skip("no folder in /run may be written")
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        yield Path(folder)
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("network", [False, True])
+def test_no_program_outside_can_be_told_to_do_it(boxed: ShellDesk, running_folder: Path, network: bool) -> None:
+    """The user's D-Bus would start any program outside; so would an editor's or a container engine's socket."""
+    boxed.services.settings = ShellSettings(sandbox="bubblewrap", network=network)
+    path = running_folder / "s"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        connect = f"import socket; print('begun'); socket.socket(socket.AF_UNIX).connect('{path}'); print('reached')"
+        said = run(boxed, f"'{os.path.realpath(sys.executable)}' -I -c \"{connect}\"")
+    assert "begun" in said
+    assert "\nreached" not in said
+
+
+@needs_bubblewrap
+def test_a_project_below_the_folder_of_sockets_can_be_written(running_folder: Path, tmp_path: Path) -> None:
+    desk = ShellDesk(running_folder / "project")
+    desk.folder.mkdir()
+    desk.services.settings = ON
+    assert run(desk, "echo x > a.txt && cat a.txt") == "x"
+    assert (desk.folder / "a.txt").exists()
 
 
 @needs_bubblewrap
