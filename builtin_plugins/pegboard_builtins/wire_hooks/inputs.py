@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
+
+from pegboard.messages import whole
 
 PermissionMode = Literal["default", "plan", "acceptEdits", "auto", "dontAsk", "bypassPermissions"]
 
@@ -33,7 +35,10 @@ class Input(BaseModel):
 
     def line(self) -> bytes:
         """Return the event as it goes over the wire: compact, one line, a newline at its end."""
-        return to_json(self, exclude_none=True, inf_nan_mode="constants") + b"\n"
+        try:
+            return to_json(self, exclude_none=True, inf_nan_mode="constants") + b"\n"
+        except PydanticSerializationError:  # half a character, say: an event that is not told would be no event
+            return to_json(whole(self.model_dump(exclude_none=True)), inf_nan_mode="null") + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,10 @@ class Given:
     def line(self) -> bytes:
         """Return the event as it goes over the wire."""
         facts = self.facts if type(self.facts) is dict else dict(self.facts)
-        return to_json(facts, inf_nan_mode="null") + b"\n"  # as models do it: JSON has no NaN
+        try:
+            return to_json(facts, inf_nan_mode="null") + b"\n"  # as models do it: JSON has no NaN
+        except PydanticSerializationError:
+            return to_json(whole(facts), inf_nan_mode="null") + b"\n"
 
 
 class _ToolInput(Input):

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pegboard.decisions import Verdict
+from pegboard.messages import whole
 from pegboard_builtins.wire_hooks.accidents import accident
 from pegboard_builtins.wire_hooks.events import EventRow, Exit2
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, Posture
@@ -139,7 +140,7 @@ def _verdict(row: EventRow, answer: dict[str, Any]) -> Said:
 def _json_of(row: EventRow, raw: RawResult) -> tuple[dict[str, Any] | None, str, list[str]]:
     """Return (the object that was answered, what is wrong with it, what to warn of)."""
     if raw.answer is not None:
-        return raw.answer, "", []
+        return whole(raw.answer), "", []
     text = raw.stdout.lstrip("\ufeff \t\r\n").rstrip()
     if not text.startswith("{"):
         if '"hookSpecificOutput"' in text or '"decision"' in text:
@@ -152,6 +153,7 @@ def _json_of(row: EventRow, raw: RawResult) -> tuple[dict[str, Any] | None, str,
         if text.endswith("}"):
             return None, "its output looks like a JSON object but is none", []
         return None, "", []
+    value = whole(value)
     if constants and not _refuses(value):
         return None, f"its output looks like a JSON object but is none: JSON has no {constants[0]}", []
     if not text[end:].strip():

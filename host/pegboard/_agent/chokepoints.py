@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from pegboard._agent.batches import NO_BATCH
 from pegboard._board.dispatch import Dispatcher
@@ -118,6 +118,11 @@ class Invoker:
         tool = self.tools.get(name)
         if tool is not None and tool.normalise is not None and not self.problems(wanted):
             given = tool.normalised(given, self._around.cwd)
+        try:
+            hashed = input_hash(given)
+        except PydanticSerializationError:  # half a character: what hooks decide on must be what runs
+            given = whole(given)
+            hashed = input_hash(given)
         return trusted(
             ToolCall,
             {
@@ -125,7 +130,7 @@ class Invoker:
                 "name": name,
                 "input": dict(given),  # a dict of its own, which the message does not see
                 "origin": wanted.origin if type(wanted) is ToolCall else "model",
-                "input_hash": input_hash(given),
+                "input_hash": hashed,
             },
         )
 

@@ -211,6 +211,38 @@ async def test_an_entry_that_no_system_can_start_disarms_no_other(project, host_
         assert len(host.notices) == 1
 
 
+HALF = "half \ud800."
+
+
+@anyio
+async def test_half_a_character_leads_nothing_past_a_hook(project, host_of):
+    project.declare(
+        {
+            "UserPromptSubmit": [project.hook("p", stdout=specific("UserPromptSubmit", additionalContext=HALF))],
+            "PreToolUse": [project.hook("h", stdout=pre("deny", "BECAUSE"))],
+            "Stop": [project.hook("s", by_call=[block(HALF), {}])],
+        }
+    )
+    async with host_of() as host:
+        host.model.script(call("Bash", command=f"touch x; echo {HALF}"), HALF, "Done.")
+        await host.prompt(HALF)
+        assert outcomes(host) == ["denied"]
+        assert project.ran == ["p", "h", "s", "s"]
+        assert not (project.root / "x").exists()
+        assert not [one for one in host.notices if "failed" in one]
+
+
+@anyio
+async def test_half_a_character_in_a_new_input_becomes_a_whole_one(project, host_of):
+    answer = specific("PreToolUse", updatedInput={"command": f"echo {HALF}"})
+    project.declare({"PreToolUse": [project.hook("h", stdout=answer)]})
+    async with host_of() as host:
+        host.model.script(*TOUCH)
+        await host.prompt("Go.")
+        assert outcomes(host) == ["ok"]
+        assert "half \ufffd." in told(host)
+
+
 @pytest.mark.parametrize(
     ("matcher", "matches"),
     [
