@@ -43,7 +43,18 @@ def environment(ctx: Ctx, folder: Path) -> dict[str, str]:
     kept.pop("OLDPWD", None)
     # A shell believes PWD if it is the folder it stands in: so a folder that was reached by a link keeps its name.
     session = ctx.parents[0] if ctx.parents else ctx.session_id
-    ours = {"PWD": str(folder), "CLAUDECODE": "1", "PEGBOARD_SESSION_ID": session}
+    ours = {
+        "PWD": str(folder),
+        "CLAUDECODE": "1",
+        "CLAUDE_CODE_CHILD_SESSION": "1",
+        "CLAUDE_PID": str(os.getpid()),
+        "CLAUDE_CODE_SESSION_ID": session,
+        "PEGBOARD_SESSION_ID": session,
+    }
+    # Last in PATH: what a plugin folder brings takes nobody's name.
+    programs = [str(one.root / "bin") for one in ctx.all_settings.plugin_folders if (one.root / "bin").is_dir()]
+    if programs:
+        ours["PATH"] = os.pathsep.join([kept.get("PATH", os.defpath), *programs])
     return {**kept, **ours, **ctx.child_environment()}
 
 

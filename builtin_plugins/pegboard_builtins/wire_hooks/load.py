@@ -430,6 +430,10 @@ def _with_own_id(handler: Handler, taken: set[str]) -> Handler:
 # --- all files together --------------------------------------------------------------------------------
 
 
+OF_MANAGED_FILES = ("managed_only", "plugins_only")
+"""Switches that count in no other file."""
+
+
 def _switches(files: Iterable[HookFile]) -> dict[str, Any]:
     """Return the switches that count: the highest layer's word, lists joined, an empty list of URLs closing all.
 
@@ -440,7 +444,7 @@ def _switches(files: Iterable[HookFile]) -> dict[str, Any]:
         if not file.trusted:
             continue
         for key, value in file.switches.items():
-            if key == "managed_only" and file.layer is not SettingsLayer.MANAGED:
+            if key in OF_MANAGED_FILES and file.layer is not SettingsLayer.MANAGED:
                 continue
             if key in ("allowed_urls", "allowed_variables"):
                 old = found.get(key)
@@ -462,6 +466,8 @@ def _judged(handler: Handler, switches: Mapping[str, Any], consented: Callable[[
         return Entry(handler, Standing.DISABLED, "disableAllHooks")
     if switches.get("managed_only") and not managed:
         return Entry(handler, Standing.DISABLED, "only managed hooks may run")
+    if switches.get("plugins_only") and not managed and handler.plugin is None:
+        return Entry(handler, Standing.DISABLED, "only hooks of plugin folders and managed ones may run")
     if not handler.enabled or handler.id in switches["disabled"]:
         return Entry(handler, Standing.DISABLED, "it is switched off")
     if handler.condition and not EVENTS[handler.event].tool:

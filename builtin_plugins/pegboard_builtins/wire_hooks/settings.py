@@ -18,6 +18,9 @@ class HookSettings(BaseModel):
     disable_all: bool = Field(default=False, description="No declared hook runs but the managed ones.")
     disabled: tuple[str, ...] = Field(default=(), description="Ids of hooks that do not run.")
     managed_only: bool = Field(default=False, description="Only managed hooks run (counts in the managed layer).")
+    plugins_only: bool = Field(
+        default=False, description="Only managed hooks and those of plugin folders run (counts in the managed layer)."
+    )
     allowed_urls: tuple[str, ...] | None = Field(
         default=None, description="URLs that HTTP hooks may call, `*` for anything; not given: all."
     )
@@ -45,3 +48,5 @@ SPELLINGS = {
     "httpHookAllowedEnvVars": "allowed_variables",
 }
 """The contract's names of these keys, at the top of its settings files."""
+PLUGINS_ONLY = "strictPluginOnlyCustomization"
+"""The contract's list of what only plugins may bring; with "hooks" in it, it is our `plugins_only`."""

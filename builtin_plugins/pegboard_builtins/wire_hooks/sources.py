@@ -17,7 +17,7 @@ from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, PluginFo
 from pegboard_builtins.wire_hooks.load import FROM_THE_FOLDER, HookFile, HookTable, Problem, load
 from pegboard_builtins.wire_hooks.placed import BrokenFileError, place_toml, read_json
 from pegboard_builtins.wire_hooks.presence import claude_files
-from pegboard_builtins.wire_hooks.settings import KEYS, SPELLINGS, TABLE
+from pegboard_builtins.wire_hooks.settings import KEYS, PLUGINS_ONLY, SPELLINGS, TABLE
 
 ORDER = {layer: rank for rank, layer in enumerate(SettingsLayer)}
 SHOWN_OF_A_SCRIPT = 256 * 1024
@@ -64,6 +64,8 @@ def read_named(path: Path) -> HookTable:
         if value is None:
             raise SettingsError(problems[0].text if problems else "there is no such file", file=path)
         switches = {ours: value[theirs] for theirs, ours in SPELLINGS.items() if theirs in value}
+        if "hooks" in (value.get(PLUGINS_ONLY) or ()):
+            switches["plugins_only"] = True
         return load([HookFile(layer, str(path), value.get("hooks"), switches)])
     file = read_pyproject(path) if path.name == "pyproject.toml" else read_file(path, layer)
     if file is None:

@@ -13,6 +13,7 @@ from typing import Any, cast
 from pegboard.context import Ctx, Services
 from pegboard.flags import FlagView
 from pegboard.messages import ToolResult
+from pegboard.settings import SettingsView
 from pegboard.tools import Tool
 from pegboard_builtins.shell_tool.settings import ShellSettings
 
@@ -39,6 +40,9 @@ class ShellServices:
 
     def settings_of(self, plugin: str) -> ShellSettings:
         return self.settings
+
+    def settings_view(self) -> SettingsView:
+        return SettingsView()
 
     def child_environment(self) -> dict[str, str]:
         return {"PEGBOARD_FLAGS_SNAPSHOT": "abc"}

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from shell_tool_desk import ShellDesk
 
 from pegboard.errors import ToolError, ToolInputError
-from pegboard.messages import ToolResult
+from pegboard.messages import ToolResult, ToolResultBlock
+from pegboard.testing import HostFixture, call
 from pegboard.tools import Claims
 from pegboard_builtins.shell_tool import bash as module
 from pegboard_builtins.shell_tool import script
@@ -105,6 +106,25 @@ def test_what_the_host_measures_is_not_handed_on(desk: ShellDesk, monkeypatch: p
     assert "OTEL_" not in text
     assert "KEPT=yes" in text
     assert f"PEGBOARD_SESSION_ID={desk.services.session_id}" in text
+
+
+@pytest.mark.anyio
+async def test_programs_of_a_plugin_folder_are_found_last(tmp_path: Path) -> None:
+    root = tmp_path / "tools"
+    for name, text in (("greet", "echo hello"), ("ls", "echo taken")):
+        program = root / "bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+    (root / ".claude-plugin").mkdir()
+    (root / ".claude-plugin" / "plugin.json").write_text('{"name": "tools", "version": "1.0.0"}')
+    settings = {"plugins": {"folders": [str(root)]}, "permissions": {"allow": ["Bash"]}}
+    async with HostFixture(settings=settings) as host:
+        host.builtin("shell_tool", "permissions")
+        host.model.script(call("Bash", command="greet; ls -d /"), "Done.")
+        await host.prompt("Go.")
+        (result,) = [b for m in host.messages for b in m.content if isinstance(b, ToolResultBlock)]
+    assert str(result.content).split() == ["hello", "/"]
 
 
 def test_hooks_give_variables_by_the_environment_file(desk: ShellDesk) -> None:

@@ -11,6 +11,7 @@ from pegboard.settings import SettingsLayer
 from pegboard.testing import call
 from pegboard_builtins.wire_hooks.choose import choose
 from pegboard_builtins.wire_hooks.events import EVENTS
+from pegboard_builtins.wire_hooks.handlers import PluginFolder
 from pegboard_builtins.wire_hooks.load import HookFile, load
 
 pytestmark = pytest.mark.anyio
@@ -171,6 +172,18 @@ def test_c16_managed_only_leaves_no_other_hook_and_counts_only_from_a_managed_fi
     loaded = table(("user", entry), ("project", entry), ("managed", entry, {"managed_only": True}))
     assert [handler.where.layer for handler in loaded.active] == [SettingsLayer.MANAGED]
     assert len(table(("user", entry, {"managed_only": True})).active) == 1
+
+
+def test_what_only_plugins_may_bring_leaves_managed_hooks_and_counts_only_from_a_managed_file(tmp_path):
+    entry = [{"hooks": [{"type": "command", "command": "x"}]}]
+    plugin = PluginFolder("tools", tmp_path, tmp_path)
+    files = [
+        HookFile(SettingsLayer.USER, "user", {"PreToolUse": entry}),
+        HookFile(SettingsLayer.USER, "hooks.json", {"PreToolUse": entry}, plugin=plugin),
+        HookFile(SettingsLayer.MANAGED, "managed", {"PreToolUse": entry}, {"plugins_only": True}),
+    ]
+    assert [handler.where.file for handler in load(files).active] == ["hooks.json", "managed"]
+    assert len(table(("user", entry, {"plugins_only": True})).active) == 1
 
 
 async def test_c17_user_hooks_need_no_trust(project, host_of):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -132,6 +133,7 @@ async def test_c30_a_hook_finds_the_contracts_variables_and_no_telemetry(project
     said = await shows(project, host_of, "PreToolUse", "env")
     found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
     assert (found["CLAUDE_PROJECT_DIR"], found["CLAUDECODE"]) == (str(project.root), "1")
+    assert (found["CLAUDE_CODE_CHILD_SESSION"], found["CLAUDE_PID"]) == ("1", str(os.getpid()))
     assert not [name for name in found if name.startswith("OTEL_")]
     assert "CLAUDE_ENV_FILE" not in found
     said = await shows(project, host_of, "SessionStart", "env")

@@ -39,7 +39,6 @@ def environment(handler: Handler, job: Job, folder: Path) -> dict[str, str]:
     project = str(job.project)
     # A shell believes PWD if it is the folder it stands in: so a folder that was reached by a link keeps its name.
     kept["PWD"] = str(folder)
-    kept["CLAUDECODE"] = "1"
     kept["CLAUDE_PROJECT_DIR"] = kept["PEGBOARD_PROJECT_DIR"] = project
     if job.session_id:
         kept["CLAUDE_CODE_SESSION_ID"] = kept["PEGBOARD_SESSION_ID"] = job.session_id
@@ -63,6 +62,7 @@ def _inherited(job: Job) -> dict[str, str]:
         }
         if job.scrub or known.get(SCRUB) == "1":
             known = {name: value for name, value in known.items() if not is_credential(name)}
+        known |= {"CLAUDECODE": "1", "CLAUDE_CODE_CHILD_SESSION": "1", "CLAUDE_PID": str(os.getpid())}
         # Python would read the byte code that lies beside a module in the project, and believe some of it unseen:
         # consent is given to sources. It also would leave byte code there.
         known.setdefault("PYTHONPYCACHEPREFIX", str(user_cache_path("pegboard", appauthor=False) / "hooks"))
