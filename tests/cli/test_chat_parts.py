@@ -353,3 +353,18 @@ async def test_commands_of_plugins_are_there_and_take_no_name_of_ours() -> None:
         assert found["help"].plugin == ""
         assert list(found) == sorted(found)
         assert {one.name for one in SLASHES} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        pytest.param("go on", 40, ["> go on"], id="a line that fits"),
+        pytest.param("x" * 30, 32, ["> " + "x" * 30], id="to the last column"),
+        pytest.param("x" * 31, 32, ["> " + "x" * 30, "  x"], id="one more goes on below the text"),
+        pytest.param("語" * 16, 32, ["> " + "語" * 15, "  語"], id="wide ones count twice"),
+        pytest.param("a\nb", 40, ["> a", "  b"], id="two lines stand below each other"),
+    ],
+)
+def test_what_stands_beside_a_sign_stays_in_its_column(text: str, width: int, lines: list[str]) -> None:
+    said = Paint(plain=True).ansi(drawing.Beside(">", "bold", Text(text)), width)
+    assert said.split("\n") == lines

@@ -261,7 +261,8 @@ class SessionMemory:
         return text
 
     def _for_prompt(self, opened: Opened, prompt: str) -> Recall:
-        hits = _about(opened, prompt, self.rules)
+        # An event needs two words in common, a fact may do with one.
+        hits = _about(opened, prompt, self.rules) if len(informative(prompt)) > 1 else []
         facts = opened.facts.all()
         return for_prompt(prompt, facts, hits, self.prompt_rules, shown=self.shown, session=self.ctx.session_id)
 

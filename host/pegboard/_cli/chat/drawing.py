@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -29,29 +30,41 @@ MAIN_INPUTS = ("command", "file_path", "notebook_path", "pattern", "path", "url"
 OUTCOME_STYLES = {"ok": "green", "substituted": "yellow", "denied": "yellow", "cancelled": "yellow"}
 
 
-def beside(sign: str, style: str, body: Any) -> Table:
-    """Return something with a sign in a column of its own to the left."""
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold", ratio=1)
-    grid.expand = True
-    grid.add_row(Text(sign, style=style), body)
-    return grid
+_BREAKS = re.compile(r"[\n\t]")
+
+
+class Beside:
+    """Something with a sign in a column of its own to the left."""
+
+    def __init__(self, sign: str, style: str, body: Any) -> None:
+        self._sign, self._style, self._body = sign, style, body
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
+        body = self._body
+        if isinstance(body, Text) and not _BREAKS.search(body.plain) and body.cell_len + 2 <= options.max_width:
+            yield Text.assemble((self._sign, self._style), " ", body)  # a table takes four times as long
+            return
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold", ratio=1)
+        grid.expand = True
+        grid.add_row(Text(self._sign, style=self._style), body)
+        yield grid
 
 
 def prompt(text: str) -> Any:
     """Return words of the person."""
-    return beside(glyph("pointer"), "bold cyan", Text(bounded(readable(text), PROMPT_LINES), style="bold"))
+    return Beside(glyph("pointer"), "bold cyan", Text(bounded(readable(text), PROMPT_LINES), style="bold"))
 
 
 def command(text: str) -> Any:
     """Return a command that the person typed."""
-    return beside(glyph("pointer"), "dim", Text(bounded(text, 3), style="dim"))
+    return Beside(glyph("pointer"), "dim", Text(bounded(text, 3), style="dim"))
 
 
 def thought(text: str) -> Any:
     """Return what the model thinks."""
-    return beside(glyph("thought"), "dim", Text(bounded(readable(text.strip()), THOUGHT_LINES), style="dim italic"))
+    return Beside(glyph("thought"), "dim", Text(bounded(readable(text.strip()), THOUGHT_LINES), style="dim italic"))
 
 
 def call(name: str, given: Mapping[str, Any], cwd: Path, style: str = "cyan") -> Any:
@@ -61,7 +74,7 @@ def call(name: str, given: Mapping[str, Any], cwd: Path, style: str = "cyan") ->
     if said:
         line.append("  ")
         line.append(said, style="not bold")
-    return beside(glyph("call"), style, line)
+    return Beside(glyph("call"), style, line)
 
 
 def brief(given: Mapping[str, Any], cwd: Path, lines: int = 3) -> str:
@@ -100,7 +113,7 @@ def result(name: str, text: str, facts: Mapping[str, Any], given: Mapping[str, A
 
 def branch(body: Any) -> Any:
     """Return something that hangs below a call."""
-    return Padding(beside(glyph("branch"), "dim", body), (0, 0, 0, 2))
+    return Padding(Beside(glyph("branch"), "dim", body), (0, 0, 0, 2))
 
 
 def _new_file(content: str) -> Any:
@@ -171,7 +184,7 @@ def shown_exactly(text: str, style: str = "") -> Text:
 def notice(text: str, level: str, who: str = "") -> Any:
     """Return something that the host or a plugin tells."""
     style = {"error": "red", "warning": "yellow"}.get(level, "dim")
-    return beside("!" if level != "info" else glyph("dot"), style, Text(f"{who}: {text}" if who else text, style=style))
+    return Beside("!" if level != "info" else glyph("dot"), style, Text(f"{who}: {text}" if who else text, style=style))
 
 
 def bounded(text: str, lines: int) -> str:

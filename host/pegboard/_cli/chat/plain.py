@@ -57,9 +57,6 @@ class Plain:
             return  # the result has it, and a line cannot be drawn again
         self.transcript.show(shown)
 
-    def prepare(self, renderable: Any) -> None:
-        """Do nothing: here something is drawn at once."""
-
     def draw(self, renderable: Any) -> None:
         """Print something."""
         self.transcript.draw(renderable)

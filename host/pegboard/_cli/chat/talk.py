@@ -24,8 +24,6 @@ SAME_MOMENT = 1.0
 """Seconds for which commands stay known: they are asked for with each letter that is typed."""
 SENT = 0.025
 """Seconds after which a prompt is drawn: its request is on the way by then, and nobody sees the difference."""
-WAITS = 0.004
-"""Seconds after which its request is on the way as a rule, and nothing is to be done until the answer comes."""
 PATIENCE = 1.0
 """Seconds that an interrupted turn has to end in good order."""
 GO_ON = "/continue goes on"
@@ -45,8 +43,7 @@ class Talk:
         self._work: asyncio.Task[None] | None = None
         self._beside: set[asyncio.Task[None]] = set()
         self._in_turn = False
-        self._undrawn: Any = None
-        """A prompt that was not drawn yet: its text, or what is to be drawn."""
+        self._undrawn = ""
         self._said = False
         self.changed: Callable[[], Sequence[str]] = tuple
         """Names the plugins whose source has changed since it was last asked; they are reloaded before a turn."""
@@ -241,9 +238,7 @@ class Talk:
         while True:
             if text is not None and not drawn:
                 self._undrawn, self._said = text, True
-                loop = asyncio.get_running_loop()
-                loop.call_later(WAITS, self._prepare_prompt, text)
-                loop.call_later(SENT, self._draw_prompt)
+                asyncio.get_running_loop().call_later(SENT, self._draw_prompt)
             self._in_turn = True
             try:
                 result = await self.session.run(text)
@@ -261,17 +256,11 @@ class Talk:
                 return
             text, drawn = words, False
 
-    def _prepare_prompt(self, text: str) -> None:
-        """Render the prompt while its answer is waited for: it is drawn with the first of that."""
-        if self._undrawn is text:
-            self._undrawn = drawing.prompt(self.shown(text))
-            self.face.prepare(self._undrawn)
-
     def _draw_prompt(self) -> None:
         """Draw the prompt once, before anything that follows from it; the request goes out first."""
-        prompt, self._undrawn = self._undrawn, None
-        if prompt is not None:
-            self.face.draw(drawing.prompt(self.shown(prompt)) if isinstance(prompt, str) else prompt)
+        text, self._undrawn = self._undrawn, ""
+        if text:
+            self.face.draw(drawing.prompt(self.shown(text)))
 
     def _take_late_words(self) -> None:
         """The turn ended while hooks looked at words for it: they become a prompt."""

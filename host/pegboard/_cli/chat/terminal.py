@@ -169,10 +169,6 @@ class Terminal:
         self.transcript.show(shown)
         self._draw_soon()
 
-    def prepare(self, renderable: Any) -> None:
-        """Do already what can be done for something that is going to be drawn."""
-        self.transcript.prepare(renderable)
-
     def draw(self, renderable: Any) -> None:
         """Print something."""
         self.transcript.draw(renderable)

@@ -48,8 +48,6 @@ class Transcript:
     _streamed: bool = False
     _begun: bool = False
     _told: bool = False
-    _ready: tuple[Any, int, str] | None = None
-    """What is going to be drawn, the width that it was rendered for, and how it looks."""
 
     def show(self, shown: Shown) -> None:
         """Take something; unknown kinds are for others."""
@@ -57,20 +55,11 @@ class Transcript:
         if take is not None:
             take(shown)
 
-    def prepare(self, renderable: Any) -> None:
-        """Render what is going to be drawn, while there is time for it."""
-        width = self.width()
-        self._ready = (renderable, width, self.paint.ansi(renderable, width))
-
     def draw(self, renderable: Any, *, close: bool = False) -> None:
         """Print something; *close* leaves out the blank line before it."""
         gap = "\n" if self._begun and not close else ""
         self._begun, self._told = True, False
-        width, ready = self.width(), self._ready
-        self._ready = None
-        if ready is None or ready[0] is not renderable or ready[1] != width:
-            ready = (renderable, width, self.paint.ansi(renderable, width))
-        self.out(f"{gap}{ready[2]}\n")
+        self.out(f"{gap}{self.paint.ansi(renderable, self.width())}\n")
 
     def say(self, text: str, level: str = "info", who: str = "") -> None:
         """Print a line of the host or a plugin; several stand together."""
