@@ -1,7 +1,5 @@
 """What a hook may answer, and which answer wins."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Self

@@ -1,7 +1,5 @@
 """Messages and what they are made of, in the shapes of the Messages API."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

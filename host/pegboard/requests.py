@@ -1,7 +1,5 @@
 """What is asked of a model, and what comes back while it answers."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import field
 from enum import StrEnum

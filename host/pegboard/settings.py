@@ -1,7 +1,5 @@
 """Settings in layers, every value with its origin: which file and line, variable or option said so."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Mapping

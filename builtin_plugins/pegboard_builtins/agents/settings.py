@@ -1,7 +1,5 @@
 """The table `[agents]`."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict, Field
 
 

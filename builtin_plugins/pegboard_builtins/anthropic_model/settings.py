@@ -1,7 +1,5 @@
 """The table `[anthropic_model]`."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict, Field
 
 PREFIX = "anthropic:"

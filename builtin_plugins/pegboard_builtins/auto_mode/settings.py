@@ -1,7 +1,5 @@
 """The table `[auto_mode]`."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict, Field
 
 

@@ -1,7 +1,5 @@
 """The table `[commands]`."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict, Field
 
 

@@ -1,7 +1,5 @@
 """The table `[llm_packs]`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field

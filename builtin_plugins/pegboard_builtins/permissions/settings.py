@@ -1,7 +1,5 @@
 """The table `[permissions]`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field

@@ -1,7 +1,5 @@
 """The table `[retry]`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -1,7 +1,5 @@
 """What a script may say: the words of its TOML file, and the error that names file, line and the nearest key."""
 
-from __future__ import annotations
-
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator

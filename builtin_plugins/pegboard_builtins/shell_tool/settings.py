@@ -1,7 +1,5 @@
 """The table `[shell_tool]`."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -1,7 +1,5 @@
 """`[undercover]`: where the names are, how hard to look, and what happens on which way out."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Literal, Self
 

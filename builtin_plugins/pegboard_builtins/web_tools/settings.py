@@ -1,7 +1,5 @@
 """The table `[web_tools]`."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict, Field
 
 

@@ -1,7 +1,5 @@
 """The table `[hooks]`: what is not a list of hooks in it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field

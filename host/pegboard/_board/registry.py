@@ -20,6 +20,7 @@ from pegboard import __version__, hookspecs
 from pegboard._board.contribution import Contribution
 from pegboard._board.discovery import LONGEST_REASON, PluginRecord, Status
 from pegboard._board.environment import noted_reads
+from pegboard._board.marked import Manager
 from pegboard._board.observing import OBSERVATIONS
 from pegboard._board.order import Place, Tier, total_order
 from pegboard._board.plan import matcher
@@ -47,7 +48,7 @@ from pegboard.errors import (
     UnknownHookError,
 )
 from pegboard.flags import Flag, UnknownFlagError
-from pegboard.hookspecs import NO_OPTIONS, OPTIONS, POLICIES, PROJECT, ImplOptions
+from pegboard.hookspecs import NO_OPTIONS, OPTIONS, POLICIES, ImplOptions
 from pegboard.output import clipped
 from pegboard.requests import ModelInfo, Section
 from pegboard.settings import SettingsView
@@ -78,7 +79,7 @@ class Board:
         self._waking = threading.RLock()
         self._has_consent = has_consent
         self._host = host
-        self.manager = pluggy.PluginManager(PROJECT)
+        self.manager = Manager()
         self.manager.add_hookspecs(hookspecs)
         self.records: list[PluginRecord] = []
         self.contributions: dict[str, Contribution] = {}
