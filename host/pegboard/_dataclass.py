@@ -20,6 +20,8 @@ else:
 
     def dataclass(cls=None, /, **options):
         """Make a dataclass. With `frozen=True` it has no slots: an instance is a dict that is filled at once."""
+        if options == {"slots": True}:
+            return _slotted if cls is None else _slotted(cls)
         if not options.get("frozen") or options.keys() - {"frozen", "eq"}:
             return dataclasses.dataclass(cls, **options)
         shared = _SHARED if options.get("eq", True) else _SHARED - {"__eq__", "__hash__"}
@@ -32,6 +34,11 @@ else:
             return made
 
         return make
+
+    def _slotted(cls):
+        made = dataclasses.dataclass(slots=True, repr=False, eq=False)(cls)
+        made.__repr__, made.__eq__, made.__hash__ = __repr__, __eq__, None
+        return made
 
     def _init(cls):
         """Compile the one method that must know the fields by name, because a generic one would be slow to call."""

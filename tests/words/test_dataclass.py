@@ -100,3 +100,24 @@ def test_a_type_checks_itself_after_its_fields_are_there():
     assert Checked(3).size == 3
     with pytest.raises(ValueError, match="negative"):
         Checked(-1)
+
+
+def test_a_word_with_slots_compares_and_reads_as_the_librarys_does():
+    def made(decorator):
+        @decorator(slots=True)
+        class Slotted:
+            """A word that grows."""
+
+            name: str
+            numbers: list[int] = field(default_factory=list)
+
+        return Slotted
+
+    ours, theirs = made(dataclass), made(dataclasses.dataclass)
+    word = ours("a")
+    word.numbers.append(1)
+    assert word == ours("a", [1]) != ours("a")
+    assert repr(word) == repr(theirs("a", [1]))
+    assert not hasattr(word, "__dict__")
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(word)

@@ -7,7 +7,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pegboard_builtins.permissions.commands import names_in
 from pegboard_builtins.permissions.paths import Place, both_shapes
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ class CommandIndex:
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
+        from pegboard_builtins.permissions.commands import names_in  # all of what reads the shell: not at a start
+
         self.rules = rules
         self._always: list[int] = []
         self._by_name: dict[str, list[tuple[frozenset[str], int]]] = {}

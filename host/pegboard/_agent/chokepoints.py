@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from pegboard._board.outcomes import CallOutcome
 from pegboard._board.registry import describe
 from pegboard._board.threads import Threads
 from pegboard._board.waiting import LateError, being_cancelled, within
+from pegboard._dataclass import dataclass
 from pegboard.context import Ctx
 from pegboard.decisions import Resolution, Verdict
 from pegboard.errors import ToolError, ToolInputError, UnknownToolError

@@ -6,12 +6,13 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 
+from pegboard._dataclass import dataclass
 from pegboard.errors import JournalError, SessionLockedError
 from pegboard.flags import FlagDetails, FlagLayer, FlagSnapshot
 from pegboard.messages import whole

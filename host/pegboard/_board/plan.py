@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from functools import cache
 from typing import Any
 
 from pegboard import hookspecs
@@ -115,9 +116,15 @@ def options_on(function: Any) -> ImplOptions:
     return options
 
 
+@cache
+def arguments_of(hook: str) -> tuple[str, ...]:
+    """Return the names of a hook's arguments."""
+    return tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
+
+
 def parameters(hook: str, function: Callable[..., Any]) -> tuple[list[str], list[str]]:
     """Return the names of a hook's arguments, and those of them that *function* takes."""
-    given = list(inspect.signature(getattr(hookspecs, hook)).parameters)
+    given = list(arguments_of(hook))
     return given, [name for name in inspect.signature(function).parameters if name in given]
 
 

@@ -23,7 +23,7 @@ from pegboard._board.environment import noted_reads
 from pegboard._board.marked import Manager
 from pegboard._board.observing import OBSERVATIONS
 from pegboard._board.order import Place, Tier, total_order
-from pegboard._board.plan import matcher
+from pegboard._board.plan import arguments_of, matcher
 from pegboard._board.snapshot import Snapshot
 from pegboard._board.watchdog import raise_in
 from pegboard.context import (
@@ -673,7 +673,7 @@ def _is_imported(value: str) -> bool:
 
 
 def _check_signature(plugin_name: str, hook: str, function: Any) -> None:
-    known = list(inspect.signature(getattr(hookspecs, hook)).parameters)
+    known = arguments_of(hook)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
             raise HookSignatureError(
