@@ -20,6 +20,7 @@ from pegboard.tools import tool
 from pegboard_builtins.file_tools import ripgrep, search
 from pegboard_builtins.file_tools.globbing import folder_must_exist
 from pegboard_builtins.file_tools.ignored import Sieve
+from pegboard_builtins.file_tools.kinds import named_so
 from pegboard_builtins.file_tools.paths import absolute, claim_tree, regular_file, shown
 from pegboard_builtins.file_tools.text import printable
 from pegboard_builtins.file_tools.tree import Pattern, choices, compile_pattern, files_below, newest_first
@@ -40,6 +41,7 @@ async def grep(
         str | None, Field(description="The file or folder to search; the working folder by default.")
     ] = None,
     glob: Annotated[str | None, Field(description="Search only these files: `*.py`, `src/**/*.{ts,tsx}`.")] = None,
+    type: Annotated[str | None, Field(description="Search only files of this type: py, js, ts, rust, go, ...")] = None,
     output_mode: Annotated[
         Mode, Field(description="Show matching lines, the files that have any (default), or how many in each.")
     ] = "files_with_matches",
@@ -61,7 +63,7 @@ async def grep(
     base = absolute(path or ".", ctx.cwd)
     try:
         async with asyncio.timeout(SECONDS):
-            names = await _names(wanted, base, glob, ctx.cwd)
+            names = await _names(wanted, base, _Choice(glob, type), ctx.cwd)
             answer = await _search(wanted, names, ctx.cwd, numbers, head_limit)
     except TimeoutError:
         raise ToolError(
@@ -86,17 +88,26 @@ class _Wanted(NamedTuple):
     after: int
 
 
-async def _names(wanted: _Wanted, base: Path, glob: str | None, cwd: Path) -> _Names:
+class _Choice(NamedTuple):
+    """Which files are searched, but for those that are named themselves."""
+
+    glob: str | None
+    type: str | None
+
+
+async def _names(wanted: _Wanted, base: Path, choice: _Choice, cwd: Path) -> _Names:
+    is_chosen = named_so(choice.type) if choice.type else None
     if not os.path.isdir(base):
         regular_file(base, cwd)
         return lambda stop: (base.parent, [base.name])
     folder_must_exist(base, cwd)
-    patterns = _glob_patterns(glob)
-    likely = await _likely(wanted, base, glob)
+    patterns = _glob_patterns(choice.glob)
+    likely = await _likely(wanted, base, choice.glob)
     if likely is None:
-        return lambda stop: (base, sorted(files_below(base, patterns, stop, ignored=False)))
+        return lambda stop: (base, sorted(filter(is_chosen, files_below(base, patterns, stop, ignored=False))))
     sieve = Sieve(base)
-    return lambda stop: (base, sorted(name for name in likely if _fits(name, patterns) and sieve.keeps(name)))
+    chosen = [name for name in filter(is_chosen, likely) if _fits(name, patterns)]
+    return lambda stop: (base, sorted(filter(sieve.keeps, chosen)))
 
 
 async def _likely(wanted: _Wanted, base: Path, glob: str | None) -> set[str] | None:

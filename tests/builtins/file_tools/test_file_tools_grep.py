@@ -56,6 +56,25 @@ def test_files_come_newest_first_without_git_and_binaries(project: Desk) -> None
     assert project.call(grep, pattern="def").data["filenames"] == [".env", "src/b.py", "a.py"]
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"type": "py"}, ["src/b.py", "a.py"]),
+        ({"type": "python", "glob": "src/**"}, ["src/b.py"]),
+        ({"type": "rust"}, []),
+        ({"type": "rust", "path": "a.py"}, ["a.py"]),
+    ],
+    ids=["type", "type and glob", "none", "a file that is named"],
+)
+def test_a_type_chooses_files(project: Desk, given: dict[str, str], found: list[str]) -> None:
+    assert project.call(grep, pattern="def", **given).data["filenames"] == found
+
+
+def test_a_type_that_nobody_knows_is_told_with_the_nearest(project: Desk) -> None:
+    with pytest.raises(ToolError, match="Did you mean 'typescript'"):
+        project.call(grep, pattern="def", type="typscript")
+
+
 def test_content_is_shown_with_file_and_line(project: Desk) -> None:
     result = project.call(grep, pattern=r"^def \w+\(\):$", output_mode="content")
     assert result.content == "a.py:3:def one():\na.py:6:def two():\nsrc/b.py:1:def three():"
