@@ -425,19 +425,6 @@ async def test_a_fork_goes_its_own_way_from_a_record(tmp_path):
     assert dumped(fold(path).conversation.view()) == whole
 
 
-async def test_a_fork_at_a_record_that_is_not_there_makes_no_session(tmp_path):
-    async with HostFixture(folder=tmp_path / "host") as host:
-        host.model.script("Done.")
-        await host.prompt("Go.")
-        last = host.records()[-1].seq
-        beside = sorted(host.session.path.parent.iterdir())
-        with pytest.raises(PegboardError, match=f"no record {last + 1} in .*, the last is {last}"):
-            host.host.store.fork(host.session.path, last + 1)
-        with pytest.raises(PegboardError, match="no record 0"):
-            host.host.store.fork(host.session.path, 0)
-        assert sorted(host.session.path.parent.iterdir()) == beside
-
-
 async def test_a_fork_in_the_middle_of_a_batch_settles_its_calls(tmp_path):
     async with HostFixture(folder=tmp_path / "host") as host:
         load_tools(host)

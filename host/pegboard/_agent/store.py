@@ -184,10 +184,9 @@ def _lines_until(path: Path, at: int | None) -> tuple[Iterator[bytes], int]:
             break
         kept.append(line)
         last = seq
-    if not kept or (at is not None and at > last):
+    if not kept:
         raise PegboardError(
-            f"there is no record {at} in {path.stem}{f', the last is {last}' if kept else ''}; "
-            f"`pegboard sessions show {path.stem}` has them all"
+            f"there is no record {at} in {path.stem}; `pegboard sessions show {path.stem}` has them all"
         )
     return iter(kept), last
 
