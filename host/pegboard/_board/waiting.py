@@ -39,43 +39,55 @@ def go_on(steps: Any, waits_for: Any, seconds: float | None, *, strict: bool = T
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
-    cancels = 0
-    timer: asyncio.TimerHandle | None = None
-
-    def cancel() -> None:
-        nonlocal cancels, timer
-        cancels += 1
-        timer = loop.call_later(GRACE, cancel)
-        task.cancel()
-
-    ends = None
-    if seconds is not None:
-        ends = loop.time() + seconds
-        if seconds < FAR:
-            timer = loop.call_at(ends, cancel)
+    ends = None if seconds is None else loop.time() + seconds
+    limit = _Limit(loop, task, ends) if seconds is not None and ends is not None and seconds < FAR else None
     try:
         while True:
             try:
                 sent = yield waits_for
             except BaseException as error:
                 waits_for = steps.throw(error)
-                if cancels > 1:
+                if limit is not None and limit.cancels > 1:
                     raise LateError(left=True) from None
             else:
                 waits_for = steps.send(sent)
     except StopIteration as end:
-        if cancels or (strict and ends is not None and loop.time() > ends):
+        if (limit is not None and limit.cancels) or (strict and ends is not None and loop.time() > ends):
             raise LateError(left=False) from None
         return end.value
     except asyncio.CancelledError:
-        if cancels and task.cancelling() <= cancels:
+        if limit is not None and limit.cancels and task.cancelling() <= limit.cancels:
             raise LateError(left=False) from None
         raise
     finally:
-        if timer is not None:
-            timer.cancel()
-        for _ in range(cancels):
-            task.uncancel()
+        if limit is not None:
+            limit.close()
+
+
+class _Limit:
+    """Cancels a task at its deadline, and again after each grace until it is closed.
+
+    An object and not a function within: one that sets itself anew knows itself, and whatever else it knows would stay
+    until the collector looks for cycles.
+    """
+
+    __slots__ = ("_loop", "_task", "_timer", "cancels")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], ends: float) -> None:
+        self.cancels = 0
+        self._loop = loop
+        self._task = task
+        self._timer = loop.call_at(ends, self._cancel)
+
+    def _cancel(self) -> None:
+        self.cancels += 1
+        self._timer = self._loop.call_later(GRACE, self._cancel)
+        self._task.cancel()
+
+    def close(self) -> None:
+        self._timer.cancel()
+        for _ in range(self.cancels):
+            self._task.uncancel()
 
 
 @types.coroutine
