@@ -360,13 +360,16 @@ def whole(value: Any) -> Any:
 LARGEST_PICTURE = 5_000_000
 """Characters of base64 that model providers take. A picture that they do not take makes every later request fail."""
 _PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+_BEGINNINGS = tuple(_PICTURES)
 
 
 def picture_type(data: bytes) -> str | None:
     """Return the media type if *data* begins as a picture that models take; what it is called does not matter."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    return next((media_type for magic, media_type in _PICTURES.items() if data.startswith(magic)), None)
+    if not data.startswith(_BEGINNINGS):  # as nearly everything that is read
+        return None
+    return next(media_type for magic, media_type in _PICTURES.items() if data.startswith(magic))
 
 
 def picture_of(encoded: str) -> ImageBlock | None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pegboard.errors import ToolError
 from pegboard_builtins.file_tools.paths import explain, name_of, real_text, regular_file
 from pegboard_builtins.file_tools.search import MAX_BYTES, content, content_of, opened, text_encoding
 
 
-@dataclass(frozen=True, slots=True)
-class TextFile:
+class TextFile(NamedTuple):
     """A file's text as it lies on the disk, line endings and all; bytes that are no UTF-8 are kept as surrogates."""
 
     text: str
