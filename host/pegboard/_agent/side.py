@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ def kind_of_failure(detail: str, status: int = 0) -> str:
 
 def reminder(text: str) -> str:
     """Mark words that are neither the user's nor a tool's, so that they cannot pose as either."""
-    safe = whole(text).replace("</system-reminder>", "<\\/system-reminder>")
+    safe = re.sub(r"<(\s*/\s*system-reminder)", r"<\\\1", whole(text), flags=re.IGNORECASE)
     return f"<system-reminder>\n{safe}\n</system-reminder>"
 
 
