@@ -307,7 +307,7 @@ def _others(desk: Desk, effort: Effort) -> list[Table]:
                 line("aiohttp alone, ten at once", "client 10", "raw sockets", "ten bare sockets", None),
                 line("a function, def", "plain", "call", "a call", FUNCTION),
                 line("a function that looks at the command", "looks", "call", "a call", FUNCTION),
-                line("a function, async def", "awaited", "call", "a call", None),
+                line("a function, async def", "awaited", "call", "a call", FUNCTION),
             ],
         )
     ]

@@ -40,7 +40,7 @@ class HookProcess:
     """
 
     __slots__ = (
-        *("__weakref__", "_change", "_lookout", "_pidfd", "_watching"),
+        *("_change", "_lookout", "_pidfd", "_watching"),
         *("deadline", "listens", "patience", "pid", "status", "stderr", "stdout", "tree"),
     )
 
