@@ -97,6 +97,35 @@ def test_a_pipe_that_is_closed_is_no_internal_error(tmp_path: Path) -> None:
     assert "internal error" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_full_disk_under_our_output_is_no_internal_error(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        argv = [sys.executable, "-m", "pegboard", "hooks", "specs"]
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: the output cannot be written: No space left on device"
+
+
+@pytest.mark.parametrize("verb", [["run", "hi", "--model", "scripted:s.toml"], ["doctor"]])
+def test_a_folder_that_is_not_there_is_wrong_usage(verb: list[str], tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "pegboard", *verb, "--cwd", str(tmp_path / "gone")]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, timeout=120, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert "does not exist" in " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_whoever_started_us_has_closed_do_no_harm(closed: str, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('[[turn]]\ntext = "Hello."\n')
+    command = f"exec {sys.executable} -m pegboard run hi --model scripted:s.toml {closed}"
+    environment = {**os.environ, "PEGBOARD_STATE_DIR": str(tmp_path / "state")}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("" if " >&-" in f" {closed}" else "Hello.\n")
+    (journal,) = (tmp_path / "state").rglob("*.jsonl")
+    assert all(line.startswith('{"seq":') for line in journal.read_text().splitlines())
+
+
 def test_shells_complete_verbs(tmp_path: Path) -> None:
     done = pegboard(home=tmp_path, _PEGBOARD_COMPLETE="complete_bash", COMP_WORDS="pegboard se", COMP_CWORD="1")
     assert done.stdout.split() == ["sessions", "settings"]

@@ -64,6 +64,16 @@ def test_a_pipe_gets_the_answer_alone(run: Start) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "Hello.\n", "")
 
 
+def test_a_plugin_that_takes_standard_output_away_takes_no_answer_with_it(run: Start, tmp_path: Path) -> None:
+    plugins = tmp_path / "config" / "plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "thief.py").write_text(
+        "import io, sys\nfrom pegboard import hookimpl\n\n\n@hookimpl\ndef lifecycle(event, ctx):\n"
+        "    sys.stdout = sys.stderr = io.StringIO()\n"
+    )
+    assert run(HELLO, "hi").stdout.strip() == run(HELLO, "hi", "--no-plugins").stdout.strip() != ""
+
+
 def test_the_prompt_may_come_from_standard_input(run: Start) -> None:
     script = '[[turn]]\nexpect = { contains = "from the pipe" }\ntext = "Read."\n'
     assert run(script, stdin="from the pipe\n").stdout == "Read.\n"

@@ -187,6 +187,13 @@ def test_visual_comes_before_editor(terminal: Any, monkeypatch: pytest.MonkeyPat
     assert (terminal.folder / ".pegboard" / "settings.local.toml").exists()
 
 
+def test_an_editor_that_is_not_there_is_named(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "no-such-editor --wait")
+    error = terminal.error("settings", "edit")
+    assert "'no-such-editor' cannot be started: No such file or directory" in str(error)
+
+
 @pytest.mark.parametrize(
     ("written", "line", "problem"),
     [

@@ -156,5 +156,5 @@ def _pegboard(
 
 
 CwdOption = Annotated[
-    Path | None, typer.Option("--cwd", help="The project folder; this folder by default.", file_okay=False)
+    Path | None, typer.Option("--cwd", help="The project folder; this folder by default.", exists=True, file_okay=False)
 ]

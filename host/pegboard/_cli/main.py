@@ -16,6 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given in (["--version"], ["-V"]):
         print(f"pegboard {__version__}")
         return 0
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        _stand_in_for_what_is_closed()
     # Modules, classes and schemas are made once and stay: looking for garbage among them takes a tenth of the start.
     collecting = gc.isenabled()
     gc.disable()
@@ -41,11 +43,26 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout = None
         return 1
     except Exception as error:
+        if _is_full(error):
+            sys.stdout = None  # as above
+            print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)  # type: ignore[attr-defined]
+            return 1
         _report(error, given)
         return INTERNAL_ERROR
     finally:
         if collecting:
             gc.enable()
+
+
+def _stand_in_for_what_is_closed() -> None:
+    """Open what whoever started us has closed: else the journal could get the number of standard output, say."""
+    import os
+
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, so most often this one
+            os.set_inheritable(nothing, nothing == number)
+            setattr(sys, name, open(nothing, mode))  # noqa: SIM115  for as long as we live
 
 
 def _run_plainly(given: list[str]) -> int | None:
@@ -59,6 +76,13 @@ def _run_plainly(given: list[str]) -> int | None:
     from pegboard._cli.running import run
 
     return run(wanted, no_plugins)
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether a disk takes no more of what we print."""
+    import errno
+
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _report(error: BaseException, given: list[str]) -> None:

@@ -205,10 +205,11 @@ class Printer:
     """Prints what a session shows: for a person on a terminal, for a pipe, or as JSON."""
 
     def __init__(self, output: Output, *, quiet: bool) -> None:
+        self._out, self._err = sys.stdout, sys.stderr  # as they are now: a plugin may put something in their place
         self._output = output
         self._quiet = quiet
-        self._live = output is Output.TEXT and sys.stdout.isatty() and not quiet
-        self._colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        self._live = output is Output.TEXT and self._out.isatty() and not quiet
+        self._colour = self._err.isatty() and "NO_COLOR" not in os.environ
         self._in_text = False
         self._streamed = False
         self._warned: set[str] = set()
@@ -220,7 +221,8 @@ class Printer:
             self._denied.append({"id": shown.data["id"], "name": shown.data["name"], "reason": shown.text})
         if self._output is Output.STREAM_JSON:
             if shown.kind != "delta":
-                print(json.dumps({"type": shown.kind, "text": shown.text, **shown.data}, default=str), flush=True)
+                line = {"type": shown.kind, "text": shown.text, **shown.data}
+                print(json.dumps(line, default=str), file=self._out, flush=True)
             return
         if self._output is Output.JSON:
             return
@@ -238,22 +240,22 @@ class Printer:
         if not self._live:
             return
         if shown.kind == "delta":
-            sys.stdout.write(shown.text)
-            sys.stdout.flush()
+            self._out.write(shown.text)
+            self._out.flush()
             self._in_text = self._streamed = True
         elif self._streamed:
-            print(flush=True)
+            print(file=self._out, flush=True)
             self._in_text = self._streamed = False
         else:
-            print(shown.text, flush=True)
+            print(shown.text, file=self._out, flush=True)
 
     def _aside(self, line: str, colour: str) -> None:
         if self._quiet:
             return
         if self._in_text:
-            print(flush=True)
+            print(file=self._out, flush=True)
             self._in_text = False
-        print(f"\033[{colour}m{line}\033[0m" if self._colour else line, file=sys.stderr, flush=True)
+        print(f"\033[{colour}m{line}\033[0m" if self._colour else line, file=self._err, flush=True)
 
     def warn(self, text: str) -> None:
         """Say something that is wrong; the same thing only once."""
@@ -275,12 +277,12 @@ class Printer:
             "exit_code": code,
         }
         if self._output is Output.STREAM_JSON:
-            print(json.dumps({"type": "end", **summary}, sort_keys=True), flush=True)
+            print(json.dumps({"type": "end", **summary}, sort_keys=True), file=self._out, flush=True)
         elif self._output is Output.JSON:
-            print(json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False))
+            print(json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False), file=self._out)
         else:
             if not self._live and result.text:
-                print(result.text, flush=True)
+                print(result.text, file=self._out, flush=True)
             if result.reason is not EndReason.COMPLETED or result.detail:
                 self._quiet = False
                 self._aside(f"! ended: {result.reason}{': ' + result.detail if result.detail else ''}", "33")

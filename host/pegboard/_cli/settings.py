@@ -89,7 +89,13 @@ def edit(
     copy = Path(tempfile.mkdtemp(prefix="pegboard-")) / target.name
     write_whole(copy, before)
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    code = subprocess.run([*editor, str(copy)], check=False).returncode
+    try:
+        code = subprocess.run([*editor, str(copy)], check=False).returncode
+    except OSError as wrong:
+        _remove(copy)
+        raise PegboardError(
+            f"the editor {editor[0]!r} cannot be started: {wrong.strerror}. Say in $VISUAL or $EDITOR which one to use"
+        ) from None
     if code:
         raise PegboardError(f"{editor[0]} ended with {code}; nothing was changed. Your text is in {copy}")
     after = text_of(copy)
