@@ -299,7 +299,7 @@ def _kind(entry: dict[str, Any]) -> HandlerType:
         return HandlerType(str(said))
     except ValueError:
         hint = did_you_mean(str(said).lower(), [kind.value for kind in HandlerType])
-        raise _WrongError(f"there is no type {shown(said)}.{hint}".rstrip(".")) from None
+        raise _WrongError(f"there is no type {said!r}.{hint}".rstrip(".")) from None
 
 
 def _condition(entry: dict[str, Any]) -> str:
