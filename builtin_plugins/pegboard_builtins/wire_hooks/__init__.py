@@ -74,11 +74,15 @@ COMMANDS = {
 
 @dataclass(slots=True)
 class _Kept:
-    """What is known of a session: its hooks, None where nothing is declared; what the files were when it looked."""
+    """What is known of a session: its hooks, None where nothing is declared; what the files were when it looked.
+
+    `broken` says why what is declared could not be read, by a fault of ours: no guard may be gone because of one.
+    """
 
     stamp: Stamp | None
     looked: float
     session: HookSession | None
+    broken: str = ""
 
 
 _kept: WeakKeyDictionary[Ctx, _Kept] = WeakKeyDictionary()
@@ -138,19 +142,28 @@ def _session(ctx: Ctx) -> HookSession | None:
         return kept.session
     kept.looked = clock
     now = stamp(ctx.all_settings, ctx.project)
-    if kept.stamp == now:
-        return kept.session
+    if kept.stamp != now:
+        kept.broken = ""
+        try:
+            _read(ctx, kept, now)
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            kept.broken, kept.stamp = "" if kept.session else problem, now
+            so = "those of the last turn still hold" if kept.session else "no call runs that they might refuse"
+            ctx.notice(f"declared hooks could not be read, so {so}: {problem}", level="error")
+    return kept.session
+
+
+def _read(ctx: Ctx, kept: _Kept, now: Stamp) -> None:
     if kept.session is not None:
         if kept.session.reload():
             kept.stamp = now
-    elif declares_anything(ctx.all_settings, ctx.project):
+        return
+    if declares_anything(ctx.all_settings, ctx.project):
         from pegboard_builtins.wire_hooks.session import HookSession
 
-        kept.session, kept.stamp = HookSession.open(ctx), now
-        _by_id[ctx.session_id] = kept.session
-    else:
-        kept.stamp = now
-    return kept.session
+        kept.session = _by_id[ctx.session_id] = HookSession.open(ctx)
+    kept.stamp = now
 
 
 def _below(ctx: Ctx) -> HookSession | None:
@@ -175,6 +188,11 @@ def _wants(*events: str) -> Callable[[Ctx], bool]:
         return session is not None and not session.events().isdisjoint(events)
 
     return when
+
+
+def _wants_calls(ctx: Ctx) -> bool:
+    session = _session(ctx)
+    return bool(_kept[ctx].broken) or (session is not None and "PreToolUse" in session.events())
 
 
 def _wanted_lifecycle(ctx: Ctx) -> bool | str:
@@ -226,9 +244,12 @@ async def prompt_submit(prompt: str, ctx: Ctx) -> PromptDecision | None:
     return await apply.prompt_submit(_of(ctx), prompt)
 
 
-@hookimpl(rewrites=True, after="*", timeout=LAST_RESORT, when=_wants("PreToolUse"))
+@hookimpl(rewrites=True, after="*", timeout=LAST_RESORT, when=_wants_calls)
 async def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     """PreToolUse: once per call, after every other rewriter."""
+    broken = _kept[ctx].broken
+    if broken:
+        return Decision.deny(f"the declared hooks could not be read ({broken}), and one of them might refuse this")
     answer: Decision | None = await _apply().pre_tool(_of(ctx), call)
     return answer
 

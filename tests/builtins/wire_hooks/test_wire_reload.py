@@ -6,8 +6,10 @@ import asyncio
 import json
 
 import pytest
+from talk import outcomes, results
 
 from pegboard.testing import call
+from pegboard_builtins.wire_hooks import session as session_module
 
 pytestmark = pytest.mark.anyio
 
@@ -67,3 +69,30 @@ async def test_a_file_that_breaks_while_it_is_written_disarms_no_hook(project, h
         await asyncio.sleep(0.1)
         await prompt(host)
         assert project.ran == ["h", "h", "h"]
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_fault_of_ours_while_reading_hooks_leaves_no_guard_out(project, host_of, monkeypatch, later):
+    right = session_module.read_table
+
+    def fails(*_):
+        raise RuntimeError("a fault")
+
+    project.declare({"PreToolUse": [project.hook("first")]})
+    async with host_of() as host:
+        if later:
+            await prompt(host)
+            project.declare({"PreToolUse": [project.hook("second")]})
+        await asyncio.sleep(0.1)
+        monkeypatch.setattr(session_module, "read_table", fails)
+        await prompt(host)
+        assert outcomes(host)[-1] == ("ok" if later else "denied")
+        assert later or "could not be read (RuntimeError: a fault)" in results(host)[-1]
+        assert project.ran == ["first", "first"] * later
+        assert any("declared hooks could not be read" in notice for notice in host.notices)
+        monkeypatch.setattr(session_module, "read_table", right)
+        project.declare({"PreToolUse": [project.hook("mended")]})
+        await asyncio.sleep(0.1)
+        await prompt(host)
+        assert outcomes(host)[-1] == "ok"
+    assert project.ran[-1] == "mended"
