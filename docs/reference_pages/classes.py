@@ -6,9 +6,13 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from types import UnionType
+from typing import Any, get_origin
 
 from reference_pages.markdown import code, prose, summary, table
+
+from pegboard import decisions, flags, messages, requests, tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +118,22 @@ def _written(annotation: object) -> str:
     """Return an annotation as somebody writes it, whether its module keeps annotations as text or as types."""
     if isinstance(annotation, str):
         return annotation
+    text = _formatted(annotation)
+    for spelled, name in _aliases().items():
+        text = text.replace(spelled, name)
+    return text
+
+
+def _formatted(annotation: object) -> str:
     return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", inspect.formatannotation(annotation)).replace("NoneType", "None")
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    """Return what our modules call unions and callables, by how those are written out, the longest first."""
+    found = {}
+    for module in (messages, requests, decisions, flags, tools):
+        for name, value in vars(module).items():
+            if name[0].isupper() and (get_origin(value) is not None or isinstance(value, UnionType)):
+                found[_formatted(value)] = name
+    return dict(sorted(found.items(), key=lambda item: -len(item[0])))
