@@ -34,6 +34,7 @@ class Room:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PEGBOARD", "TMUX"))},
             "PEGBOARD_STATE_DIR": str(self.state),
+            "PEGBOARD_MEMORY__ON": "false",
             "PEGBOARD_CONFIG_DIR": str(self.config),
             "HOME": str(folder),
             "LANG": "C.UTF-8",

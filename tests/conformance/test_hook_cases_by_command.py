@@ -48,6 +48,7 @@ class Command:
             "PATH": os.environ["PATH"],
             "HOME": str(root / "home"),
             "PEGBOARD_STATE_DIR": str(root / "state"),
+            "PEGBOARD_MEMORY__ON": "false",
             "PEGBOARD_CONFIG_DIR": str(root / "config"),
         }
 

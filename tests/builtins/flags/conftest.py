@@ -58,6 +58,7 @@ class Place:
             **{name: value for name, value in os.environ.items() if not name.startswith("PEGBOARD_")},
             "PEGBOARD_STATE_DIR": str(self.state),
             "PEGBOARD_CONFIG_DIR": str(self.config),
+            "PEGBOARD_MEMORY__ON": "false",
             "HOME": str(root),
         }
         self.flags_file = self.project / ".pegboard" / "flags.toml"
