@@ -15,7 +15,7 @@ from pegboard.decisions import Answer, Decision, PromptDecision, Resolution, Res
 from pegboard.errors import PegboardError, PluginError
 from pegboard.flags import flag
 from pegboard.hookspecs import POLICIES, hookimpl
-from pegboard.messages import EndReason, OutcomeKind, ToolCall
+from pegboard.messages import EndReason, Message, OutcomeKind, ToolCall
 from pegboard.records import Notification
 from pegboard.requests import BlockDone, CompactionResult, RequestPatch, Section
 from pegboard.testing import (
@@ -302,7 +302,7 @@ async def test_every_hook_can_be_fired_with_friendly_arguments() -> None:
         fired["next_step"] = await host.fire("next_step", text="bye", ending=True)
         assert (fired["next_step"].verb, fired["next_step"].injects) == ("keep_going", [("all", "one more")])
         long = [host_message(text) for text in ("a" * 4000, "b", "short")]
-        long[1] = long[1].model_copy(update={"role": "assistant"})
+        long[1] = Message(role="assistant", content=long[1].content)
         fired["compact"] = await host.fire("compact", messages=long)
         assert (fired["compact"][0].strategy, fired["compact"][1]) == ("last", "all")
         fired["lifecycle"] = await host.fire("lifecycle", event=Notification(message="hi", notification_type="idle"))
@@ -314,7 +314,7 @@ async def test_every_hook_can_be_fired_with_friendly_arguments() -> None:
 
 
 def host_message(text: str) -> Any:
-    from pegboard.messages import Message, TextBlock
+    from pegboard.messages import TextBlock
 
     return Message(role="user", content=(TextBlock(text=text),))
 

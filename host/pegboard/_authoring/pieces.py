@@ -185,7 +185,7 @@ def compact(job: CompactionJob) -> CompactionResult | None:
         return None
     first, *rest = job.messages[prompts[-1] :]
     note = TextBlock(text="\\n".join(("What was said before is left out.", *job.pins)))
-    kept = first.model_copy(update={"content": (note, *first.content)})
+    kept = Message(role=first.role, content=(note, *first.content))
     left_out = f"{prompts[-1]} messages left out"
     return CompactionResult(messages=(kept, *rest), strategy="$m", summary=left_out)
 

@@ -259,6 +259,7 @@ def test_a_pattern_that_never_ends_is_ended_and_the_loop_goes_on(desk: Desk, mon
     monkeypatch.setattr(module, "SECONDS", 0.5)
     monkeypatch.setattr(ripgrep, "installed", lambda: None)
     desk.file("a.txt", "a" * 60 + "!")
+    before = children()  # other tests of this process may have left some that stay
 
     async def run() -> int:
         search = asyncio.create_task(desk.acall(grep, pattern="(a+)+$"))
@@ -271,12 +272,13 @@ def test_a_pattern_that_never_ends_is_ended_and_the_loop_goes_on(desk: Desk, mon
         return ticks
 
     assert asyncio.run(run()) > 10
-    assert not children() - BEFORE
+    assert not children() - before
 
 
 def test_a_search_that_is_cancelled_leaves_no_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ripgrep, "installed", lambda: None)
     desk.file("a.txt", "a" * 60 + "!")
+    before = children()  # other tests of this process may have left some that stay
 
     async def run() -> None:
         search = asyncio.create_task(desk.acall(grep, pattern="(a+)+$"))
@@ -286,7 +288,7 @@ def test_a_search_that_is_cancelled_leaves_no_process(desk: Desk, monkeypatch: p
             await search
 
     asyncio.run(run())
-    assert not children() - BEFORE
+    assert not children() - before
 
 
 def children() -> set[int]:
@@ -300,10 +302,6 @@ def children() -> set[int]:
         if text.rpartition(")")[2].split()[1] == str(os.getpid()):
             found.add(int(entry.parent.name))
     return found
-
-
-BEFORE = children()
-"""Whoever started the tests may have left us some of his own."""
 
 
 @pytest.mark.skipif(not shutil.which("rg"), reason="ripgrep is not installed")
