@@ -112,6 +112,10 @@ async def judge(case: str, root: Path) -> Judged:
     return judged
 
 
+BY_THE_CLOCK = frozenset({"side-by-side"})
+"""Deviations that a busy machine may hide: what could run at once happened to run one after another."""
+
+
 def _against_the_list(judged: Judged) -> list[str]:
     case, differs = judged.case, judged.differs
     if case in MISSING:
@@ -120,7 +124,8 @@ def _against_the_list(judged: Judged) -> list[str]:
     if listed is None:
         return [_told(part, judged.wanted[part], found) for part, found in differs.items()]
     if not differs:
-        return [f"it passes, but the list says that it deviates: {listed['reason']}"]
+        by_chance = listed["reason"] in BY_THE_CLOCK
+        return [] if by_chance else [f"it passes, but the list says that it deviates: {listed['reason']}"]
     instead = listed["instead"]
     return [
         _told(part, instead.get(part, judged.wanted[part]), judged.found[part])
