@@ -63,10 +63,7 @@ def read_named(path: Path) -> HookTable:
         value, problems = _json_file(path, layer)
         if value is None:
             raise SettingsError(problems[0].text if problems else "there is no such file", file=path)
-        switches = {ours: value[theirs] for theirs, ours in SPELLINGS.items() if theirs in value}
-        if "hooks" in (value.get(PLUGINS_ONLY) or ()):
-            switches["plugins_only"] = True
-        return load([HookFile(layer, str(path), value.get("hooks"), switches)])
+        return load([HookFile(layer, str(path), value.get("hooks"), _switches_in(value))])
     file = read_pyproject(path) if path.name == "pyproject.toml" else read_file(path, layer)
     if file is None:
         raise SettingsError("there is no such file, or it says nothing of Pegboard", file=path)
@@ -123,8 +120,16 @@ def _of_claude(view: SettingsView, project: Path) -> Iterator[HookFile]:
             if problems:
                 yield HookFile(layer, str(path), problems=problems, broken=True)
             continue
-        switches = {ours: value[theirs] for theirs, ours in SPELLINGS.items() if theirs in value}
-        yield HookFile(layer, str(path), value.get("hooks"), switches, trusted=trusted)
+        yield HookFile(layer, str(path), value.get("hooks"), _switches_in(value), trusted=trusted)
+
+
+def _switches_in(said: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file of the contract says beside its hooks, under our names."""
+    switches = {ours: said[theirs] for theirs, ours in SPELLINGS.items() if theirs in said}
+    only = said.get(PLUGINS_ONLY)
+    if only is True or (isinstance(only, list) and "hooks" in only):
+        switches["plugins_only"] = True
+    return switches
 
 
 def _json_file(path: Path, layer: SettingsLayer) -> tuple[dict[str, Any] | None, tuple[Problem, ...]]:

@@ -9,6 +9,7 @@ from talk import outcomes, pre
 
 from pegboard.settings import SettingsLayer
 from pegboard.testing import call
+from pegboard_builtins.wire_hooks import presence
 from pegboard_builtins.wire_hooks.choose import choose
 from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.handlers import PluginFolder
@@ -184,6 +185,21 @@ def test_what_only_plugins_may_bring_leaves_managed_hooks_and_counts_only_from_a
     ]
     assert [handler.where.file for handler in load(files).active] == ["hooks.json", "managed"]
     assert len(table(("user", entry, {"plugins_only": True})).active) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "runs"),
+    [(["hooks"], []), (True, []), (["skills"], ["user"]), ("hooks", ["user"]), (False, ["user"]), (None, ["user"])],
+)
+async def test_a_managed_file_may_leave_hooks_to_plugins(project, host_of, monkeypatch, said, runs):
+    managed = project.outer / "managed.json"
+    managed.write_text(json.dumps({"strictPluginOnlyCustomization": said, "hooks": {}}))
+    monkeypatch.setattr(presence, "MANAGED", managed)
+    project.declare({"PreToolUse": [project.hook("user")]}, where="user")
+    async with host_of() as host:
+        host.model.script(call("Bash", command="true"), "Done.")
+        await host.prompt("Go.")
+    assert project.ran == runs
 
 
 async def test_c17_user_hooks_need_no_trust(project, host_of):
