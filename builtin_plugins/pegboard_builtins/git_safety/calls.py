@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pegboard import shell
-from pegboard.shell import Word
+from pegboard.shell import Script, Word
 from pegboard.shell_filling import filled
-from pegboard.shell_wrappers import inner_commands, inner_scripts, name_of, plain_words, reads_its_script
+from pegboard.shell_wrappers import (
+    GIT_VALUES,
+    inner_commands,
+    inner_scripts,
+    name_of,
+    plain_words,
+    reads_its_script,
+)
 
 DEPTH = 4
 MAX_WORDS = 20_000
 """Words that all readings of one command may have together."""
 SECONDS = 3.0
-_WITH_VALUE = frozenset(
-    {"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env", "--super-prefix"}
-)
+_WITH_VALUE = GIT_VALUES | {"--exec-path"}
 _ELSEWHERE = frozenset({"--git-dir", "--work-tree", "--namespace"})
 _ELSEWHERE_BY_NAME = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_NAMESPACE", "GIT_COMMON_DIR", "GIT_INDEX_FILE"})
 BUILT_IN = frozenset(
@@ -130,8 +135,9 @@ class Run(NamedTuple):
 def runs_of(command: str, cwd: Path) -> Iterator[Run]:
     """Go through all programs that a shell command runs, in every reading of it."""
     reading = _Reading()
-    yield from reading.script(command, cwd, 0)
-    for text in filled(command, shell.read(command)):
+    script = shell.read(command)
+    yield from reading.commands(script, cwd, 0)
+    for text in filled(command, script):
         yield from reading.script(text, cwd, 0)
 
 
@@ -187,12 +193,15 @@ class _Reading:
         self.words = 0
 
     def script(self, text: str, cwd: Path, depth: int) -> Iterator[Run]:
+        """Go through the programs of a script's text."""
+        if depth <= DEPTH:
+            yield from self.commands(shell.read(text, depth=depth), cwd, depth)
+
+    def commands(self, script: Script, cwd: Path, depth: int) -> Iterator[Run]:
         """Go through the programs of a script; `cd` moves those after it."""
-        if depth > DEPTH:
-            return
         folder = cwd
         kept: dict[str, str] = {}
-        for simple in shell.read(text, depth=depth).commands:
+        for simple in script.commands:
             words = plain_words(simple.words)
             if len(words) == 2 and words[0].text == "cd":
                 folder = _inside(folder, words[1].text)

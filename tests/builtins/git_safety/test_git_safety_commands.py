@@ -52,6 +52,7 @@ def kinds(command: str, folder: Path) -> list[str]:
         ("git push --delete origin old", "push-delete"),
         ("git reset --hard HEAD~1", "reset-hard"),
         ("git -C . -c a=b reset --hard", "reset-hard"),
+        ("git --attr-source HEAD reset --hard", "reset-hard"),
         ("git clean -fdx", "clean"),
         ("git branch -D old", "branch-delete"),
         ("git branch --delete --force old", "branch-delete"),
