@@ -65,6 +65,15 @@ class Head:
             return parse_scalar(self.values[key], self.lines[key]) if key in self.values else None
         return parse_nested(self.below[key], self.lines[key] + 1)
 
+    def hooks(self) -> dict[str, Any]:
+        """Return the declared hooks in it, as settings would have them; empty if there are none. Raises NestedError."""
+        said = self.value("hooks")
+        if said is None:
+            return {}
+        if not isinstance(said, dict):
+            raise NestedError("`hooks` holds no events", self.lines["hooks"])
+        return said
+
     def text(self, key: str) -> str:
         """Return a key's text; empty if it is not there. A list becomes a line."""
         return self.values.get(key) or ", ".join(self.lists.get(key, ()))

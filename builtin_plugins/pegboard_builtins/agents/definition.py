@@ -97,10 +97,10 @@ def of_markdown(name: str, path: Path, content: Markdown, origin: str, folder: P
         text = "`tools` has brackets, which are not held to: rules for a tool's input belong to [permissions]"
         found.append(Ailment(text, f"{where}:{head.lines['tools']}", "write the names alone"))
     steps = head.text("maxTurns").strip()
-    hooks: Any = None
+    hooks: dict[str, Any] = {}
     if origin != "pack":
         try:
-            hooks = head.value("hooks")
+            hooks = head.hooks()
         except NestedError as error:
             found.append(Ailment(f"its `hooks` do not count: {error.problem}", f"{where}:{error.line}", "mend it"))
     return Definition(
@@ -115,7 +115,7 @@ def of_markdown(name: str, path: Path, content: Markdown, origin: str, folder: P
         model=head.text("model").strip(),
         mode="" if origin == "pack" else head.text("permissionMode").strip(),
         max_steps=int(steps) if steps.isdigit() and int(steps) else None,
-        hooks=hooks if isinstance(hooks, dict) else {},
+        hooks=hooks,
         ailments=tuple(found),
     )
 

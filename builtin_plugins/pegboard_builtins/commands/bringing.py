@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from pegboard.context import Ctx
 from pegboard.errors import PegboardError
-from pegboard.frontmatter import Head, NestedError
+from pegboard.frontmatter import NestedError
 from pegboard.output import visible
 from pegboard.records import HooksBrought
 from pegboard_builtins.commands.places import Found, Shelf
@@ -16,20 +15,10 @@ IN_USE = "hooks_of"
 """The key of our state: the names of the files whose hooks hold."""
 
 
-def hooks_of(head: Head) -> dict[str, Any]:
-    """Return a head's hooks as settings would have them; empty where there are none. Raises NestedError."""
-    said = head.value("hooks")
-    if said is None:
-        return {}
-    if not isinstance(said, dict):
-        raise NestedError("`hooks` holds no events", head.lines["hooks"])
-    return said
-
-
 async def bring(one: Found, ctx: Ctx) -> None:
     """Let a file's hooks hold from now on."""
     try:
-        hooks = hooks_of(one.content.head)
+        hooks = one.content.head.hooks()
     except NestedError as error:
         where = f"{visible(str(one.path))}:{error.line}"
         ctx.notice(f"{where}: the hooks of {one.name} do not count: {error.problem}", level="warning")

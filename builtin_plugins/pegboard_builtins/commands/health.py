@@ -6,7 +6,6 @@ from pegboard.context import Ailment, Registry
 from pegboard.errors import PegboardError
 from pegboard.frontmatter import NestedError
 from pegboard.output import visible
-from pegboard_builtins.commands.bringing import hooks_of
 from pegboard_builtins.commands.forking import forks
 from pegboard_builtins.commands.places import Found, shelf, wanted_of
 from pegboard_builtins.commands.settings import CommandSettings
@@ -33,7 +32,7 @@ def _of_file(one: Found, where: str, registry: Registry) -> list[Ailment]:
     head = one.content.head
     found = []
     try:
-        hooks_of(head)
+        head.hooks()
     except NestedError as error:
         found.append(Ailment(f"its `hooks` do not count: {error.problem}", f"{where}:{error.line}", "mend it"))
     said = head.text("context").strip()
