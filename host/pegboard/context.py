@@ -507,10 +507,10 @@ def files_named(said: Any, project: Path, base: Path | None = None) -> list[Path
     for text in _texts_in(said):
         for word in (*_words_of(text), text.rpartition(":")[0]):
             path = re.sub(r"\$\{?(?:CLAUDE|PEGBOARD)_PROJECT_DIR\}?", str(project), word).strip("\"'")
-            for spelled in {path, path.partition("=")[2]} - {""}:
+            for spelled in (path, path.partition("=")[2]):
                 for folder in (project, base or project):
                     file = folder / spelled
-                    if file.is_file() and file.resolve().is_relative_to(inside):
+                    if spelled and file.is_file() and file.resolve().is_relative_to(inside):
                         found.setdefault(file.resolve())
     return list(found)
 

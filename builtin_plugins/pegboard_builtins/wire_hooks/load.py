@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pegboard.errors import did_you_mean
+from pegboard.messages import whole
 from pegboard.settings import SettingsLayer, Source
 from pegboard_builtins.wire_hooks.conditions import tool_of
 from pegboard_builtins.wire_hooks.events import EVENTS, SHORT, EventRow, event_named
@@ -135,8 +135,8 @@ class Brought:
     plugin: PluginFolder | None = None
     once: bool = False
 
-    def added_to(self, table: HookTable, *, in_agent: bool) -> HookTable:
-        """Return a table with these at its end, its `problems` theirs; the table's switches count for them, too.
+    def beside(self, table: HookTable, *, in_agent: bool) -> tuple[list[Entry], list[Problem]]:
+        """Return them as entries for the end of a table, whose switches count for them, too; and what is wrong.
 
         Within a sub-agent what they say of Stop is about the end of that sub-agent, so it is SubagentStop.
         """
@@ -148,8 +148,7 @@ class Brought:
         file = HookFile(SettingsLayer.SESSION, self.path, said, plugin=self.plugin, by=self.by, once=self.once)
         taken = {entry.handler.id for entry in table.entries}
         handlers = [_with_own_id(one, taken) for one in _Reading(file, problems).handlers()]
-        entries = [_judged(one, table.switches, lambda handler: True) for one in handlers]
-        return replace(table, entries=(*table.entries, *entries), problems=tuple(problems))
+        return [_judged(one, table.switches, lambda handler: True) for one in handlers], problems
 
 
 # --- one file ------------------------------------------------------------------------------------------
@@ -175,9 +174,6 @@ NEEDED = {
     HandlerType.AGENT: "prompt",
     HandlerType.MCP_TOOL: "tool",
 }
-
-
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 class _WrongError(ValueError):
@@ -242,7 +238,7 @@ class _Reading:
     def _handler(self, row: EventRow, place: str, matcher: str | None, entry: Any, group: dict[str, Any]) -> Handler:
         if not isinstance(entry, dict):
             raise _WrongError("it is no object")
-        if _HALF.search(json.dumps([matcher, entry], ensure_ascii=False, default=str)):
+        if whole([matcher, entry]) != [matcher, entry]:
             raise _WrongError("it holds half a character (an escape of D800 to DFFF without its other half)")
         kind = _kind(entry)
         if kind not in row.types:

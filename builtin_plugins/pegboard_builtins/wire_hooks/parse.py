@@ -84,13 +84,11 @@ def _is_nothing(raw: RawResult) -> bool:
 
 def _take_posture(row: EventRow, handler: Handler, raw: RawResult, said: Said) -> None:
     """Let a failure mean what the entry says that it means; where nothing can be refused, it means nothing."""
-    posture = handler.on_error
-    if raw.timed_out and (handler.on_timeout is not None or row.late_blocks):
-        posture = handler.on_timeout or Posture.CLOSED
+    by_event = raw.timed_out and handler.on_timeout is None and row.late_blocks
+    posture = Posture.CLOSED if by_event else (raw.timed_out and handler.on_timeout) or handler.on_error
     said.posture = posture
     if posture is Posture.OPEN or not row.can_block:
         return
-    by_event = raw.timed_out and handler.on_timeout is None and row.late_blocks
     why = f"{row.name} is refused then" if by_event else f"its entry says that this refuses ({posture})"
     text = f"the hook {handler.id} failed, and {why}: {said.problem}"
     if row.name == "PreToolUse":

@@ -119,11 +119,10 @@ class HookSession:
         self._add(brought)
 
     def _add(self, brought: Brought) -> None:
-        problems = self.table.problems
-        self.table = brought.added_to(self.table, in_agent=bool(self.ctx.parents))
-        for problem in self.table.problems:
+        entries, problems = brought.beside(self.table, in_agent=bool(self.ctx.parents))
+        for problem in problems:
             self.tell(str(problem))
-        self.table = replace(self.table, problems=problems)
+        self.table = replace(self.table, entries=(*self.table.entries, *entries))
 
     def reload(self) -> bool:
         """Read it again, at the start of a turn; False where a ConfigChange hook refuses or is yet to be asked."""

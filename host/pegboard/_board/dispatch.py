@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from operator import sub
@@ -87,18 +87,18 @@ class Dispatcher:
 
     def begin_turn(self) -> bool:
         """Ask those that say when they take part; whether the plan of this turn is another than that of the last."""
-        last = self.plan
-        self.plan = self._turnout.ask(self.whole)
-        if self.plan is not last:
-            self._bind()
-        return self.plan.id != last.id
+        return self._ask(None)
 
     def ask_again(self, event: str) -> bool:
         """Ask those whom a lifecycle event was for whether they take part now; whether the plan has changed by it."""
+        impls = self.plan.hooks["lifecycle"]
+        return self._ask({impl.plugin for impl in impls if impl.match is not None and impl.match(event)})
+
+    def _ask(self, plugins: Collection[str] | None) -> bool:
         last = self.plan
-        listeners = {impl.plugin for impl in last.hooks["lifecycle"] if impl.match is not None and impl.match(event)}
-        self.plan = self._turnout.ask(self.whole, listeners)
-        self._bind()
+        self.plan = self._turnout.ask(self.whole, plugins)
+        if self.plan is not last:
+            self._bind()
         return self.plan.id != last.id
 
     def _bind(self) -> None:

@@ -33,8 +33,9 @@ class Turnout:
         """
         if all(impl.options.when is None and not impl.options.where for impls in plan.hooks.values() for impl in impls):
             return plan
-        kept = {} if plugins is None else {i: said for i, said in self._answers.items() if i.plugin not in plugins}
-        self._answers = kept
+        self._answers = {
+            i: said for i, said in self._answers.items() if plugins is not None and i.plugin not in plugins
+        }
         idle: list[str] = []
         concerned: Concerned = {}
         hooks = {hook: self._of(impls, idle, concerned) for hook, impls in plan.hooks.items()}
