@@ -24,7 +24,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     3: ("records", "requests", "tools", "settings_writing"),
     2: (
         *("messages", "declares", "settings", "flags", "shipped", "output", "egress", "plugin_folders", "frontmatter"),
-        *("shell_wrappers", "shell_filling"),
+        *("shell_wrappers", "shell_filling", "named_files"),
     ),
     1: ("errors", "decisions", "hook", "shell", "_folders", "_dataclass"),
 }

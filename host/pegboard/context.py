@@ -495,46 +495,6 @@ def shown_of(path: Path, most: int) -> str:
     return f"({len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()})"
 
 
-def files_named(said: Any, project: Path, base: Path | None = None) -> list[Path]:
-    """Return the files of a project that a text names as a command line does, or the texts in a list or a table do.
-
-    Who consents to a hook consents to what it runs. Paths are relative to the project, or to *base*.
-    """
-    import re
-
-    found: dict[Path, None] = {}
-    inside = project.resolve()
-    for text in _texts_in(said):
-        for word in (*_words_of(text), text.rpartition(":")[0]):
-            path = re.sub(r"\$\{?(?:CLAUDE|PEGBOARD)_PROJECT_DIR\}?", str(project), word).strip("\"'")
-            for spelled in (path, path.partition("=")[2]):
-                for folder in (project, base or project):
-                    file = folder / spelled
-                    if spelled and file.is_file() and file.resolve().is_relative_to(inside):
-                        found.setdefault(file.resolve())
-    return list(found)
-
-
-def _texts_in(said: Any) -> Iterator[str]:
-    if isinstance(said, str):
-        yield said
-    elif isinstance(said, Mapping | list | tuple):
-        for one in said.values() if isinstance(said, Mapping) else said:
-            yield from _texts_in(one)
-
-
-def _words_of(command: str) -> list[str]:
-    import shlex
-
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    try:
-        return list(lexer)
-    except ValueError:  # an open quote: the pieces between blanks are the best there is
-        return command.split()
-
-
 @dataclass(frozen=True)
 class Prompt:
     """A prompt that a person can send by its name: `/NAME args`. Who offers it expands it in `prompt_submit`."""

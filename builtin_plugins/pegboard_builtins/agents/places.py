@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pegboard.context import Wanted, files_named, shown_of
+from pegboard.context import Wanted, shown_of
 from pegboard.errors import PegboardError, did_you_mean
 from pegboard.frontmatter import read_markdown
+from pegboard.named_files import files_named
 from pegboard.output import visible
 from pegboard.plugin_folders import Place, places_of
 from pegboard.settings import SettingsView

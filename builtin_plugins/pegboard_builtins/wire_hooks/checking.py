@@ -265,7 +265,7 @@ def _relative(handler: Handler, project: Path) -> Iterator[Finding]:
     """A path that is looked for where the session stands: it is gone after the agent's first `cd`."""
     for place, word in enumerate(programs.started(handler.command)):
         is_path = "/" in word or place > 0
-        if is_path and not word.startswith(("/", "~", "$", "-")) and (project / word).is_file():
+        if is_path and not word.startswith(("/", "~", "$", "-")) and os.path.isfile(project / word):
             mend = f'Write "$CLAUDE_PROJECT_DIR"/{word.removeprefix("./")}.'
             yield Finding(
                 "relative path", f"{word} is looked for in the session's folder: after a `cd` it is not found", mend

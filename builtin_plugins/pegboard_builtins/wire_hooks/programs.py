@@ -6,6 +6,7 @@ It reads, and runs nothing but `sh -n`. What it finds by a name or a pattern alo
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -44,7 +45,7 @@ def files_of(handler: Handler, project: Path) -> list[Path]:
         text = re.sub(r"\$\{?(?:CLAUDE|PEGBOARD)_PLUGIN_ROOT\}?", str(handler.plugin.root), text)
         for word in re.split(r"[\s\"';&|()]+", text):
             path = Path(word)
-            if path.is_absolute() and path.is_file() and path.resolve().is_relative_to(handler.plugin.root):
+            if path.is_absolute() and os.path.isfile(path) and path.resolve().is_relative_to(handler.plugin.root):
                 found.append(path)
     return [path for path in dict.fromkeys(found) if path.stat().st_size <= LARGEST and b"\0" not in path.read_bytes()]
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pegboard.context import Wanted, files_named, shown_of
+from pegboard.context import Wanted, shown_of
 from pegboard.errors import SettingsError
+from pegboard.named_files import files_named
 from pegboard.plugin_folders import PluginFolder as Folder
 from pegboard.settings import LayerFile, SettingsLayer, SettingsView, Source, read_file, read_pyproject
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, PluginFolder

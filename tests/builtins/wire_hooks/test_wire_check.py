@@ -153,6 +153,27 @@ def test_what_is_well_is_not_complained_of(typed: Any, project: Any) -> None:
     assert "5 hooks: nothing to find." in typed.fine("hooks", "check")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("node -e 'const a = 1; " + "a / 2; " * 900 + "'", id="an inline program"),
+        pytest.param("SAID='" + "a/b " * 1500 + "'; exit 0", id="a long assignment"),
+        pytest.param("/" + "deep/" * 1000 + "guard", id="a path that no system has"),
+        pytest.param("python3 ./" + "n" * 400 + ".py", id="a name that no system has"),
+    ],
+)
+@pytest.mark.parametrize("where", ["project", "user"])
+def test_a_command_longer_than_a_path_can_be_is_listed_checked_and_consented_to(
+    typed: Any, project: Any, command: str, where: str
+) -> None:
+    project.declare({"PreToolUse": [{"matcher": "Bash", "command": command}]}, where=where)
+    typed.fine("trust", "--yes")
+    [row] = typed.json("hooks", "list")["hooks"]
+    assert (row["standing"], row["runs"]) == ("active", command)
+    typed.json("hooks", "check")
+    assert typed.code in (0, 1)
+
+
 def test_nothing_declared_is_well(typed: Any) -> None:
     assert "0 hooks: nothing to find." in typed.fine("hooks", "check")
     assert "No guard is declared here." in typed.fine("hooks", "selftest")
@@ -267,6 +288,15 @@ def test_selftest_names_the_guards_that_guard_nothing(typed: Any, project: Any) 
     assert "7 of 12 guards are inert." in typed("hooks", "selftest", "--seconds", "1")
     every = typed.json("hooks", "selftest", "--seconds", "1", "--all")["hooks"]
     assert [one["state"] for one in every if one["id"] == "no guard"] == ["works"]
+
+
+@pytest.mark.parametrize("event", ["SessionStart", "Setup", "CwdChanged", "FileChanged"])
+def test_selftest_gives_a_hook_the_file_for_variables_that_a_session_gives_it(
+    typed: Any, project: Any, event: str
+) -> None:
+    project.declare({event: [{"command": 'test -n "$CLAUDE_ENV_FILE" && echo "export A=1" >> "$CLAUDE_ENV_FILE"'}]})
+    typed.fine("trust", "--yes")
+    assert [one["state"] for one in typed.json("hooks", "selftest", "--all")["hooks"]] == ["works"]
 
 
 def test_selftest_runs_nothing_that_is_not_trusted(typed: Any, project: Any) -> None:

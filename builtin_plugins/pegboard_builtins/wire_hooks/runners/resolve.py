@@ -86,7 +86,7 @@ def resolve(handler: Handler, *, folder: Path, environment: Mapping[str, str], a
         own = program if "/" in name else None
         return Resolution(program, own)
     path = folder / script
-    if not path.exists():
+    if not os.path.exists(path):  # unlike `Path.exists`, this knows a whole program for no file
         return Resolution(program, path, _no_script(name, script, folder))
     return Resolution(program, path)
 
@@ -190,7 +190,7 @@ def find_program(name: str, folder: Path, path: str) -> Path | None:
     """Return the file that a name starts: by PATH, or in *folder* if it has a slash; None if there is none."""
     if "/" in name:
         found = folder / name
-        return found if found.exists() else None
+        return found if os.path.exists(found) else None
     known = _on_path(name, path)
     if known is not None and not os.access(known, os.X_OK):
         _on_path.cache_clear()

@@ -147,12 +147,16 @@ def _subject(handler: Handler, row: EventRow, host: HostView) -> tuple[str, str]
 
 
 async def _fire(bench: Bench, handler: Handler, event: Any, seconds: float) -> tuple[RawResult, Said]:
+    import tempfile
+    from pathlib import Path
+
     from pydantic_core import from_json
 
     from pegboard_builtins.wire_hooks.events import EVENTS
     from pegboard_builtins.wire_hooks.firing import run_one
     from pegboard_builtins.wire_hooks.job import Job
     from pegboard_builtins.wire_hooks.parse import read
+    from pegboard_builtins.wire_hooks.session import WITH_ENV_FILE
 
     row = EVENTS[handler.event]
     place = bench.place()
@@ -169,7 +173,9 @@ async def _fire(bench: Bench, handler: Handler, event: Any, seconds: float) -> t
         allowed_urls=place.switches.get("allowed_urls"),
         allowed_variables=place.switches.get("allowed_variables"),
     )
-    raw = await run_one(await bench.runners(), handler, job)
+    with tempfile.TemporaryDirectory(prefix="pegboard-selftest-") as folder:
+        job.env_file = Path(folder) / "env.sh" if row.name in WITH_ENV_FILE else None
+        raw = await run_one(await bench.runners(), handler, job)
     return raw, read(row, handler, raw)
 
 
