@@ -160,7 +160,7 @@ def test_an_error_of_the_journal_ends_the_batch_and_is_raised():
             await run_calls(made(3), [Claims()] * 3, run, skip, at_once=8, hold=str)
         return ended
 
-    assert asyncio.run(play()) in (["0"], ["0", "2"])
+    assert set(asyncio.run(play())) in ({"0"}, {"0", "2"})
 
 
 @pytest.mark.anyio
