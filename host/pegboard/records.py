@@ -657,7 +657,11 @@ class StopFailure(Event):
 
 
 class Notification(Event):
-    """A person's attention is wanted: a call was deferred and waits for a decision (agent_needs_input)."""
+    """A person's attention is wanted; `notification_type` says why, in the contract's words.
+
+    A call was deferred and waits for a decision (agent_needs_input); in a chat a question has waited for 6 seconds
+    (permission_prompt, elicitation_dialog, elicitation_url_dialog), or the person, for 60 (idle_prompt).
+    """
 
     name: Literal["Notification"] = "Notification"
     message: str
@@ -719,6 +723,24 @@ class ElicitationResult(Event):
     mode: Literal["form", "url"] = "form"
     elicitation_id: str = ""
     content: dict[str, Any] | None = None
+
+
+class TaskCreated(Event):
+    """The model has put a task on its list; fired by the tool that keeps it. A block takes it off again."""
+
+    name: Literal["TaskCreated"] = "TaskCreated"
+    task_id: str
+    subject: str
+    description: str = ""
+
+
+class TaskCompleted(Event):
+    """The model says that a task is done; a block leaves it as it was."""
+
+    name: Literal["TaskCompleted"] = "TaskCompleted"
+    task_id: str
+    subject: str
+    description: str = ""
 
 
 class PersonAsked(Event):

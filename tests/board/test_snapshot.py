@@ -121,9 +121,7 @@ class Place:
     def install(self, text: str, name: str = "acme", version: str = "1.0") -> Path:
         """Put a pack where pip would have put it an hour ago."""
         (module := self.site / f"{name}_pack.py").write_text(text + MARK)
-        (self.site / "__pycache__").mkdir(
-            exist_ok=True
-        )  # as pip leaves it: the first import changes the folder no more
+        (self.site / "__pycache__").mkdir(exist_ok=True)  # as pip leaves it: no import changes the folder then
         for old in self.site.glob(f"{name}_pack-*.dist-info"):
             shutil.rmtree(old)
         info = self.site / f"{name}_pack-{version}.dist-info"

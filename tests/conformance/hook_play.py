@@ -40,6 +40,9 @@ PLUGINS = (
     "retry",
     "commands",
     "agents",
+    "planning_tools",
+    "auto_mode",
+    "flags",
 )
 LONG = {
     "@@BIG10K@@": "x" * 10_050,
@@ -356,6 +359,7 @@ class McpServer:
 OF_NO_MEANING = {"--tools": 1, "--input-format": 1, "--mcp-config": 1, "--permission-prompt-tool": 1}
 """Arguments of the reference program that say nothing about hooks, with how many words follow."""
 MISSING_ARGUMENTS = {"--worktree": "worktrees", "--effort": "effort"}
+NEED_CONSENT = (".claude/commands/", ".claude/agents/", ".claude/skills/")
 MODES = {"manual": "default"}
 
 
@@ -375,7 +379,7 @@ class How:
 
 def how(stage: Stage, arguments: list[str]) -> How:
     """Read the arguments. Raises NoSubjectError for those of a subject that is missing."""
-    found = How(tables={"hooks": {"trust_project": True}})
+    found = How(tables={"hooks": {"trust_project": True}, "flags": {"values": {"tasks": True}}})
     words = iter(arguments)
     for word in words:
         if word in MISSING_ARGUMENTS:
@@ -383,6 +387,8 @@ def how(stage: Stage, arguments: list[str]) -> How:
         if word == "--permission-mode":
             mode = next(words)
             found.mode = MODES.get(mode, mode)
+            if mode == "auto":
+                found.tables["flags"]["values"]["auto_mode"] = True
         elif word == "--dangerously-skip-permissions":
             found.mode = "bypassPermissions"
         elif word == "--settings":
@@ -487,7 +493,7 @@ async def _step(
     setup = (wanted.setup,) if wanted.setup else ()
     options = Options(model=model, mode=wanted.mode, interactive=wanted.interactive, setup=setup, agent=wanted.agent)
     async with host:
-        if any(name.startswith((".claude/commands/", ".claude/agents/")) for name in stage.case.get("files") or ()):
+        if any(name.startswith(NEED_CONSENT) for name in stage.case.get("files") or ()):
             host.trust.consent(host.cwd, host.wanted())
         if wanted.resume:
             session = host.resume(session_id, options, show=lambda shown: None)

@@ -35,7 +35,7 @@ Mode = Literal["replace", "insert", "delete"]
     name="NotebookEdit",
     claims=claim_to_write("notebook_path"),
     egress=("file",),
-    normalise=normalise("notebook_path", edit_mode="replace"),
+    normalise=normalise("notebook_path"),
 )
 async def notebook_edit(
     notebook_path: Annotated[str, Field(description="The notebook (.ipynb). An absolute path is best.")],

@@ -13,8 +13,8 @@ from pegboard.errors import PegboardError, did_you_mean
 
 CONTRACT_TOOLS = (
     *("Agent", "AskUserQuestion", "Bash", "Edit", "EnterWorktree", "ExitPlanMode", "Glob", "Grep", "MultiEdit"),
-    *("NotebookEdit", "Read", "Skill", "Task", "TaskCreate", "TaskUpdate", "TodoWrite", "WebFetch", "WebSearch"),
-    "Write",
+    *("NotebookEdit", "Read", "Skill", "Task", "TaskCreate", "TaskGet", "TaskList", "TaskUpdate", "TodoWrite"),
+    *("ToolSearch", "WebFetch", "WebSearch", "Write"),
 )
 COVERS = {
     "Edit": frozenset({"Edit", "Write", "NotebookEdit", "MultiEdit"}),

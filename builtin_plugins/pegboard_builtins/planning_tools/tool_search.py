@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,13 +14,18 @@ from pegboard.messages import ToolReferenceBlock, ToolResult
 from pegboard.tools import TOOL_SEARCH, Claims, Tool, tool
 
 SELECT = "select:"
+BEST = 5
 
 
 def _claims(given: object, cwd: object) -> Claims:
     return Claims.write("session:tools")
 
 
-@tool(name=TOOL_SEARCH, read_only=True, repeatable=True, claims=_claims, egress=())
+def _written_out(given: dict[str, Any], cwd: object) -> dict[str, Any]:
+    return {"max_results": BEST, **given}
+
+
+@tool(name=TOOL_SEARCH, read_only=True, repeatable=True, claims=_claims, egress=(), normalise=_written_out)
 async def tool_search(
     query: Annotated[
         str,
@@ -31,7 +36,7 @@ async def tool_search(
         ),
     ],
     ctx: Ctx,
-    max_results: Annotated[int, Field(ge=1, le=50, description="At most so many, the best first.")] = 5,
+    max_results: Annotated[int, Field(ge=1, le=50, description="At most so many, the best first.")] = BEST,
 ) -> ToolResult:
     """Get the definitions of tools of which you know only the names, before you call them.
 

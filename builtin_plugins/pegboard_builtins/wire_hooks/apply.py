@@ -21,7 +21,15 @@ from pegboard.decisions import (
 )
 from pegboard.hookspecs import Ask, State
 from pegboard.messages import Outcome, OutcomeKind, ToolCall
-from pegboard.records import Event, JudgeTold, PersonAsked, PreModelSwitch, SessionStart, SkillsChanged
+from pegboard.records import (
+    Event,
+    JudgeTold,
+    PersonAsked,
+    PreModelSwitch,
+    SessionStart,
+    SkillsChanged,
+    TaskCompleted,
+)
 from pegboard.requests import CompactionJob, CompactionResult
 from pegboard_builtins.wire_hooks import payloads
 from pegboard_builtins.wire_hooks.events import EVENTS
@@ -357,10 +365,11 @@ def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:
     action, _ = first(fired.heard, "action")
     content, _ = first(fired.heard, "content")
     name = f"SessionStart:{event.source}" if isinstance(event, SessionStart) else ""
+    stops = together.stop and isinstance(event, TaskCompleted)  # it would end a teammate; here the task stays open
     answer = Answer(
         context=_joined(_contexts(session, fired, name)),
-        block=together.blocked,
-        reason=together.reason,
+        block=together.blocked or stops,
+        reason=together.reason or (together.stop_reason if stops else ""),
         display=display,
         retry=bool(retry),
         prompt=prompt or "",

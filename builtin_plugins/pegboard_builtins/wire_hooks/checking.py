@@ -22,10 +22,13 @@ from pegboard_builtins.wire_hooks.runners.resolve import resolve
 VOCABULARY = frozenset(
     {"Bash", "PowerShell", "Write", "Edit", "MultiEdit", "Read", "Glob", "Grep", "WebFetch", "WebSearch", "Agent"}
     | {"Task", "AskUserQuestion", "ExitPlanMode", "Skill", "NotebookEdit", "TodoWrite", "TaskCreate", "TaskUpdate"}
+    | {"TaskGet", "TaskList", "ToolSearch"}
     | {"BashOutput", "KillShell", "EnterWorktree", "SlashCommand", "ListMcpResourcesTool", "ReadMcpResourceTool"}
 )
 """Tools of the contract: one that is not here is no mistake in a file that is shared with other hosts."""
 HARMLESS_KEYS = frozenset({"description", "name", "comment", "_comment", "// Description", "commandWindows", "$schema"})
+TASKS = "tasks"
+"""The flag that turns on the tools which keep tasks."""
 LARGEST_SECONDS = 1000.0
 """A timeout from here on was hardly meant in seconds."""
 VALUES = {
@@ -115,6 +118,9 @@ def _entry(handler: Handler, tools: frozenset[str]) -> Iterator[Finding]:
     yield from _condition(handler, tools)
     if not row.fires:
         yield Finding("event", f"nothing here fires {row.name}: it needs {row.missing}", level=Level.DOUBT)
+    if row.by_tool and row.by_tool not in tools:
+        mend = f"Write `{TASKS} = true` under [flags.values], if the model is to keep tasks."
+        yield Finding("event", f"nothing here fires {row.name}: the tool {row.by_tool} is off", mend, level=Level.DOUBT)
     if handler.timeout is not None and handler.timeout >= LARGEST_SECONDS:
         mend = f"Write {handler.timeout / 1000:g} if milliseconds were meant."
         yield Finding("timeout", f"`timeout` is in seconds: {handler.timeout:g} of them are {_long(handler)}", mend)

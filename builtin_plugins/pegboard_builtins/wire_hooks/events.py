@@ -37,7 +37,7 @@ class EventRow:
     `continue: false` counts, `speaks` that `systemMessage` does. `tool` says that `if` may be used. `late_blocks` says
     that a hook which is cut off at its deadline has refused. `separators` are
     what parts the names of an exact matcher. `fires` says when the host fires it; it is empty where nothing can, and
-    `missing` then says what would have to exist.
+    `missing` then says what would have to exist. Events with a `by_tool` are fired by that tool alone.
     """
 
     name: str
@@ -56,6 +56,7 @@ class EventRow:
     separators: str = "|,"
     fires: str = ""
     missing: str = ""
+    by_tool: str = ""
 
     @property
     def snake(self) -> str:
@@ -201,7 +202,7 @@ _ALL = (
         "Notification",
         inputs.NotificationInput,
         matches="notification_type",
-        fires="a person's attention is wanted",
+        fires="a question in a chat has waited for 6 s, or its person is idle for 60 s, or a call was deferred",
     ),
     EventRow(
         "SubagentStart",
@@ -228,7 +229,8 @@ _ALL = (
         types=FIVE,
         exit_2=Exit2.BLOCK,
         decides=True,
-        missing="a tool that makes tasks",
+        fires="the model has made a task, where the flag `tasks` is on",
+        by_tool="TaskCreate",
     ),
     EventRow(
         "TaskCompleted",
@@ -237,7 +239,8 @@ _ALL = (
         exit_2=Exit2.BLOCK,
         decides=True,
         stops=True,
-        missing="a tool that makes tasks",
+        fires="the model says that a task is done, where the flag `tasks` is on",
+        by_tool="TaskUpdate",
     ),
     EventRow(
         "TeammateIdle",

@@ -29,6 +29,8 @@ from pegboard.records import (
     Setup,
     StopFailure,
     SubagentStart,
+    TaskCompleted,
+    TaskCreated,
     UserPromptExpansion,
 )
 from pegboard.requests import CompactionJob, CompactionTrigger
@@ -212,7 +214,8 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
         case Notification():
             return inputs.NotificationInput(
                 **shared,
-                message=event.message,
+                # Published hooks compare it with these very words.
+                message=event.message.replace("Pegboard ", "Claude ", 1),
                 title=event.title or None,
                 notification_type=event.notification_type,
             )
@@ -252,6 +255,14 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
             return inputs.ConfigChangeInput(**shared, source=event.source, file_path=event.file_path)
         case FileChanged():
             return inputs.FileChangedInput(**shared, file_path=event.file_path, event=event.event)
+        case TaskCreated() | TaskCompleted():
+            task = inputs.TaskCreatedInput if isinstance(event, TaskCreated) else inputs.TaskCompletedInput
+            return task(
+                **shared,
+                task_id=event.task_id,
+                task_subject=event.subject,
+                task_description=event.description or None,
+            )
         case Elicitation():
             return inputs.ElicitationInput(
                 **shared,

@@ -39,6 +39,8 @@ LIFECYCLE = frozenset(
         "CwdChanged",
         "FileChanged",
         "PostCompact",
+        "TaskCreated",
+        "TaskCompleted",
         "PreModelSwitch",
         "PostModelSwitch",
         "Elicitation",

@@ -40,7 +40,10 @@ def findings(typed: Any, *words: str) -> list[tuple[str, str, str]]:
         pytest.param(PRE, {"if": "Bash(a *) || Bash(b *)"}, "if", "like several", "a hook for each", id="if with two"),
         pytest.param(PRE, {"if": "Bash(a"}, "settings", "one permission rule", "", id="if that is no rule"),
         pytest.param("Stop", {"if": "Bash(git *)"}, "if", "never runs", "Take `if` away", id="if without a tool"),
-        pytest.param("TaskCreated", {}, "event", "nothing here fires", "", id="an event that cannot fire"),
+        pytest.param("TeammateIdle", {}, "event", "nothing here fires", "", id="an event that cannot fire"),
+        pytest.param(
+            "TaskCreated", {}, "event", "TaskCreate is off", "tasks = true", id="an event of a tool that is off"
+        ),
         pytest.param(PRE, {"command": "no-such-program"}, "broken", "no program", "Install it", id="no program"),
         pytest.param(PRE, {"command": "python3 /no/x.py"}, "broken", "does not exist", "Mend", id="no script"),
         pytest.param(

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from pegboard.host import Options
-from pegboard.records import Setup
+from pegboard.records import Notification, Setup
 from pegboard.testing import call, turn_table
 from pegboard_builtins.wire_hooks.events import EVENTS
 
@@ -240,6 +240,20 @@ PATHS = {
         PostCompact=1,
         SessionStart=2,
     ),
+    "a task that is made, changed and done": Path(
+        call("TaskCreate", subject="Say hello", description="To all."),
+        call("TaskUpdate", taskId="1", status="in_progress"),
+        call("TaskUpdate", taskId="1", status="completed"),
+        call("TaskUpdate", taskId="1", status="completed"),
+        "Done.",
+        PreToolUse=4,
+        PostToolUse=4,
+        PostToolBatch=4,
+        TaskCreated=1,
+        TaskCompleted=1,
+        Stop=1,
+        MessageDisplay=1,
+    ),
     "a set-up": Path("Done.", after=set_up, Setup=1, Stop=1, MessageDisplay=1),
     "a command that is typed": Path(
         "Done.", after=type_command, UserPromptExpansion=1, UserPromptSubmit=2, Stop=2, MessageDisplay=2
@@ -259,7 +273,8 @@ async def test_each_event_is_fired_as_often_as_its_path_says(project, host_of, n
     if path.setup is not None:
         path.setup(project)
     async with host_of(allow=path.allow) as host:
-        host.builtin("project_memory", "commands", "agents")
+        host.settings["flags"] = {"values": {"tasks": True}}
+        host.builtin("project_memory", "commands", "agents", "planning_tools", "flags")
         host.model.script(*path.turns)
         await host.prompt("Go.")
         if path.after is not None:
@@ -276,6 +291,22 @@ async def test_a_call_that_is_deferred_asks_for_attention(project, host_of):
         await host.prompt("Go.")
     assert project.ran == ["h", "Notification"]
     assert project.seen[1][1]["notification_type"] == "agent_needs_input"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "told"),
+    [
+        ("permission_prompt", "Pegboard needs your permission to use Bash", "Claude needs your permission to use Bash"),
+        ("idle_prompt", "Pegboard is waiting for your input", "Claude is waiting for your input"),
+    ],
+)
+async def test_published_hooks_hear_of_a_wait_in_the_words_that_they_compare_with(project, host_of, kind, said, told):
+    project.declare({"Notification": [{"matcher": kind, "command": project.hook("n")}]})
+    async with host_of() as host:
+        await host.open()
+        await host.session.fire(Notification(message=said, notification_type=kind))
+    [(_, payload)] = project.seen
+    assert (payload["notification_type"], payload["message"], "title" in payload) == (kind, told, False)
 
 
 async def test_a_refusal_of_auto_mode_is_told_with_what_was_refused(project, host_of):

@@ -41,7 +41,9 @@ def run(
 
     host = host_of(ctx)
     table = table_in(with_file, host)
-    found = check(table, host.project, host.tools(), host.environment)
+    flags = host.resolve_flags().snapshot.values
+    tools = [name for name, tool in host.tools().items() if not tool.flag or flags.get(tool.flag)]
+    found = check(table, host.project, tools, host.environment)
     if recorded and with_file is None:
         found += _recorded(host, table)
     wrong = [one for one in found if one.level is Level.WRONG]

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from pegboard._cli.chat import drawing
+from pegboard._cli.chat.attention import told_if_unanswered
 from pegboard._cli.chat.questions import answered, questions_in
 from pegboard._cli.chat.shapes import Asking
 from pegboard.context import Ctx
@@ -40,9 +41,11 @@ class HumanAnswer:
             return None
         from pegboard._cli.chat.forms import filled
 
+        kind = "elicitation_url_dialog" if event.mode == "url" else "elicitation_dialog"
         async with self._one_at_a_time:
             try:
-                return await filled(event, ctx, self.face)
+                with told_if_unanswered(ctx.fire, f"{event.by} has a question", kind):
+                    return await filled(event, ctx, self.face)
             except EgressClosedError as closed:
                 ctx.notice(f"what {event.by} asks cannot be shown, so nobody answers: {closed}")
                 return None
@@ -51,22 +54,26 @@ class HumanAnswer:
     async def resolve_ask(self, ask: Ask, ctx: Ctx) -> Resolution | None:
         """Ask the person. Nobody can consent to what may not be shown."""
         async with self._one_at_a_time:
-            try:
-                if questions_in(ask):
-                    return await answered(ask, ctx, self.face)
-                drawn = question(ask, ctx)
-            except EgressClosedError as closed:
-                ctx.notice(f"the question about {ask.call.name} cannot be shown, so it is refused: {closed}")
-                return None
-            self.face.draw(drawn)
-            choices = offers(ask)
-            chosen = await self.face.choose([text for text, _ in choices])
-            answer = choices[chosen][1]
-            if answer is None:
-                words = (await self.face.line("what should it do instead? Enter alone says nothing")).strip()
-                answer = Resolution(allow=False, reason=f"{REFUSED}: {words}" if words else REFUSED)
-            self.face.draw(Text(f"allowed: {choices[chosen][0]}" if answer.allow else "refused", style="dim"))
-            return answer
+            with told_if_unanswered(ctx.fire, f"Pegboard needs your permission to use {ask.call.name}"):
+                return await self._answer(ask, ctx)
+
+    async def _answer(self, ask: Ask, ctx: Ctx) -> Resolution | None:
+        try:
+            if questions_in(ask):
+                return await answered(ask, ctx, self.face)
+            drawn = question(ask, ctx)
+        except EgressClosedError as closed:
+            ctx.notice(f"the question about {ask.call.name} cannot be shown, so it is refused: {closed}")
+            return None
+        self.face.draw(drawn)
+        choices = offers(ask)
+        chosen = await self.face.choose([text for text, _ in choices])
+        answer = choices[chosen][1]
+        if answer is None:
+            words = (await self.face.line("what should it do instead? Enter alone says nothing")).strip()
+            answer = Resolution(allow=False, reason=f"{REFUSED}: {words}" if words else REFUSED)
+        self.face.draw(Text(f"allowed: {choices[chosen][0]}" if answer.allow else "refused", style="dim"))
+        return answer
 
 
 def offers(ask: Ask) -> list[tuple[str, Resolution | None]]:

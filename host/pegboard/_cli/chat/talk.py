@@ -8,13 +8,15 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
-from pegboard._cli.chat import drawing, slash
+from pegboard._cli.chat import attention, drawing, slash
+from pegboard._cli.chat.attention import told_later
 from pegboard._cli.chat.shapes import Face, Slash
 from pegboard._cli.words import MODES
 from pegboard.errors import EgressClosedError, PegboardError, nearest
 from pegboard.host import Host, Options, RunResult, Session, Shown
 from pegboard.messages import EndReason
 from pegboard.output import readable
+from pegboard.records import Notification
 
 COMMAND = re.compile(r"/([A-Za-z][\w:.-]*)(?:\s+(.*))?$", re.DOTALL)
 """A command; a path has a second slash, and is a prompt."""
@@ -47,6 +49,7 @@ class Talk:
         self._said = False
         self.changed: Callable[[], Sequence[str]] = tuple
         """Names the plugins whose source has changed since it was last asked; they are reloaded before a turn."""
+        self._idle: asyncio.TimerHandle | None = None
         self._known: tuple[Session, float, dict[str, Slash]] | None = None
 
     # --- life ------------------------------------------------------------------------------------------
@@ -59,6 +62,7 @@ class Talk:
             await self.face.run(lambda: self._begin(prompt))
         finally:
             self.leaving = True
+            self._forget_idleness()
             await self._end_work()
             await self._close("prompt_input_exit")
 
@@ -203,6 +207,7 @@ class Talk:
 
     def _start(self, work: Awaitable[None]) -> None:
         self.busy = True
+        self._forget_idleness()
         self.face.begin()
         self._work = asyncio.create_task(self._whole(work), name="pegboard-chat-work")
 
@@ -218,6 +223,14 @@ class Talk:
         finally:
             self.busy = False
             self.face.end()
+            self._forget_idleness()
+            if self.has_words and not self.leaving:
+                waits = Notification(message="Pegboard is waiting for your input", notification_type="idle_prompt")
+                self._idle = told_later(attention.IDLE, self.session.fire, waits)
+
+    def _forget_idleness(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
 
     def _beside_it(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
