@@ -416,12 +416,14 @@ class Host:
             return checks[0] if checks else None
         return lambda: {name: value for check in checks for name, value in check().items()}
 
-    def session_tools(self, flags: FlagView) -> dict[str, Tool]:
-        """Return the tools of a session with these flags, sorted by name."""
+    def session_tools(self, flags: FlagView, interactive: bool) -> dict[str, Tool]:
+        """Return the tools of a session with these flags, with a person or without one, sorted by name."""
         if self._tool_cache is None or self._tool_cache[0] != self.board.generation:
             self._tool_cache = (self.board.generation, self.board.tools)
         tools = self._tool_cache[1]
         off = {*self.switched_off(flags), *(name for name, tool in tools.items() if not self._has_place(tool))}
+        if not interactive:
+            off.update(name for name, tool in tools.items() if tool.needs_person)
         return {name: tool for name, tool in tools.items() if name not in off} if off else tools
 
     def _has_place(self, tool: Tool) -> bool:

@@ -122,6 +122,7 @@ class Tool:
     `preview` takes the input and the working folder and returns what the call would change, as a unified diff, for
     whoever is asked about it; it may read the disk, and must not raise.
     `where` names paths: the tool is offered in sessions where one of them exists (as for `@hookimpl`).
+    One that `needs_person` is offered where a person can answer (`Options.interactive`): in a chat, not in a run.
     Of a `deferred` tool requests have only the name, until the model has asked for it with the tool `ToolSearch`.
     """
 
@@ -139,6 +140,7 @@ class Tool:
     preview: Preview | None = None
     where: tuple[str, ...] = ()
     deferred: bool = False
+    needs_person: bool = False
     owner: str = field(default="", compare=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -308,6 +310,7 @@ def tool(
     preview: Preview | None = None,
     where: Iterable[str] = (),
     deferred: bool = False,
+    needs_person: bool = False,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -326,6 +329,7 @@ def tool(
     preview: Preview | None = None,
     where: Iterable[str] = (),
     deferred: bool = False,
+    needs_person: bool = False,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function; its facts are those of `Tool`.
 
@@ -354,6 +358,7 @@ def tool(
             preview=preview,
             where=tuple(where),
             deferred=deferred,
+            needs_person=needs_person,
         )
 
     return make(function) if function is not None else make

@@ -42,7 +42,6 @@ PLUGINS = (
     "agents",
     "planning_tools",
     "auto_mode",
-    "flags",
 )
 LONG = {
     "@@BIG10K@@": "x" * 10_050,
@@ -375,11 +374,14 @@ class How:
     interactive: bool = False
     mcp: bool = False
     agent: str = ""
+    flags: dict[str, bool] = field(default_factory=dict)
 
 
 def how(stage: Stage, arguments: list[str]) -> How:
     """Read the arguments. Raises NoSubjectError for those of a subject that is missing."""
-    found = How(tables={"hooks": {"trust_project": True}, "flags": {"values": {"tasks": True}}})
+    found = How(tables={"hooks": {"trust_project": True}})
+    if "TaskCreate" in json.dumps(stage.case["model_turns"]):
+        found.flags["tasks"] = True
     words = iter(arguments)
     for word in words:
         if word in MISSING_ARGUMENTS:
@@ -388,7 +390,7 @@ def how(stage: Stage, arguments: list[str]) -> How:
             mode = next(words)
             found.mode = MODES.get(mode, mode)
             if mode == "auto":
-                found.tables["flags"]["values"]["auto_mode"] = True
+                found.flags["auto_mode"] = True
         elif word == "--dangerously-skip-permissions":
             found.mode = "bypassPermissions"
         elif word == "--settings":
@@ -472,6 +474,8 @@ async def _step(
         "retry": {"attempts": 1 + retries, "base_delay": 0},
         **wanted.tables,
     }
+    if wanted.flags:
+        tables["flags"] = {"values": wanted.flags}
     view = load_settings(
         stage.project,
         config_dir=stage.root / "config",
@@ -481,6 +485,8 @@ async def _step(
         managed=None,
     )
     names = [name for name in (*PLUGINS, "scripted_model") if name not in wanted.without]
+    if wanted.flags:
+        names.append("flags")
     host = Host(
         stage.project,
         settings=view,

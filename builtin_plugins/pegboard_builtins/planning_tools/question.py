@@ -36,7 +36,7 @@ def _claims(given: dict[str, Any], cwd: Path) -> Claims:
     return Claims.write("person")  # who is asked two things at once answers neither
 
 
-@tool(name="AskUserQuestion", claims=_claims, egress=())
+@tool(name="AskUserQuestion", claims=_claims, egress=(), needs_person=True)
 async def ask_user_question(
     questions: Annotated[list[Question], Field(min_length=1, max_length=4)],
     answers: Annotated[

@@ -194,8 +194,8 @@ class Session(Serving):
 
     def _make_toolbox(self) -> Toolbox:
         kept = self._replay.state.get("", {}).get(TOOLBOX, {})
-        host = self._host
-        return Toolbox(self, host.session_tools(self.flags), host.tool_sources(self.flags), self._settings, kept)
+        tools = self._host.session_tools(self.flags, self.interactive)
+        return Toolbox(self, tools, self._host.tool_sources(self.flags), self._settings, kept)
 
     def _sections(self) -> tuple[Section, ...]:
         return self._host.session_sections(self.flags)

@@ -185,6 +185,7 @@ def _tool(plugin: str, facts: Mapping[str, Any], board: Waker) -> AsleepTool:
         normalise=normalise if facts["normalise"] else None,
         preview=preview if facts["preview"] else None,
         deferred=facts.get("deferred", False),
+        needs_person=facts.get("needs_person", False),
         facts=facts,
         wake=wake,
     )

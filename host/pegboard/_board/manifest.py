@@ -160,7 +160,7 @@ def _of_tool(one: Tool) -> dict[str, Any]:
         "normalise": one.normalise is not None,
         "preview": one.preview is not None,
     }
-    for name in ("read_only", "repeatable", "timeout", "flag", "max_output", "deferred"):
+    for name in ("read_only", "repeatable", "timeout", "flag", "max_output", "deferred", "needs_person"):
         if getattr(one, name):
             said[name] = getattr(one, name)
     if one.egress is not None:

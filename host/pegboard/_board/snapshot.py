@@ -24,7 +24,7 @@ from pegboard import __version__
 from pegboard._board import kept
 from pegboard._board.installed import POINTS, distinct, folders_of, metadata_in, points_of
 
-FORMAT = 7
+FORMAT = 8
 GROUPS = ("pegboard", "pydantic")
 """The groups of entry points that are kept: our own, and the one whose emptiness spares pydantic a search."""
 SWITCH = "PEGBOARD_SNAPSHOT"

@@ -9,6 +9,7 @@ import pytest
 
 from pegboard.decisions import Resolution
 from pegboard.hookspecs import Ask, hookimpl
+from pegboard.host import Options
 from pegboard.messages import OutcomeKind, ToolResultBlock
 from pegboard.testing import HostFixture, call
 
@@ -68,9 +69,18 @@ async def test_a_question_is_answered_by_who_resolves_it(
     tmp_path: Path, answers: dict[str, str] | None, said: str
 ) -> None:
     settings = {"permissions": {"allow": ["AskUserQuestion"]}}
-    async with HostFixture(folder=tmp_path, settings=settings) as host:
+    async with HostFixture(folder=tmp_path, settings=settings, options=Options(interactive=True)) as host:
         host.load(Person(answers))
         host.builtin("planning_tools", "permissions")
         host.model.script([call("AskUserQuestion", questions=[QUESTION])], "done")
         await host.prompt("Ask me.")
         assert said in str(results(host)[0].content)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("interactive", [True, False])
+async def test_only_where_a_person_can_answer_may_the_model_ask_one(tmp_path: Path, interactive: bool) -> None:
+    async with HostFixture(folder=tmp_path, options=Options(interactive=interactive)) as host:
+        host.builtin("planning_tools")
+        await host.open()
+        assert ("AskUserQuestion" in host.session.tools()) is interactive
