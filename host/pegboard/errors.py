@@ -209,8 +209,10 @@ class UnknownModelError(ModelError):
         self.model = model
         names = sorted(known)
         some = ", ".join(f"{name}:NAME" for name in names) or "none: every model plugin is off"
-        prefix = model.partition(":")[0]
-        super().__init__(f"no plugin answers for the model {model!r}.{did_you_mean(prefix, names)} There are: {some}.")
+        prefix, colon, rest = model.partition(":")
+        near = nearest(prefix, names) if colon else None
+        hint = f" Did you mean {f'{near}:{rest}'!r}?" if near else "" if colon else " Say it as PREFIX:NAME."
+        super().__init__(f"no plugin answers for the model {model!r}.{hint} There are: {some}.")
 
 
 class MissingKeyError(ModelError):

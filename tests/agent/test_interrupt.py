@@ -42,14 +42,35 @@ async def test_partial_text_is_kept_and_the_next_prompt_is_answered():
         started = time.monotonic()
         await session.interrupt()
         assert time.monotonic() - started < 2
-        assert (await running).reason is EndReason.INTERRUPTED
+        result = await running
         said = text_of(host.messages[-1])
+        assert (result.reason, result.text, result.steps) == (EndReason.INTERRUPTED, said, 1)
         assert said.startswith("word word")
         assert len(said) < 300
         assert host.records("response")[-1].stop_reason == "interrupted"
         assert_whole(host)
         assert (await session.run("Go on.")).text == "Done."
         assert_whole(host)
+
+
+async def test_a_turn_that_is_interrupted_counts_all_its_steps():
+    used = {"input_tokens": 7, "output_tokens": 3}
+    async with HostFixture() as host:
+        load_tools(host)
+        host.model.script(
+            {"call": [{"name": "look", "input": {"name": "a"}}], "text": "I look.", "usage": used},
+            {"call": [{"name": "look", "input": {"name": "b", "seconds": 60}}], "usage": used},
+            "Done.",
+        )
+        session = await host.open()
+        running = asyncio.create_task(session.run("Go."))
+        await until(lambda: "b+" in log)
+        await session.interrupt()
+        result = await running
+        assert (result.reason, result.steps, result.text) == (EndReason.INTERRUPTED, 2, "I look.")
+        (end,) = host.records("turn_end")
+        assert [end.usage.input_tokens, result.usage.input_tokens, result.usage.output_tokens] == [14, 14, 6]
+        host.model.script()
 
 
 async def test_an_interrupted_answer_goes_on_without_a_prompt():

@@ -8,6 +8,7 @@ import pytest
 from agent_room import AllowAll, assert_whole, calls, dumped, fold, load_tools, log, results, text_of, until
 
 from pegboard import Decision, PromptDecision, ResultPatch, StepDecision, hookimpl, tool
+from pegboard.errors import ModelError
 from pegboard.messages import EndReason, ImageBlock, ThinkingBlock, ToolResult
 from pegboard.testing import HostFixture, Options, call
 
@@ -135,9 +136,30 @@ async def test_an_overflow_that_cannot_be_helped_is_an_error():
         result = await ended(host, {"error": {"overflow": True}})
         assert result.reason is EndReason.ERROR
         assert "too long" in result.detail
+        assert "cannot be made shorter: ask for less at once, or take a model with a larger window" in result.detail
 
 
 # --- why a turn ends -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        pytest.param("scriptd:a.toml", "Did you mean 'scripted:a.toml'?", id="a slip"),
+        pytest.param("opus", "Say it as PREFIX:NAME.", id="no prefix"),
+    ],
+)
+async def test_a_model_that_nobody_answers_for_is_an_error_that_says_how_to_name_one(model, said):
+    async with HostFixture(options=Options(model=model)) as host:
+        result = await ended(host, "Hello.")
+        assert result.reason is EndReason.ERROR
+        assert said in result.detail
+
+
+async def test_a_prefix_alone_is_no_model():
+    async with HostFixture(options=Options(model="scripted:")) as host:
+        with pytest.raises(ModelError, match="'scripted:' lacks the model's name: say PREFIX:NAME"):
+            await ended(host, "Hello.")
 
 
 async def test_the_step_limit():
@@ -157,8 +179,9 @@ async def test_the_wall_time_cancels_what_runs():
 async def test_the_wall_time_cuts_an_answer_and_keeps_what_there_is():
     async with HostFixture(options=Options(max_time=1.7)) as host:
         result = await ended(host, {"text": "word " * 40, "chunk_delay": 0.5})
-        assert result.reason is EndReason.WALL_TIME
-        assert text_of(host.messages[-1]).startswith("word word")
+        assert (result.reason, result.steps) == (EndReason.WALL_TIME, 1)
+        assert result.text == text_of(host.messages[-1])
+        assert result.text.startswith("word word")
 
 
 async def test_the_cost_limit_holds_for_the_session():

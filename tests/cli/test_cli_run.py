@@ -140,6 +140,7 @@ def test_a_limit_exits_4(run: Start) -> None:
     done = run(WRITE, "write", "--max-steps", "1")
     assert done.returncode == 4
     assert "step_limit" in done.stderr
+    assert "  go on with: pegboard run --resume " in done.stderr
 
 
 def test_a_model_error_exits_1_and_says_which(run: Start) -> None:
@@ -151,7 +152,7 @@ def test_a_model_error_exits_1_and_says_which(run: Start) -> None:
 def test_an_unknown_model_prefix_exits_1_with_the_nearest(run: Start) -> None:
     done = run(HELLO, "hi", "--model", "scriptd:x")
     assert done.returncode == 1
-    assert "Did you mean 'scripted'?" in done.stderr
+    assert "Did you mean 'scripted:x'?" in done.stderr
 
 
 def test_a_session_goes_on_with_continue_and_with_resume(run: Start) -> None:

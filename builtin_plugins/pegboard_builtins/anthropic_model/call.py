@@ -13,8 +13,8 @@ from pegboard.context import Ctx
 from pegboard.errors import ModelError, did_you_mean
 from pegboard.messages import Usage
 from pegboard.requests import ModelDone, Request, StreamEvent
-from pegboard_builtins.anthropic_model.clients import Clients, sdk
-from pegboard_builtins.anthropic_model.errors import broken, model_error
+from pegboard_builtins.anthropic_model.clients import Clients, address_of, sdk
+from pegboard_builtins.anthropic_model.errors import Asked, broken, model_error, without_events
 from pegboard_builtins.anthropic_model.incoming import Incoming
 from pegboard_builtins.anthropic_model.outgoing import SENT_PARAMS, betas, to_count, to_send, unknown_params
 from pegboard_builtins.anthropic_model.settings import PREFIX, SERVICE, AnthropicSettings
@@ -33,10 +33,10 @@ async def answer(request: Request, ctx: Ctx) -> AsyncIterator[StreamEvent]:
     for name in unknown_params(request):
         ctx.log.warning("the Messages API has no parameter %r.%s", name, did_you_mean(name, SENT_PARAMS))
     if request.params.get("count_tokens"):
-        counted = await _asked(clients, settings, _count, to_count(request), request)
+        counted, _ = await _asked(clients, settings, _count, to_count(request), request)
         yield ModelDone(stop_reason="end_turn", usage=Usage(input_tokens=counted.input_tokens))
         return
-    stream = await _asked(clients, settings, _stream, {**to_send(request), "stream": True}, request)
+    stream, asked = await _asked(clients, settings, _stream, {**to_send(request), "stream": True}, request)
     model = request.model.removeprefix(PREFIX)
     incoming = Incoming(model, settings.prices, known_price=request.params.get("speed") in (None, "standard"))
     failure: ModelError | None = None
@@ -46,11 +46,12 @@ async def answer(request: Request, ctx: Ctx) -> AsyncIterator[StreamEvent]:
             try:
                 made = list(incoming.take(await anext(events)))
             except StopAsyncIteration:
-                failure = broken("it ended without a message_stop")
+                said = "" if incoming.begun else stream.response.headers.get("content-type", "")
+                failure = without_events(said, asked) if said else broken("it ended without a message_stop")
             except (ValueError, KeyError, AttributeError) as wrong:  # half an event, or one out of order
                 failure = broken(f"{type(wrong).__name__}: {wrong}")
             except Exception as wrong:
-                failure = model_error(wrong, model=model)
+                failure = model_error(wrong, asked)
             if failure is not None:
                 break
             if incoming.done:
@@ -97,18 +98,20 @@ async def _asked(
     ask: Callable[[AsyncAnthropic, dict[str, Any], dict[str, str]], Awaitable[Any]],
     body: dict[str, Any],
     request: Request,
-) -> Any:
+) -> tuple[Any, Asked]:
     """Ask the API. A helper's key that was kept and is refused now is asked for again, once."""
     headers = betas(request, settings.betas)
+    address, address_from = address_of(settings)
     while True:
         key = await clients.key(settings)
-        client = await clients.client(key, settings)
+        asked = Asked(body["model"], settings.timeout, key.source, address, address_from)
         try:
-            return await ask(client, body, headers)
+            client = await clients.client(key, settings)
+            return await ask(client, body, headers), asked
         except Exception as wrong:
             if await _is_refused_key(wrong) and clients.forget(key):
                 continue
-            raise model_error(wrong, model=body["model"], source=f"from {key.source}") from wrong
+            raise model_error(wrong, asked) from wrong
 
 
 async def _is_refused_key(error: Exception) -> bool:

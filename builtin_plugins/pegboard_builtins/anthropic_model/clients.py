@@ -78,7 +78,7 @@ class Clients:
         """Return this loop's client for the settings' address, with *key* in it."""
         anthropic = await sdk()
         here = self._here()
-        address = os.environ.get(BASE_URL_VARIABLE, "").strip() or settings.base_url
+        address, _ = address_of(settings)
         known = (address, settings.timeout)
         client = here.clients.get(known)
         if client is None:
@@ -123,6 +123,14 @@ class Clients:
                 del self._loops[other]
             self._loops[loop] = _OfLoop()
         return self._loops[loop]
+
+
+def address_of(settings: AnthropicSettings) -> tuple[str, str]:
+    """Return where requests go and who said so; empty texts for the API's own address."""
+    said = os.environ.get(BASE_URL_VARIABLE, "").strip()
+    if said:
+        return said, BASE_URL_VARIABLE
+    return settings.base_url, "[anthropic_model] base_url" if settings.base_url else ""
 
 
 def _new_client(anthropic: Any, key: Key, address: str, timeout: float) -> AsyncAnthropic:

@@ -40,10 +40,10 @@ class _Open:
 
 
 class Incoming:
-    """Puts one message together. `done` is True once all of it has come."""
+    """Puts one message together. `begun` is True from its first event on, `done` once all of it has come."""
 
     def __init__(self, model: str, prices: Mapping[str, Price], *, known_price: bool = True) -> None:
-        self.done = False
+        self.begun = self.done = False
         self._model = model
         self._prices = prices
         self._known_price = known_price
@@ -55,6 +55,7 @@ class Incoming:
 
     def take(self, event: Any) -> Iterator[StreamEvent]:
         """Take one event of the SDK and yield what it means. Unknown ones mean nothing, as the API asks for."""
+        self.begun = True
         match event.type:
             case "message_start":
                 self._count(event.message.usage)

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from pegboard.errors import MissingKeyError, ModelError
+from pegboard.output import one_line
 from pegboard_builtins.anthropic_model.settings import AnthropicSettings
 
 VARIABLE = "ANTHROPIC_API_KEY"
 HELPER = "api_key_helper"
 KEYRING = "keyring"
 KEYRING_SERVICE, KEYRING_USER = "pegboard", "anthropic"
+NO_KEY = "characters that no key has: only visible ASCII can be sent"
+LONGEST = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ async def find_key(settings: AnthropicSettings, environment: Mapping[str, str] |
     """Return the first key that somebody gives. Raises MissingKeyError, which names the three ways."""
     value = (os.environ if environment is None else environment).get(VARIABLE, "").strip()
     if value:
+        if not _may_be_key(value):
+            raise MissingKeyError(f"the variable {VARIABLE} holds {NO_KEY}")
         return Key(value, VARIABLE)
     problems: list[str] = []
     if settings.api_key_helper:
@@ -46,15 +51,24 @@ async def find_key(settings: AnthropicSettings, environment: Mapping[str, str] |
     try:
         value = await asyncio.to_thread(_from_keyring)
     except Exception as wrong:  # backends raise what they like: no bus, no daemon, a locked store
-        problems.append(f"the keyring cannot be read: {type(wrong).__name__}: {wrong}")
-    if value:
+        if type(wrong).__name__ != "NoKeyringError":  # none on this machine: as if the extra were not installed
+            problems.append(f"the keyring cannot be read: {type(wrong).__name__}: {one_line(str(wrong), LONGEST)}")
+    if value and _may_be_key(value):
         return Key(value, KEYRING)
+    if value:
+        problems.append(f"the keyring holds {NO_KEY}")
     raise MissingKeyError(
-        "there is no key for the Anthropic API. Give one in one of three ways: "
+        "".join(f"{problem}; " for problem in problems)
+        + "there is no key for the Anthropic API. Give one in one of three ways: "
         f"set the variable {VARIABLE}; or name a command that prints it in the settings, "
         f'[anthropic_model] {HELPER} = "..."; or put it in the keyring: pip install "pegboard[keyring]" and '
-        f"`keyring set {KEYRING_SERVICE} {KEYRING_USER}`." + "".join(f" ({problem})" for problem in problems)
+        f"`keyring set {KEYRING_SERVICE} {KEYRING_USER}`."
     )
+
+
+def _may_be_key(value: str) -> bool:
+    """Whether it can stand in a header: an error about one that cannot would show it."""
+    return value.isascii() and value.isprintable() and " " not in value
 
 
 async def ask_helper(command: str, timeout: float) -> str:
@@ -76,17 +90,19 @@ async def ask_helper(command: str, timeout: float) -> str:
                 await process.wait()
         key, said = _read(output), _read(errors)
     if status != 0:
-        last = said.splitlines()[-1][:200] if said else "no reason given"
+        last = one_line(said.splitlines()[-1], 200) if said else "no reason given"
         raise _helper_error(command, f"ended with status {status}: {last}")
     if not key:
         raise _helper_error(command, "printed nothing")
     if len(key.split()) > 1:
         raise _helper_error(command, "printed more than one word; it must print the key and nothing else")
+    if not _may_be_key(key):
+        raise _helper_error(command, f"printed {NO_KEY}")
     return key
 
 
 def _helper_error(command: str, problem: str) -> ModelError:
-    return ModelError(f"the {HELPER} `{command}` {problem}")
+    return ModelError(f"the {HELPER} `{one_line(command, LONGEST)}` {problem}")
 
 
 def _scratch() -> BinaryIO:

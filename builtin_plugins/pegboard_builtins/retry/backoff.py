@@ -19,6 +19,14 @@ def delay_before(attempt: int, *, base: float, ceiling: float, retry_after: floa
     return max(backoff, retry_after or 0.0)
 
 
+def long(seconds: float) -> str:
+    """Say how long a wait is, in a unit that a person can take in."""
+    for unit, size in (("years", 31_557_600), ("days", 86_400), ("hours", 3_600)):
+        if seconds >= 3 * size:
+            return f"{seconds / size:,.0f} {unit}" if seconds < 1e6 * size else "for ever"
+    return f"{seconds:g} s"
+
+
 def any_jitter() -> float:
     """Return a jitter by chance."""
     return random.uniform(-1.0, 1.0)

@@ -11,7 +11,7 @@ from pegboard.context import Ctx
 from pegboard.errors import ContextOverflowError, ModelError
 from pegboard.messages import Message, RedactedThinkingBlock, ThinkingBlock
 from pegboard.requests import CallNext, ModelDone, ModelNotice, Request, StreamEvent
-from pegboard_builtins.retry.backoff import any_jitter, delay_before
+from pegboard_builtins.retry.backoff import any_jitter, delay_before, long
 from pegboard_builtins.retry.settings import RetrySettings
 
 LOOK_UP = 0.1
@@ -31,6 +31,7 @@ async def retrying(
     Raises the last ModelError, as it is or with the reason for giving up.
     """
     models = [request.model, *_others(request, settings)]
+    before = ""
     for place, model in enumerate(models):
         asked = request if model == request.model else for_other_model(request, model)
         for attempt in range(1, settings.attempts + 1):
@@ -42,7 +43,11 @@ async def retrying(
                     yield event
                 return
             except ModelError as error:
-                if done or not error.retryable or isinstance(error, ContextOverflowError) or ctx.cancelled:
+                if done or ctx.cancelled or isinstance(error, ContextOverflowError):
+                    raise
+                if not error.retryable:
+                    if place:
+                        raise _told(error, f"{error} - asked because {before}") from error
                     raise
                 failure = error
             finally:
@@ -57,7 +62,9 @@ async def retrying(
             )
             await _sleep(wait, ctx, failure)
         if place + 1 == len(models):
-            raise _given_up(failure, model, why_not) from failure
+            said = f"{failure} - gave up on {model}: {why_not}"
+            raise _told(failure, f"{said}; asked because {before}" if place else said) from failure
+        before = f"{model} did not answer: {failure}"
         yield ModelNotice(text=f"{failure} - {why_not}; falling back from {model} to {models[place + 1]}", restart=True)
 
 
@@ -94,7 +101,7 @@ def _next_wait(
     """Return how long to wait, and why there is no next attempt; an empty reason if there is one."""
     asked = failure.retry_after
     if asked is not None and asked > settings.max_wait:
-        return 0.0, f"it asks to wait {asked:.6g} s, and retry.max_wait is {settings.max_wait:g} s"
+        return 0.0, f"it asks to wait {long(asked)}, and retry.max_wait is {settings.max_wait:g} s"
     if attempt == settings.attempts:
         return 0.0, f"{attempt} {'attempt' if attempt == 1 else 'attempts'} failed (retry.attempts)"
     wait = delay_before(
@@ -117,13 +124,8 @@ async def _sleep(seconds: float, ctx: Ctx, failure: ModelError) -> None:
     raise failure
 
 
-def _given_up(failure: ModelError, model: str, why_not: str) -> ModelError:
-    return ModelError(
-        f"{failure} - gave up on {model}: {why_not}",
-        status=failure.status,
-        retryable=failure.retryable,
-        retry_after=failure.retry_after,
-    )
+def _told(failure: ModelError, text: str) -> ModelError:
+    return ModelError(text, status=failure.status, retryable=failure.retryable, retry_after=failure.retry_after)
 
 
 async def _close(events: AsyncIterator[StreamEvent]) -> None:

@@ -246,8 +246,12 @@ class _Turn:
 
     async def overflow(self, answer: Answer) -> TurnEnd | None:
         self.overflows += 1
-        if self.overflows > 2 or not await self.port.compact(CompactionTrigger.OVERFLOW):
-            return self.end(EndReason.ERROR, answer.error or "the conversation does not fit the model's window")
+        said = answer.error or "the conversation does not fit the model's window"
+        if self.overflows > 2:
+            return self.end(EndReason.ERROR, f"{said} - still, after it was made shorter twice")
+        if not await self.port.compact(CompactionTrigger.OVERFLOW):
+            mend = "ask for less at once, or take a model with a larger window"
+            return self.end(EndReason.ERROR, f"{said} - and it cannot be made shorter: {mend}")
         return None
 
     def go_on_after_cut(self, answer: Answer) -> None:

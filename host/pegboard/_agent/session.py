@@ -169,6 +169,8 @@ class Session(Serving):
         self._on_their_way: set[asyncio.Future[None]] = set()
         self._task: asyncio.Task[TurnEnd] | None = None
         self._turn_ends_at: float | None = None
+        self._turn_so_far: list[Usage] = []
+        self._turn_text = ""
         self._moved_from: Path | None = None
         self._batch = EMPTY
         self._stop_batch = ""
@@ -340,6 +342,8 @@ class Session(Serving):
                 "no model is chosen: say --model PREFIX:NAME, or set [model] name in the settings. "
                 f"Prefixes: {', '.join(self.known_models()) or 'none'}"
             )
+        if self.model_name.endswith(":"):
+            raise ModelError(f"{self.model_name!r} lacks the model's name: say PREFIX:NAME")
         if self.agent_type and not self.dispatcher.knows_agents():
             raise PegboardError(f"no plugin that takes part here knows what the agent {self.agent_type!r} is")
         self.cancelled = False
@@ -412,6 +416,7 @@ class Session(Serving):
         self._spent_by_agents.clear()
         self._turn_ends_at = None if limits.max_time is None else time.monotonic() + limits.max_time
         steps = self._replay.turn_steps if continuing and self._replay.turn_is_open else 0
+        self._turn_so_far, self._turn_text = [], ""
         started = time.perf_counter()
         work = self._one_turn(limits, steps, continuing=continuing)
         self._task = asyncio.create_task(work, name=f"pegboard-turn-{self._turn}")
@@ -426,9 +431,9 @@ class Session(Serving):
                 self.cancelled = True
                 self._task.cancel()
                 await asyncio.wait([self._task])
-                self._finish_turn(self._with_agents(self._interrupted_end(cancelled, limits)), started)
+                self._finish_turn(self._with_agents(self._interrupted_end(cancelled, limits, steps)), started)
                 raise
-            end = self._interrupted_end(cancelled, limits)
+            end = self._interrupted_end(cancelled, limits, steps)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -470,12 +475,14 @@ class Session(Serving):
                     answer = Answer.of(last.content, self._replay.stop_reason, cut=self._replay.cut)
         return await run_turn(self._port(), limits, turn=self._turn, steps_before=steps, answer=answer)
 
-    def _interrupted_end(self, cancelled: asyncio.CancelledError, limits: Limits) -> TurnEnd:
+    def _interrupted_end(self, cancelled: asyncio.CancelledError, limits: Limits, steps_before: int) -> TurnEnd:
+        reason, detail = EndReason.INTERRUPTED, "interrupted"
         if "wall time" in cancelled.args or (
             self._turn_ends_at is not None and not self.cancelled and time.monotonic() >= self._turn_ends_at
         ):
-            return TurnEnd(EndReason.WALL_TIME, f"{limits.max_time:g} s", steps=self._replay.turn_steps)
-        return TurnEnd(EndReason.INTERRUPTED, "interrupted")
+            reason, detail = EndReason.WALL_TIME, f"{limits.max_time:g} s"
+        so_far = self._turn_so_far
+        return TurnEnd(reason, detail, self._turn_text, steps_before + len(so_far), total(so_far))
 
     def _finish_turn(self, end: TurnEnd, started: float) -> None:
         self._replay.turn_is_open, self._replay.end_reason = False, end.reason
@@ -609,6 +616,7 @@ class Session(Serving):
         answers = await self.fire(MessageDisplay(turn=self._turn, message_id=request.request_id, text=text))
         shown = next((answer.display for _, answer in reversed(answers) if answer.display is not None), text)
         self.screen.tell("text", shown)
+        self._turn_text = shown
         return shown
 
     def _keep_block(self, request: Request, block: Block) -> None:
@@ -627,6 +635,9 @@ class Session(Serving):
         self._journal.append(ResponseRecord, line)
         self._conversation.end_request(request.request_id)
         self._usage.add(usage)
+        self._turn_so_far.append(usage)
+        if answer.text and not self.screen.holds_text:
+            self._turn_text = answer.text
         self._replay.stop_reason = answer.stop_reason
         tokens = usage.context_tokens
         if tokens:

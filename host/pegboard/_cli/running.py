@@ -33,6 +33,16 @@ EXIT_CODES = {
     EndReason.INTERRUPTED: 130,
 }
 
+GO_ON = (
+    EndReason.INTERRUPTED,
+    EndReason.ERROR,
+    EndReason.STEP_LIMIT,
+    EndReason.WALL_TIME,
+    EndReason.COST,
+    EndReason.DEFERRED,
+)
+"""Ends after which the turn can be gone on with, without a new prompt."""
+
 
 def run(wanted: Wanted, no_plugins: str | None) -> int | None:
     """Do it and return the exit code; None if there is nothing to do, because nobody gave a prompt."""
@@ -283,10 +293,11 @@ class Printer:
         else:
             if not self._live and result.text:
                 print(result.text, file=self._out, flush=True)
+            quiet = self._quiet and result.reason is not EndReason.INTERRUPTED
             if result.reason is not EndReason.COMPLETED or result.detail:
                 self._quiet = False
                 self._aside(f"! ended: {result.reason}{': ' + result.detail if result.detail else ''}", "33")
-            if result.reason is EndReason.INTERRUPTED:
+            if result.reason in GO_ON and not quiet:
                 self._aside(f"  go on with: pegboard run --resume {result.session_id}", "2")
 
 

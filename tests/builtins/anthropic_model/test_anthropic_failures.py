@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
-from collections.abc import Callable
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +23,37 @@ from pegboard.requests import Request, ToolUseCut
 from pegboard_builtins.anthropic_model.errors import retry_after
 
 RequestFor = Callable[..., Request]
+
+
+@pytest.fixture
+def raw_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Start a server that answers everything with the same bytes, as a proxy would; return its address."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(status: int, content_type: str, body: str) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                self.send_response(status)
+                self.send_header("content-type", content_type)
+                self.send_header("content-length", str(len(body.encode())))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(running)
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
+        url = f"http://127.0.0.1:{running.server_address[1]}"
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+        return url
+
+    yield start
+    for running in servers:
+        running.shutdown()
+        running.server_close()
 
 
 def failing(plugin: Any, request: Request) -> ModelError:
@@ -72,6 +109,10 @@ def test_a_failure_keeps_its_facts(
                 message="input length and `max_tokens` exceed context limit: 198000 + 8192 > 200000, decrease input",
             ),
             id="prompt and answer too long",
+        ),
+        pytest.param(Failure(status=400, message="Input is too long for requested model."), id="a gateway's words"),
+        pytest.param(
+            Failure(status=400, message="This model's maximum context length is 200000 tokens."), id="another's words"
         ),
         pytest.param(Failure(status=413), id="too many bytes"),
     ],
@@ -160,3 +201,109 @@ def test_what_the_sdk_itself_cannot_send_is_our_error_too(plugin: Any, request_f
     error = failing(plugin, request_for(params={"metadata": {"user_id": object()}}))
     assert (error.status, error.retryable) == (0, False)
     assert "SDK" in str(error)
+
+
+def test_a_page_of_a_proxy_becomes_a_line(plugin: Any, raw_server: Callable[..., str], request_for: RequestFor) -> None:
+    page = "<html><head><title>502 Bad\nGateway</title></head>" + "<p>cloud\x1b[2J\n" * 5000
+    url = raw_server(502, "text/html", page)
+    error = failing(plugin, request_for())
+    assert (error.status, error.retryable) == (502, True)
+    assert "a page, '502 Bad Gateway'" in str(error)
+    assert f"{url} (ANTHROPIC_BASE_URL)" in str(error)
+    assert len(str(error)) < 300
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "said"),
+    [
+        pytest.param("text/html; charset=utf-8", "<html><title>Log in</title></html>", "a page", id="a login page"),
+        pytest.param("application/json", '{"type": "message"}', "application/json", id="no stream"),
+    ],
+)
+def test_an_answer_without_events_is_not_taken_for_a_stream_that_broke(
+    plugin: Any, raw_server: Callable[..., str], request_for: RequestFor, content_type: str, body: str, said: str
+) -> None:
+    raw_server(200, content_type, body)
+    error = failing(plugin, request_for())
+    assert f"answered 200 with {said}" in str(error)
+    assert "Check ANTHROPIC_BASE_URL" in str(error)
+    assert not error.retryable
+
+
+def test_a_long_word_of_the_api_is_cut_and_shown_in_one_line(
+    plugin: Any, server: MessagesServer, request_for: RequestFor
+) -> None:
+    server.script(Failure(status=400, message="messages.3: \x1b]0;title\x07\n" + "x" * 9000))
+    said = str(failing(plugin, request_for()))
+    assert "\n" not in said
+    assert "\x1b" not in said
+    assert len(said) < 700
+
+
+@pytest.mark.parametrize(
+    ("model", "nearest"),
+    [
+        pytest.param("claude-opsu-5", "Did you mean 'claude-opus-5'?", id="a slip"),
+        pytest.param("gpt-9", "", id="nothing near"),
+    ],
+)
+def test_an_unknown_model_is_named_with_the_nearest(
+    plugin: Any, server: MessagesServer, request_for: RequestFor, model: str, nearest: str
+) -> None:
+    server.script(Failure(status=404, message=f"model: {model}"))
+    said = str(failing(plugin, request_for(model=f"anthropic:{model}")))
+    assert f"Check the model's name: {model}." in said
+    assert nearest in said
+    assert ("Did you mean" in said) == bool(nearest)
+
+
+def test_a_key_without_credit_is_named_by_its_source(
+    plugin: Any, server: MessagesServer, request_for: RequestFor
+) -> None:
+    server.script(Failure(status=400, message="Your credit balance is too low to access the Anthropic API."))
+    assert "use a key of another account: this one is the API key (from ANTHROPIC_API_KEY)" in str(
+        failing(plugin, request_for())
+    )
+
+
+def test_a_password_in_an_address_is_not_shown(
+    plugin: Any, raw_server: Callable[..., str], request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = raw_server(404, "text/html", "<title>Not here</title>").replace("//", "//me:secret-word@")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+    said = str(failing(plugin, request_for()))
+    assert "Not here" in said
+    assert "secret-word" not in said
+
+
+@pytest.mark.parametrize("address", ["localhost:9999", "http://[::1", "ftp://127.0.0.1"])
+def test_an_address_that_is_none_is_told_at_once(
+    plugin: Any, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
+    error = failing(plugin, request_for())
+    assert f"{address!r} is no address (ANTHROPIC_BASE_URL)" in str(error)
+    assert not error.retryable
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_certificate_that_nobody_vouches_for_is_not_asked_again(
+    plugin: Any, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=127.0.0.1")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", *curve, "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with MessagesServer() as running:
+        listener = running._listener
+        assert listener is not None
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", running.url.replace("http:", "https:"))
+        error = failing(plugin, request_for())
+    assert "SSL_CERT_FILE" in str(error)
+    assert not error.retryable

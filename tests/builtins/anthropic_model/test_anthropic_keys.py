@@ -99,6 +99,7 @@ def test_a_keyring_that_breaks_is_told_of() -> None:
         pytest.param("true", "printed nothing", id="it prints nothing"),
         pytest.param("echo your key is k", "more than one word", id="it prints a sentence"),
         pytest.param("/no/such/program", "ended with status 127", id="it is not there"),
+        pytest.param("printf 'key\\001\\377'", "only visible ASCII can be sent", id="it prints bytes"),
     ],
 )
 def test_a_helper_that_gives_no_key_is_told_of_and_the_keyring_is_next(
@@ -180,3 +181,32 @@ def test_doctor_is_told_whether_there_is_a_key(monkeypatch: pytest.MonkeyPatch) 
     assert asyncio.run(inside_a_loop()) is None
     monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
     assert check_key(AnthropicSettings()) is None
+
+
+@pytest.mark.parametrize("value", ["first\nsecond", "schlüssel", "key\x00", "two words"])
+def test_a_key_that_no_header_can_hold_is_neither_sent_nor_shown(
+    plugin: Any, server: MessagesServer, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    with pytest.raises(MissingKeyError, match="ANTHROPIC_API_KEY") as caught:
+        find({"ANTHROPIC_API_KEY": value})
+    if "\x00" not in value:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", value)
+        with pytest.raises(MissingKeyError) as caught:
+            plugin.ask(request_for())
+    assert value not in str(caught.value)
+    assert server.requests == []
+
+
+def test_a_machine_without_a_keyring_is_no_problem_to_tell_of() -> None:
+    class NoKeyringError(RuntimeError):
+        pass
+
+    keyring.set_keyring(MemoryKeyring(NoKeyringError("install some backend or other")))
+    with pytest.raises(MissingKeyError) as caught:
+        find()
+    assert "backend" not in str(caught.value)
+
+
+def test_what_is_wrong_with_a_helper_is_told_first() -> None:
+    with pytest.raises(MissingKeyError, match=r"^the api_key_helper `echo locked >&2; exit 3` ended with status 3"):
+        find(api_key_helper="echo locked >&2; exit 3")

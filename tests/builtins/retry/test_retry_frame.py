@@ -225,3 +225,33 @@ def test_an_iterator_that_cannot_be_closed_is_passed_on_too(frame: Any, request_
             return self.left.pop()
 
     assert len(frame.ask(request_for(), lambda request: Plain())) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        pytest.param(99_999.0, "28 hours", id="hours"),
+        pytest.param(1e6, "12 days", id="days"),
+        pytest.param(2.5e11, "7,922 years", id="the end of the calendar"),
+        pytest.param(float("inf"), "for ever", id="without end"),
+    ],
+)
+def test_an_absurd_wait_is_told_in_words(frame: Any, request_for: RequestFor, asked: float, said: str) -> None:
+    with pytest.raises(ModelError, match=f"asks to wait {said}, and"):
+        frame.ask(request_for(), frame.play(busy(retry_after=asked), "late"))
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param(busy(), id="it is busy too"),
+        pytest.param(ModelError("no such model", status=404), id="it is not there"),
+    ],
+)
+def test_a_fallback_that_fails_says_why_it_was_asked(frame: Any, request_for: RequestFor, last: ModelError) -> None:
+    frame.set(attempts=1, fallback=["play:two"])
+    play = frame.play(ModelError("the first is away", status=503, retryable=True), last)
+    with pytest.raises(ModelError, match=r"asked because play:one did not answer: the first is away") as caught:
+        frame.ask(request_for(), play)
+    assert str(last) in str(caught.value)
+    assert caught.value.status == last.status
