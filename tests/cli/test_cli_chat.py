@@ -90,6 +90,10 @@ def test_a_bare_terminal_gets_lines_alone(room: Room, how: dict[str, str]) -> No
     room.type("1")
     screen = room.wait("The end.")
     assert "working" not in screen
+    assert re.findall(r"(?m)^.*\bgo\b.*$", screen) == ["> go"]
+    room.type("/mode plan")
+    screen = room.wait("permission mode: plan|is plan|plan")
+    assert len(re.findall("/mode plan", screen)) == 1
     room.press("C-c")
     room.wait("ended with 0")
     assert (room.project / "made").exists()

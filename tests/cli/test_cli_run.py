@@ -74,6 +74,29 @@ def test_a_plugin_that_takes_standard_output_away_takes_no_answer_with_it(run: S
     assert run(HELLO, "hi").stdout.strip() == run(HELLO, "hi", "--no-plugins").stdout.strip() != ""
 
 
+@pytest.mark.parametrize(
+    "words", [(), ("--output", "json"), ("--output", "stream-json")], ids=["text", "json", "lines"]
+)
+def test_what_a_plugin_prints_stands_in_no_answer(run: Start, tmp_path: Path, words: tuple[str, ...]) -> None:
+    plugins = tmp_path / "config" / "plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "chatty.py").write_text(
+        "import os, sys\nfrom pegboard import hookimpl\n\nprint('as it is imported')\n\n\n@hookimpl\n"
+        "def lifecycle(event, ctx):\n    print(event.name)\n    os.system('echo a program; true')\n"
+        "    sys.__stdout__.write('by another name')\n"
+    )
+    done = run(HELLO, "hi", *words)
+    for noise in ("as it is imported", "SessionStart", "SessionEnd", "a program", "by another name"):
+        assert noise in done.stderr, noise
+        assert noise not in done.stdout, noise
+    if not words:
+        assert done.stdout == "Hello.\n"
+    elif words[1] == "json":
+        assert json.loads(done.stdout)["text"] == "Hello."
+    else:
+        assert [json.loads(line)["type"] for line in done.stdout.splitlines()] == ["text", "end"]
+
+
 def test_the_prompt_may_come_from_standard_input(run: Start) -> None:
     script = '[[turn]]\nexpect = { contains = "from the pipe" }\ntext = "Read."\n'
     assert run(script, stdin="from the pipe\n").stdout == "Read.\n"

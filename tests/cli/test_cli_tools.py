@@ -23,6 +23,24 @@ def test_a_call_prints_the_result_alone(acme: Any) -> None:
     assert acme.fine("tools", "call", "word_count", "--input", "-", input='{"text": "a b"}') == "2\n"
 
 
+def test_what_a_tool_prints_stands_beside_the_result(acme: Any) -> None:
+    chatty = (
+        "from pegboard import tool\n\n\n@tool(read_only=True)\ndef chatty() -> str:\n    '''Chat.'''\n"
+        "    print('on my way')\n    return 'there'\n"
+    )
+    acme.install("acme-chatty", {"acme_chatty": "acme_chatty"}, acme_chatty=chatty)
+    result = acme.type("tools", "call", "chatty", "--json")
+    assert json.loads(result.stdout)["output"] == "there"
+    assert "on my way" in result.stderr
+
+
+def test_a_tool_of_a_plugin_that_is_broken_is_not_just_absent(acme: Any) -> None:
+    acme.install("acme-broken", {"acme_broken": "acme_broken"}, acme_broken="raise ValueError('half written')\n")
+    result = acme.type("tools", "call", "acme_thing")
+    assert isinstance(result.exception, UnknownToolError)
+    assert "the plugin 'acme_broken' takes no part: ValueError: half written" in result.stderr
+
+
 def test_a_call_passes_all_hooks_and_is_in_a_journal(acme: Any) -> None:
     told = json.loads(acme.fine("tools", "call", "touch", "--json", "-i", '{"path": "~/x"}'))
     assert told["output"] == "touched /home/x"

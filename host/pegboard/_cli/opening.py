@@ -48,6 +48,14 @@ def name_untrusted(host: Host) -> None:
         print(f"! {visible(waiting)}", file=sys.stderr)
 
 
+def name_broken(host: Host) -> None:
+    """Say on stderr which plugins are broken: what one of them brings looks as if it were not there."""
+    for record in host.board.records:
+        if record.status in ("load_error", "config_error", "incompatible"):
+            said = f"the plugin {record.name!r} takes no part: {record.reason}. {record.mend}"
+            print(f"! {visible(said)}", file=sys.stderr)
+
+
 def host_of_built_ins(cwd: Path | None = None) -> Host:
     """Return a host with no plugin of another distribution, for what must not depend on those."""
     from pegboard.host import Host

@@ -11,8 +11,9 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from pegboard._cli.own_output import own_output
 from pegboard._cli.words import Output, Wanted
 from pegboard.messages import EndReason
 
@@ -52,12 +53,12 @@ def run(wanted: Wanted, no_plugins: str | None) -> int | None:
         prompt = sys.stdin.read()
     if prompt is not None and not prompt.strip():
         prompt = None
-    return asyncio.run(_run(wanted, prompt, no_plugins))
+    with own_output() as out:
+        return asyncio.run(_run(wanted, prompt, no_plugins, Printer(wanted.output, out, quiet=wanted.quiet)))
 
 
-async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None) -> int | None:
-    printer = Printer(wanted.output, quiet=wanted.quiet)
-    options = options_for(wanted, stream=wanted.output is Output.TEXT and sys.stdout.isatty())
+async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None, printer: Printer) -> int | None:
+    options = options_for(wanted, stream=printer.streams)
     async with host_for(wanted, no_plugins, printer.warn) as host:
         again = bool(wanted.resume) or wanted.continue_
         session = (
@@ -151,7 +152,7 @@ async def _turns(host: Any, session: Any, prompt: str | None, *, again: bool, pr
             continue
         answer = await chat_answer(host, session, text)
         if answer is not None:
-            print(session.emit("text", answer))
+            printer.say(session.emit("text", answer))
             code = 0
             continue
         result = await session.run(text)
@@ -214,11 +215,12 @@ class _interrupts:
 class Printer:
     """Prints what a session shows: for a person on a terminal, for a pipe, or as JSON."""
 
-    def __init__(self, output: Output, *, quiet: bool) -> None:
-        self._out, self._err = sys.stdout, sys.stderr  # as they are now: a plugin may put something in their place
+    def __init__(self, output: Output, out: TextIO, *, quiet: bool) -> None:
+        self._out, self._err = out, sys.stderr  # as it is now: a plugin may put something in its place
         self._output = output
         self._quiet = quiet
-        self._live = output is Output.TEXT and self._out.isatty() and not quiet
+        self.streams = output is Output.TEXT and out.isatty()
+        self._live = self.streams and not quiet
         self._colour = self._err.isatty() and "NO_COLOR" not in os.environ
         self._in_text = False
         self._streamed = False
@@ -272,6 +274,10 @@ class Printer:
         if text not in self._warned and self._output is not Output.STREAM_JSON:
             self._warned.add(text)
             self._aside(f"! {text}", "33")
+
+    def say(self, text: str) -> None:
+        """Print what a plugin's verb answered, without a turn."""
+        print(text, file=self._out, flush=True)
 
     def finish(self, result: Any, code: int) -> None:
         """Print how it ended."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from pegboard._cli import app as command_line
-from pegboard._cli.opening import JsonOption, name_untrusted, open_host
+from pegboard._cli.opening import JsonOption, name_broken, name_untrusted, open_host
 from pegboard.errors import UnknownToolError
 from pegboard.output import print_json, print_table, visible
 
@@ -65,7 +66,11 @@ def call(
     """
     import asyncio
 
-    code = asyncio.run(_call(name, _parsed(sys.stdin.read() if given == "-" else given), cwd, as_json=as_json))
+    from pegboard._cli.own_output import own_output
+
+    parsed = _parsed(sys.stdin.read() if given == "-" else given)
+    with own_output() as out:
+        code = asyncio.run(_call(name, parsed, cwd, out, as_json=as_json))
     raise typer.Exit(code)
 
 
@@ -81,17 +86,19 @@ def _parsed(text: str) -> dict[str, Any]:
     return value
 
 
-async def _call(name: str, given: dict[str, Any], cwd: Any, *, as_json: bool) -> int:
+async def _call(name: str, given: dict[str, Any], cwd: Any, out: TextIO, *, as_json: bool) -> int:
     from pegboard.host import Host
 
     # Strict, unlike all other verbs here: with settings that are wrong a rule that forbids this could be missing.
     async with Host(cwd, no_plugins=command_line.no_plugins) as host:
         if name not in host.board.tools:
             name_untrusted(host)
+            name_broken(host)
             raise UnknownToolError(name, host.board.tools)
         async with host.session() as session:
             done = await session.call_user_tool(name, given)
-            _show(session, done, as_json=as_json)
+            with redirect_stdout(out):
+                _show(session, done, as_json=as_json)
     return 0 if done.outcome is not None and not _went_wrong(done) else 1
 
 

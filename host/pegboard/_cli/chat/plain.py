@@ -24,6 +24,8 @@ PROMPT = "> "
 class Plain:
     """The person's side of a chat, line by line."""
 
+    echoes = True
+
     def __init__(self, owner: Typing, cwd: Path) -> None:
         self._owner = owner
         self.transcript = Transcript(self._print, lambda: shutil.get_terminal_size().columns, cwd, Paint(plain=True))

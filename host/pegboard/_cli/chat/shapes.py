@@ -18,7 +18,12 @@ class Asking(Protocol):
 
 
 class Face(Asking, Protocol):
-    """The terminal as the conversation sees it. `queue` shows words that wait, `restore` puts some into the input."""
+    """The terminal as the conversation sees it. `queue` shows words that wait, `restore` puts some into the input.
+
+    `echoes` says that what was typed stands there already.
+    """
+
+    echoes: bool
 
     async def run(self, ready: Callable[[], None]) -> None: ...
     def close(self) -> None: ...

@@ -136,13 +136,14 @@ class Talk:
         """Take what was typed: a command, words for the turn that runs, or a prompt."""
         found = COMMAND.match(text.strip())
         if found is not None:
-            self.face.draw(drawing.command(self.shown(text.strip())))
+            if not self.face.echoes:
+                self.face.draw(drawing.command(self.shown(text.strip())))
             self._command(found[1], (found[2] or "").strip())
         elif self.busy:
             self.face.queue(text)
             self._beside_it(self._steer(text))
         else:
-            self._start(self._turn(text))
+            self._start(self.send(text) if self.face.echoes else self._turn(text))
 
     def show(self, shown: Shown) -> None:
         """Take what a session shows."""
@@ -299,7 +300,7 @@ class Talk:
         await self.session.__aenter__()
 
     async def send(self, text: str) -> None:
-        """Send a prompt that was drawn as a command already."""
+        """Send a prompt that stands there already: as it was typed, or as a command."""
         self._said = True
         await self._turn(text, drawn=True)
 

@@ -105,6 +105,8 @@ class _App(Application[None]):
 class Terminal:
     """The person's side of a chat in a terminal."""
 
+    echoes = False
+
     def __init__(self, owner: Typing, history: History, cwd: Path) -> None:
         self._owner = owner
         paint = Paint()
