@@ -769,6 +769,17 @@ class RulesGranted(Event):
     by: str
 
 
+class DirectoryAdded(Event):
+    """A person lets one more folder belong to the workspace, until the session ends (`/add-dir` in a chat).
+
+    `directory` is absolute and exists. Whoever judges paths takes it for a part of the project from now on.
+    """
+
+    name: Literal["DirectoryAdded"] = "DirectoryAdded"
+    directory: str
+    source: Literal["slash_command", "register_repo_root"] = "slash_command"
+
+
 class HooksBrought(Event):
     """A skill that brings declared hooks along has come into use: they hold from now until the session ends.
 

@@ -12,15 +12,24 @@ from pegboard.errors import SettingsError
 from pegboard.flags import Ramp
 from pegboard.hookspecs import Ask, hookimpl
 from pegboard.messages import ToolCall
-from pegboard.records import AskRecord, Event, Record, RulesGranted
-from pegboard_builtins.permissions.answers import OpenQuestions, grant, granted_rules, lend, remember, stored_answer
+from pegboard.records import AskRecord, DirectoryAdded, Event, Record, RulesGranted
+from pegboard_builtins.permissions.answers import (
+    OpenQuestions,
+    add_folder,
+    added_folders,
+    grant,
+    granted_rules,
+    lend,
+    remember,
+    stored_answer,
+)
 from pegboard_builtins.permissions.settings import TABLE, TIGHTENING, PermissionSettings
 
 if TYPE_CHECKING:
     from pegboard_builtins.permissions.rules import RuleSet
     from pegboard_builtins.permissions.subject import Subject
 
-declares = Declares(permissions=["approve"])
+declares = Declares(permissions=["approve", "context"])
 
 _MODE_WAS_SET = "mode_was_set"
 _FROM_NARROW = ("plan", "dontAsk", "default", "acceptEdits", "auto", "bypassPermissions")
@@ -58,7 +67,7 @@ def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     from pegboard_builtins.permissions.subject import Subject
 
     granted = granted_rules(ctx.shared, ctx.prompt_id)
-    rules = with_granted(rules_for(ctx.all_settings, ctx.project), granted, ctx.project)
+    rules = with_granted(rules_for(ctx.all_settings, ctx.project), granted, ctx.project, added_folders(ctx.shared))
     tool = ctx.tools.get(call.name)
     read_only = tool is not None and tool.read_only
     subject = Subject(call.name, call.input, read_only, ctx.cwd, ctx.project, ctx.journal.path)
@@ -135,14 +144,17 @@ def _keep(ctx: Ctx, record: AskRecord) -> None:
         ctx.notice(f"from now on allowed in this folder: {rules} ({file})")
 
 
-@hookimpl(matcher="SessionStart|RulesGranted")
+@hookimpl(matcher="SessionStart|RulesGranted|DirectoryAdded")
 def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
     """Tell at the start of a session which rules do not count: a rule that does nothing must not be silent.
 
-    Keep the rules that a command brings along, for its prompt.
+    Keep the rules that a command brings along, for its prompt, and the folders that a person adds.
     """
     if isinstance(event, RulesGranted):
         lend(ctx.state, ctx.prompt_id, event.rules)
+    if isinstance(event, DirectoryAdded):
+        add_folder(ctx.shared, event.directory)
+        return Answer(context=f"The user has added the folder {event.directory}: it belongs to the workspace, too.")
     if event.name == "SessionStart":
         from pegboard_builtins.permissions.rules import rules_for
 

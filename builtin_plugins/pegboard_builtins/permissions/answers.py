@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from pegboard.records import AskRecord
 
 STATE_KEY = "answers"
 GRANTED = "granted_rules"
+FOLDERS = "folders"
 LENT = "lent_rules"
 """Rules that hold for one prompt: its id, and the rules."""
 KEPT = frozenset({"session", "always"})
@@ -51,6 +53,18 @@ def grant(state: MutableMapping[str, Any], record: AskRecord) -> None:
 def lend(state: MutableMapping[str, Any], prompt_id: str, rules: Sequence[str]) -> None:
     """Keep rules for as long as one prompt is worked on."""
     state[LENT] = {"prompt": prompt_id, "rules": list(rules)}
+
+
+def add_folder(state: MutableMapping[str, Any], folder: str) -> None:
+    """Let a folder belong to the workspace for the session."""
+    real = os.path.realpath(folder)
+    if real not in added_folders(state):
+        state[FOLDERS] = [*added_folders(state), real]
+
+
+def added_folders(state: Mapping[str, Any]) -> list[str]:
+    """Return the folders that belong to the workspace for the session."""
+    return list(state.get(FOLDERS) or ())
 
 
 def granted_rules(state: Mapping[str, Any], prompt_id: str) -> list[str]:

@@ -90,15 +90,25 @@ def rules_for(view: SettingsView, project: Path) -> RuleSet:
     return rules
 
 
-def with_granted(rules: RuleSet, granted: Sequence[str], project: Path) -> RuleSet:
-    """Return the rules with those that were granted for this session or this prompt, which can only allow."""
-    if not granted:
+def with_granted(rules: RuleSet, granted: Sequence[str], project: Path, folders: Sequence[str] = ()) -> RuleSet:
+    """Return the rules with those that were granted for this session or this prompt, which can only allow.
+
+    *folders* are those that belong to the workspace for this session.
+    """
+    if not granted and not folders:
         return rules
-    texts = tuple(granted)
+    texts = (*granted, "", *folders)
     if rules._with is None or rules._with[0] != texts:
         source = Source(SettingsLayer.SESSION, "granted for this session")
-        more = [Rule(pattern, source, project) for pattern in map(_pattern_of, texts) if pattern is not None]
-        rules._with = (texts, replace(rules, allow=(*rules.allow, *more), _by_tool={}))
+        more = [Rule(pattern, source, project) for pattern in map(_pattern_of, granted) if pattern is not None]
+        changed = replace(
+            rules,
+            allow=(*rules.allow, *more),
+            workspace=(*rules.workspace, *folders),
+            readable=(*rules.readable, *folders),
+            _by_tool={},
+        )
+        rules._with = (texts, changed)
     return rules._with[1]
 
 

@@ -22,6 +22,7 @@ from pegboard.decisions import (
 from pegboard.hookspecs import Ask, State
 from pegboard.messages import Outcome, OutcomeKind, ToolCall
 from pegboard.records import (
+    DirectoryAdded,
     Event,
     JudgeTold,
     PersonAsked,
@@ -365,9 +366,11 @@ def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:
     action, _ = first(fired.heard, "action")
     content, _ = first(fired.heard, "content")
     name = f"SessionStart:{event.source}" if isinstance(event, SessionStart) else ""
+    # What a hook has to say of a new folder is for the model (hook-contract 1.5), for the person as well.
+    told = [text for _, text in together.messages] if isinstance(event, DirectoryAdded) else []
     stops = together.stop and isinstance(event, TaskCompleted)  # it would end a teammate; here the task stays open
     answer = Answer(
-        context=_joined(_contexts(session, fired, name)),
+        context=_joined([*_contexts(session, fired, name), *told]),
         block=together.blocked or stops,
         reason=together.reason or (together.stop_reason if stops else ""),
         display=display,

@@ -287,7 +287,7 @@ _ALL = (
         "DirectoryAdded",
         inputs.DirectoryAddedInput,
         matches="source",
-        missing="adding a folder to a running session",
+        fires="a person adds a folder to the workspace, with /add-dir in a chat",
     ),
     EventRow(
         "FileChanged",

@@ -13,6 +13,7 @@ from pegboard.messages import Outcome, ToolCall, ToolResult
 from pegboard.records import (
     ConfigChange,
     CwdChanged,
+    DirectoryAdded,
     Elicitation,
     ElicitationResult,
     Event,
@@ -251,6 +252,8 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
             )
         case CwdChanged():
             return inputs.CwdChangedInput(**shared, old_cwd=event.old_cwd, new_cwd=event.new_cwd)
+        case DirectoryAdded():
+            return inputs.DirectoryAddedInput(**shared, directory=event.directory, source=event.source)
         case ConfigChange():
             return inputs.ConfigChangeInput(**shared, source=event.source, file_path=event.file_path)
         case FileChanged():

@@ -37,6 +37,7 @@ LIFECYCLE = frozenset(
         "PermissionDenied",
         "ConfigChange",
         "CwdChanged",
+        "DirectoryAdded",
         "FileChanged",
         "PostCompact",
         "TaskCreated",

@@ -56,6 +56,7 @@ from pegboard.records import (
     AssistantLine,
     CwdChanged,
     CwdRecord,
+    DirectoryAdded,
     Discarded,
     Event,
     HooksBrought,
@@ -885,7 +886,7 @@ class Session(Serving):
 
     async def fire_as(self, plugin: str, event: Event) -> list[tuple[str, LifecycleAnswer]]:
         """Fire an event for a plugin."""
-        if isinstance(event, RulesGranted | HooksBrought):
+        if isinstance(event, RulesGranted | HooksBrought | DirectoryAdded):
             self._need(plugin, Permission.APPROVE)
         if not isinstance(event, HooksBrought):
             return await self.fire(event)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from pegboard.host import Options
-from pegboard.records import Notification, Setup
+from pegboard.records import DirectoryAdded, Notification, Setup
 from pegboard.testing import call, turn_table
 from pegboard_builtins.wire_hooks.events import EVENTS
 
@@ -95,6 +95,10 @@ async def resume_elsewhere(host, project):
     await host.session.close()
     async with host.host.resume(host.session.session_id, Options(model="scripted:other.toml")):
         pass
+
+
+async def add_folder(host, project):
+    await host.session.fire(DirectoryAdded(directory=str(project.root)))
 
 
 async def change_file(host, project):
@@ -258,6 +262,7 @@ PATHS = {
     "a command that is typed": Path(
         "Done.", after=type_command, UserPromptExpansion=1, UserPromptSubmit=2, Stop=2, MessageDisplay=2
     ),
+    "a folder that is added": Path("Done.", after=add_folder, DirectoryAdded=1, Stop=1, MessageDisplay=1),
     "a watched file": Path("Done.", after=change_file, FileChanged=1, Stop=1, MessageDisplay=1),
     "settings that change": Path("Done.", after=change_settings, ConfigChange=1, Stop=1, MessageDisplay=1),
 }

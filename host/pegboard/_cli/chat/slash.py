@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Group
 from rich.table import Table
@@ -15,6 +16,7 @@ from pegboard._cli.words import MODES
 from pegboard.context import Prompt
 from pegboard.errors import PegboardError, did_you_mean
 from pegboard.host import Host
+from pegboard.records import DirectoryAdded
 
 
 async def _help(talk: Talking, words: str) -> None:
@@ -35,6 +37,17 @@ async def _clear(talk: Talking, words: str) -> None:
     await talk.switch(lambda: talk.host.session(talk.options, show=talk.show, source="clear"), "clear")
     talk.face.clear()
     talk.face.say("a new conversation; the old one can be had back with /resume")
+
+
+async def _add_dir(talk: Talking, words: str) -> None:
+    if not words:
+        raise PegboardError("which folder? /add-dir PATH")
+    folder = talk.session.cwd / Path(words.strip("'\"")).expanduser()
+    if not folder.is_dir():
+        beside = [one.name for one in folder.parent.iterdir() if one.is_dir()] if folder.parent.is_dir() else []
+        raise PegboardError(f"{folder} is no folder.{did_you_mean(folder.name, beside)}")
+    await talk.session.fire(DirectoryAdded(directory=str(folder.resolve())))
+    talk.face.say(f"{talk.shown(str(folder.resolve()))} belongs to the workspace now, until this session ends")
 
 
 async def _compact(talk: Talking, words: str) -> None:
@@ -97,6 +110,7 @@ async def _quit(talk: Talking, words: str) -> None:
 
 SLASHES = (
     Slash("help", "", "show the commands and the keys", _help, anytime=True),
+    Slash("add-dir", "PATH", "let one more folder belong to the workspace, in this session", _add_dir),
     Slash("clear", "", "begin a new conversation", _clear),
     Slash("compact", "[WORDS]", "make the conversation shorter; words say what must stay", _compact),
     Slash("continue", "", "go on with a turn that was broken off", _continue),
