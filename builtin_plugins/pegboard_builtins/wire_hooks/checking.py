@@ -15,18 +15,20 @@ from pegboard_builtins.wire_hooks import programs
 from pegboard_builtins.wire_hooks.conditions import tool_of
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
-from pegboard_builtins.wire_hooks.load import COMMON_KEYS, KEYS_OF, OUR_KEYS, HookTable, Standing
+from pegboard_builtins.wire_hooks.load import COMMENT, COMMON_KEYS, KEYS_OF, OUR_KEYS, HookTable, Standing
 from pegboard_builtins.wire_hooks.match import compiled, exact_names, matcher_test
 from pegboard_builtins.wire_hooks.runners.resolve import resolve
 
 VOCABULARY = frozenset(
     {"Bash", "PowerShell", "Write", "Edit", "MultiEdit", "Read", "Glob", "Grep", "WebFetch", "WebSearch", "Agent"}
-    | {"Task", "AskUserQuestion", "ExitPlanMode", "Skill", "NotebookEdit", "TodoWrite", "TaskCreate", "TaskUpdate"}
-    | {"TaskGet", "TaskList", "ToolSearch"}
-    | {"BashOutput", "KillShell", "EnterWorktree", "SlashCommand", "ListMcpResourcesTool", "ReadMcpResourceTool"}
+    | {"Task", "AskUserQuestion", "EnterPlanMode", "ExitPlanMode", "Skill", "SlashCommand", "ToolSearch", "LSP"}
+    | {"NotebookEdit", "NotebookRead", "LS", "TodoRead", "TodoWrite", "BashOutput", "KillBash", "KillShell", "Monitor"}
+    | {"TaskCreate", "TaskGet", "TaskList", "TaskOutput", "TaskStop", "TaskUpdate", "SendMessage"}
+    | {"CronCreate", "CronDelete", "CronList", "EnterWorktree", "ExitWorktree", "TeamCreate", "TeamDelete"}
+    | {"ListMcpResourcesTool", "ReadMcpResourceTool"}
 )
 """Tools of the contract: one that is not here is no mistake in a file that is shared with other hosts."""
-HARMLESS_KEYS = frozenset({"description", "name", "comment", "_comment", "// Description", "commandWindows", "$schema"})
+HARMLESS_KEYS = frozenset({"description", "name", "comment", "commandWindows"})
 TASKS = "tasks"
 """The flag that turns on the tools which keep tasks."""
 LARGEST_SECONDS = 1000.0
@@ -91,6 +93,8 @@ def check(table: HookTable, project: Path, tools: Iterable[str], environment: Ma
         for problem in table.problems
     ]
     known = frozenset(tools)
+    programs_of = {entry.handler.id: programs.files_of(entry.handler, project) for entry in table.entries}
+    events = _events_of(table, programs_of)
     for entry in table.entries:
         handler = entry.handler
         made = [*_entry(handler, known)]
@@ -98,7 +102,7 @@ def check(table: HookTable, project: Path, tools: Iterable[str], environment: Ma
             made.append(Finding("if", entry.why, "Take `if` away, and look at the event in the hook itself."))
         if handler.type is HandlerType.COMMAND:
             made += _command(handler, project, environment)
-        made += _program(handler, project)
+        made += _program(handler, programs_of[handler.id], events)
         found += [_placed(one, handler) for one in made]
     return list(dict.fromkeys(found))
 
@@ -140,7 +144,7 @@ def _keys(handler: Handler) -> Iterator[Finding]:
         other = [str(kind) for kind, keys in KEYS_OF.items() if key in keys]
         if other:
             yield Finding("key", f"`{key}` belongs to hooks of the type {' or '.join(other)}; here nobody reads it")
-        elif key not in HARMLESS_KEYS and close:
+        elif key not in HARMLESS_KEYS and not key.startswith(COMMENT) and close:
             yield Finding("key", f"nobody reads `{key}`", f"Write `{close}` if that was meant.")
 
 
@@ -281,13 +285,22 @@ def _relative(handler: Handler, project: Path) -> Iterator[Finding]:
 # --- the program ---------------------------------------------------------------------------------------
 
 
-def _program(handler: Handler, project: Path) -> Iterator[Finding]:
-    for path in programs.files_of(handler, project):
+def _events_of(table: HookTable, programs_of: Mapping[str, list[Path]]) -> dict[Path, set[str]]:
+    """Return for which events each program is run."""
+    events: dict[Path, set[str]] = {}
+    for entry in table.entries:
+        for path in programs_of[entry.handler.id]:
+            events.setdefault(path, set()).add(entry.handler.event)
+    return events
+
+
+def _program(handler: Handler, paths: list[Path], events: Mapping[Path, set[str]]) -> Iterator[Finding]:
+    for path in paths:
         try:
             text = path.read_bytes().decode(errors="replace")
         except OSError:
             continue
-        for one in programs.read(text, path, EVENTS[handler.event], handler):
+        for one in programs.read(text, path, EVENTS[handler.event], handler, events[path]):
             made = _of_program(one)
             yield Finding(made.kind, made.text, made.mend, file=str(path), line=one.line, level=made.level)
     if handler.type is HandlerType.COMMAND and handler.args is None:

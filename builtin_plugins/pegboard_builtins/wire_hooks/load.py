@@ -153,6 +153,8 @@ class Brought:
 
 # --- one file ------------------------------------------------------------------------------------------
 
+COMMENT = ("//", "_", "$", "#")
+"""What keys begin with that are words for people, or for editors."""
 GROUP_KEYS = frozenset({"matcher", "hooks"})
 COMMON_KEYS = frozenset({"type", "if", "timeout", "statusMessage", "once"})
 OUR_KEYS = frozenset({"id", "on_error", "on_timeout", "sequential", "recheck", "flag", "ramp", "enabled"})
@@ -197,7 +199,7 @@ class _Reading:
         for key, groups in hooks.items():
             event = event_named(key)
             if event is None:
-                if key not in KEYS:
+                if key not in KEYS and not key.startswith(COMMENT):
                     hint = did_you_mean(key, [*EVENTS, *SHORT])
                     self._tell(f"there is no event {key!r}; what is under it does not count.{hint}", _line(groups))
                 continue

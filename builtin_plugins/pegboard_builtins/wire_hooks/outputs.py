@@ -211,7 +211,7 @@ class PostModelSwitchSpecific(_Context):
     hookEventName: Literal["PostModelSwitch"]
 
 
-ASYNC_KEYS = frozenset({"async", "asyncTimeout"})
+ASYNC_KEYS = frozenset({"async", "asyncTimeout", "metrics", "rewakeMessage", "rewakeSummary"})
 
 
 def unknown_keys(given: dict[str, Any], specific: type[Specific] | None) -> list[str]:

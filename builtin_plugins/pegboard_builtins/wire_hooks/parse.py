@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -238,6 +239,13 @@ def _decide(row: EventRow, output: Output, said: Said) -> None:
 def _exit_2(row: EventRow, handler: Handler, raw: RawResult, said: Said) -> None:
     """Exit code 2 blocks where the event can be blocked, whatever the answer says (hook-contract C38, C42)."""
     stderr = raw.stderr.strip() or "No stderr output"
+    if (
+        not raw.stderr.strip()
+        and raw.stdout.strip()
+        and raw.stdout.lstrip()[0] != "{"
+        and row.exit_2 is not Exit2.IGNORED
+    ):
+        said.inert += ("it ended with 2 and said why on stdout: with exit code 2 only stderr is read",)
     why = accident(raw.stderr)
     if why and not raw.broken and row.exit_2 is Exit2.BLOCK:
         said.inert += (f"its exit code 2 hardly comes from itself: {why}",)
@@ -258,7 +266,7 @@ def _exit_2(row: EventRow, handler: Handler, raw: RawResult, said: Said) -> None
 def _plain(row: EventRow, raw: RawResult, said: Said) -> None:
     text = raw.stdout.strip()
     if raw.exit != 0:
-        first = raw.stderr.strip().partition("\n")[0]
+        first = _told(raw.stderr)
         said.status = "failed"
         said.problem = f"Failed with non-blocking status code: {first or raw.exit}" + (
             f" (exit code {raw.exit})" if first else ""
@@ -272,6 +280,19 @@ def _plain(row: EventRow, raw: RawResult, said: Said) -> None:
         said.status, said.problem = "failed", "its answer is no JSON object"
     elif row.text:
         said.text = text
+
+
+THROWN = re.compile(r"^(?:[\w.]*(?:Error|Exception|Warning|Interrupt|Exit)\b|[a-z_]\w*(?:\.\w+)+: |panic: ).*")
+
+
+def _told(stderr: str) -> str:
+    """Return the first line, and with it the one that says what was thrown, where the first only says that it was."""
+    first, _, rest = stderr.strip().partition("\n")
+    if not rest or not re.match(r"Traceback \(|node:internal|file://|/\S+:\d+$|goroutine|thread '", first):
+        return first
+    lines = [line.strip() for line in rest.splitlines() if line.strip() and not line.startswith((" ", "\t"))]
+    thrown = next((line for line in reversed(lines) if THROWN.match(line)), "")
+    return f"{first} {thrown}" if thrown else first
 
 
 def capped(text: str, spill: Any) -> str:

@@ -6,14 +6,15 @@ It reads, and runs nothing but `sh -n`. What it finds by a name or a pattern alo
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pegboard.errors import nearest
+from pegboard.named_files import files_named
+from pegboard_builtins.wire_hooks.answers import captured, misplaced, unread
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow, Exit2
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.inputs import Input
@@ -21,6 +22,7 @@ from pegboard_builtins.wire_hooks.runners.resolve import first_words, script_of
 from pegboard_builtins.wire_hooks.sources import scripts_of
 
 LARGEST = 512 * 1024
+OF_A_PLUGIN = re.compile(r"\b(?:CLAUDE|PEGBOARD)_PLUGIN_ROOT\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,9 @@ def files_of(handler: Handler, project: Path) -> list[Path]:
     """Return the readable programs that a handler names: the project's, and those of its plugin folder."""
     found = scripts_of(handler, project)
     if handler.plugin is not None and handler.type is HandlerType.COMMAND:
-        text = " ".join((handler.command, *(handler.args or ())))
-        text = re.sub(r"\$\{?(?:CLAUDE|PEGBOARD)_PLUGIN_ROOT\}?", str(handler.plugin.root), text)
-        for word in re.split(r"[\s\"';&|()]+", text):
-            path = Path(word)
-            if path.is_absolute() and os.path.isfile(path) and path.resolve().is_relative_to(handler.plugin.root):
-                found.append(path)
+        root = handler.plugin.root.resolve()
+        said = [OF_A_PLUGIN.sub("CLAUDE_PROJECT_DIR", text) for text in (handler.command, *(handler.args or ()))]
+        found += [path for path in files_named(said, root) if path.is_relative_to(root)]
     return [path for path in dict.fromkeys(found) if path.stat().st_size <= LARGEST and b"\0" not in path.read_bytes()]
 
 
@@ -82,6 +81,15 @@ IN_THE_EVENT = {
 }
 
 
+READS_ANOTHER = re.compile(r":?[-=](?:[^}]*[$`]|\s*[^\s}$`])")
+"""A default behind a variable's name that says where else to look, or what holds without it."""
+OF_THE_SYSTEM = re.compile(
+    r"""(?:\benviron(?:\.get\(|\[)|\bgetenv\(|\bGetenv\(|\bprocess\.env(?:\.|\[)|\bENV(?:\[|\.fetch\()|\benv::var\()"""
+    r"""\s*["']?([A-Z][A-Z0-9_]*)"""
+)
+"""A variable as Python, Node, Go, Ruby and Rust read one."""
+
+
 def invented_variables(text: str, environment: Mapping[str, str]) -> Iterator[Remark]:
     """Find variables that no host sets: they are empty, and what they guard passes."""
     assigned = set(re.findall(r"(?m)(?:^|[;&|(\s])(\w+)=", text))
@@ -90,11 +98,32 @@ def invented_variables(text: str, environment: Mapping[str, str]) -> Iterator[Re
         name = found[1]
         if name in told or KNOWN_VARIABLES.fullmatch(name) or name in assigned or name in environment:
             continue
+        if found[0].startswith("${") and READS_ANOTHER.match(text, found.end()):
+            continue
         told.add(name)
         if name in IN_THE_EVENT or name.startswith(("CLAUDE_", "TOOL_")):
-            path = IN_THE_EVENT.get(name)
-            mend = f"The event is on standard input: $(jq -r '{path} // empty')." if path else "The event is on stdin."
-            yield Remark("variable", f"${name} is set by nobody; it is empty", mend, _line(text, found))
+            yield _invented(name, text, found)
+
+
+def _invented(name: str, text: str, found: re.Match[str]) -> Remark:
+    path = IN_THE_EVENT.get(name)
+    mend = f"The event is on standard input: $(jq -r '{path} // empty')." if path else "The event is on stdin."
+    return Remark("variable", f"${name} is set by nobody; it is empty", mend, _line(text, found))
+
+
+def _variables_of_a_program(text: str) -> Iterator[Remark]:
+    """Find those of `IN_THE_EVENT` that a program reads, and does not read from the event as well."""
+    in_shell = [found for found in VARIABLE.finditer(text) if found[1] in IN_THE_EVENT]
+    assigned = set(re.findall(r"(?m)(?:^|[;&|(\s])(\w+)=", text))
+    told: set[str] = set()
+    for found in (*in_shell, *OF_THE_SYSTEM.finditer(text)):
+        name = found[1]
+        path = IN_THE_EVENT.get(name)
+        if path is None or name in told or name in assigned or READS_ANOTHER.match(text, found.end()):
+            continue
+        told.add(name)
+        if not re.search(rf"(?<![$\w]){path.rpartition('.')[2]}\b", text):
+            yield _invented(name, text, found)
 
 
 BASHISMS = (
@@ -199,51 +228,115 @@ MISNAMED_OUTPUT = {
 }
 
 
-def read(text: str, path: Path, row: EventRow, handler: Handler) -> Iterator[Remark]:
-    """Look at a whole program."""
-    yield from words(text, row)
-    for one in invented_variables(text, {}):
-        if one.text.split(" ")[0].lstrip("$") in IN_THE_EVENT:
-            yield one
+COMMENTS = re.compile(
+    r"""(?m)^[ \t]*(?:\#(?!!)[^\n]*|//[^\n]*|/\*[\s\S]*?\*/|(?:[rR]?\"{3}[\s\S]*?\"{3}|[rR]?'{3}[\s\S]*?'{3})[ \t]*$)"""
+)
+
+
+def code_of(text: str) -> str:
+    """Return a program without its comments and docstrings, each line where it was."""
+    return COMMENTS.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+
+
+def read(text: str, path: Path, row: EventRow, handler: Handler, events: Collection[str] = ()) -> Iterator[Remark]:
+    """Look at a whole program. *events* are those that it is run for, by other entries too."""
+    code = code_of(text)
+    yield from words(code, row, events)
+    yield from _variables_of_a_program(code)
     yield from _shell_file(text, path, handler)
-    yield from endings(text, row, whole=True)
+    yield from endings(code, row, whole=True)
     if path.suffix == ".py" or "python" in text.partition("\n")[0]:
         yield from _python_output(text)
     else:
-        yield from _shell_output(text)
+        yield from _shell_output(code)
 
 
-def words(text: str, row: EventRow) -> Iterator[Remark]:
+def words(text: str, row: EventRow, events: Collection[str] = ()) -> Iterator[Remark]:
     """Look for fields of events and answers that do not exist, and for answers to another event."""
     for name, right in MISNAMED_INPUT.items():
-        found = re.search(rf"""(?:["'.]){name}(?:["'\s)|\]]|$)""", text)
-        if found and right in row.input.model_fields:
+        found = _read_from_the_event(name, text)
+        if found and name != name.lower() and not OF_THE_EVENT.search(text, max(0, found.start() - 80), found.end()):
+            continue
+        if found and right in row.input.model_fields and not _reads(right, text):
             yield Remark(
                 "input field", f"events have no {name!r}; it is always missing", f"Read {right!r}.", _line(text, found)
             )
+    told: set[int] = set()
     for name, right in MISNAMED_OUTPUT.items():
         found = re.search(rf"""["']{name}["']\s*:""", text)
-        if found:
+        if found and not re.search(rf"\b{right.rpartition('.')[2]}\b", text):
+            told.add(_line(text, found))
             yield Remark("output field", f"nobody reads {name!r} in an answer", f"Write {right}.", _line(text, found))
     yield from _jq(text, row)
-    yield from _event_name(text, row)
-    found = re.search(r"""["']decision["']\s*:\s*\\?["'](deny|denied|allow|reject|stop|continue)\\?["']""", text)
+    yield from _event_name(text, row, events)
+    yield from _values(text, row)
+    for kind, said, mend, place, sure in (*unread(text, row), *misplaced(text, row)):
+        line = text.count("\n", 0, place) + 1
+        if line not in told:  # one word for one answer
+            yield Remark(kind, said, mend, line, sure=sure)
+
+
+OF_THE_EVENT = re.compile(
+    r"""(?i:\b\w*(?:input|data|event|payload|hook|stdin|json|parsed|body)\w*)(?:\?\.|\.|\[["']|\.get\(["'])\w+["')\]]*$"""
+)
+"""A name that is read of something that sounds like the event."""
+
+
+def _read_from_the_event(name: str, text: str) -> re.Match[str] | None:
+    """Return where a name is read by key or by dot; not where it is compared or told, as a transcript's blocks are."""
+    pattern = rf"""(?:\.get\(\s*["']|\[\s*["']|\?\.|(?<=[\w\])])\.|["'\s({{|]\.){name}(?:["']\s*[,)\]]|(?![\w"'(]))"""
+    return re.search(pattern, text)
+
+
+def _reads(name: str, text: str) -> bool:
+    """Whether a program reads an event's field by its right name."""
+    return re.search(rf"""["'.]{name}(?:["'\s)|\],;]|$)""", text) is not None
+
+
+VALUES = (
+    (
+        re.compile(r"""["']permissionDecision["']\s*:\s*\\?["'](\w+)\\?["']"""),
+        ("allow", "deny", "ask", "defer"),
+        "deny",
+    ),
+    (re.compile(r"""["']behavior["']\s*:\s*\\?["'](\w+)\\?["']"""), ("allow", "deny"), "deny"),
+)
+DECISION = re.compile(r"""["']decision["']\s*:\s*\\?["'](deny|denied|allow|reject|stop|continue)\\?["']""")
+SENDS = re.compile(r"\b(?:echo|printf|print|console\.log|write|dumps?|stringify|cat)\b|<<|^\s*[{'\"]|jq -n")
+
+
+def _values(text: str, row: EventRow) -> Iterator[Remark]:
+    """Look for values that an answer's field cannot have: one voids the whole answer."""
+    for pattern, right, meant in VALUES:
+        found = next((one for one in pattern.finditer(text) if one[1] not in right), None)
+        if found:
+            name = re.split(r"\W+", found[0])[1]
+            mend = f"Write {meant!r}, or one of {', '.join(right)}."
+            said = f"`{name}` is never {found[1]!r}, which voids the answer"
+            yield Remark("output field", said, mend, _line(text, found))
+    found = DECISION.search(text)
     if found and row.name != "PermissionRequest":
-        right = "approve" if found[1] in ("allow", "continue") else "block"
-        yield Remark(
-            "output field",
-            f"`decision` is never {found[1]!r}, which voids the answer",
-            f"Write {right!r}.",
-            _line(text, found),
-        )
+        line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+        right_word = "approve" if found[1] in ("allow", "continue") else "block"
+        said = f"`decision` is never {found[1]!r}, which voids the answer"
+        yield Remark("output field", said, f"Write {right_word!r}.", _line(text, found), sure=bool(SENDS.search(line)))
+
+
+JQ = re.compile(r"""\bjq\s+(?:-\w+\s+|--?\w[\w-]*\s+)*["']?\s*\.([a-z_]\w*)""")
+KEEPS_STDIN = re.compile(
+    r"\b(\w+)=[\"']?\$\((?:\s*cat\b[^|)]*|\s*<\s*/dev/stdin\s*)\)"
+    r"|(?m:^)\s*(?:IFS=\S*\s+)?read\s+(?:-\w+\s+)*(?:'' )?(\w+)"
+)
 
 
 def _jq(text: str, row: EventRow) -> Iterator[Remark]:
+    """Look at what `jq` is told to take of the event, and leave alone what it takes of anything else."""
     fields = set(row.input.model_fields) | set(Input.model_fields) | {"effort", "scratchpad_dir", "mcp_server"}
     everywhere = {name for one in EVENTS.values() for name in one.input.model_fields}
-    for found in re.finditer(r"""\bjq\s+(?:-\w+\s+|--?\w[\w-]*\s+)*["']?\s*\.([a-z_]\w*)""", text):
+    kept = {found[1] or found[2] for found in KEEPS_STDIN.finditer(text)}
+    for found in JQ.finditer(text):
         name = found[1]
-        if name in fields or name in MISNAMED_INPUT or name in everywhere:
+        if name in fields or name in MISNAMED_INPUT or name in everywhere or not _of_the_event(text, found, kept):
             continue
         close = nearest(name, fields)
         mend = (
@@ -252,15 +345,33 @@ def _jq(text: str, row: EventRow) -> Iterator[Remark]:
         yield Remark("input field", f"events have no .{name}", mend, _line(text, found), sure=bool(close))
 
 
-def _event_name(text: str, row: EventRow) -> Iterator[Remark]:
+def _of_the_event(text: str, found: re.Match[str], kept: Collection[str]) -> bool:
+    """Whether a `jq` reads standard input as the program has it, or a variable that holds it."""
+    before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+    after = re.match(r"""[^|;&)\n]*?(?:["']\s*)?(?:<<<\s*["']?\$\{?(\w+)|([|;&)\n]|$))""", text[found.end() :])
+    if after and after[1]:
+        return after[1] in kept
+    feeds = re.search(r"""(?:\b(?:echo|printf)\b[^|;&]*?\$\{?(\w+)\}?["']?\s*|\bcat\s*)\|\s*$""", before)
+    if feeds:
+        return feeds[1] is None or feeds[1] in kept
+    takes_a_file = re.match(r"""(?:[^"'\n]*["']|[^\s"'|;&)<>]*)[ \t]+[^|;&)\s<>2]""", text[found.end() :])
+    return not takes_a_file and (
+        not before.strip() or re.search(r"(?:\$\(|[;&`(!]|\b(?:then|if|do|exec)|=)\s*$", before) is not None
+    )
+
+
+def _event_name(text: str, row: EventRow, events: Collection[str]) -> Iterator[Remark]:
+    """Look for an answer to another event; a program that is run for that one too answers there."""
     found = list(re.finditer(r"""hookEventName\\?["']?\s*[:=]\s*\\?["']([A-Za-z]+)""", text))
     names = {one[1] for one in found}
-    if not found or row.name in names:
+    if not found or row.name in names or names & set(events):
         return
+    asks = re.search(rf"""hook_event_name|hookEventName\\?["']?\s*[:=]\s*\\?["']?[$a-z]|["']{row.name}["']""", text)
     one = found[0]
     what = f"{one[1]!r} is no event" if one[1] not in EVENTS else f"the answer is for {one[1]}, and this is {row.name}"
     yield Remark(
-        "hookEventName", f"{what}: it voids the whole answer", f'Write "hookEventName": "{row.name}".', _line(text, one)
+        *("hookEventName", f"{what}: it voids the whole answer", f'Write "hookEventName": "{row.name}".'),
+        *(_line(text, one), asks is None),
     )
 
 
@@ -292,15 +403,28 @@ ANSWERS = re.compile(
     r"permissionDecision|[\"']decision|hookSpecificOutput|\bhook\.(?:deny|ask|block|run)\b|[\"']continue[\"']"
 )
 TO_STDERR = re.compile(r">\s*&2|>&2|file=sys\.stderr|sys\.stderr\.write|console\.error|process\.stderr")
+WENT_WRONG = re.compile(
+    r"\bexcept\b|\bcatch\b|not found|not installed|not set|no such|command -v|\brequired?\b|\b[Uu]sage\b"
+    r"|[Ii]nvalid|[Mm]issing"
+    r"|[Cc](?:an ?not|ould ?n[o']t|an't)|[Ff]ail|[Ee]rror|\b(?:debug|warn)\w*\b|DEBUG|VERBOSE"
+)
+"""Words before an ending, or in what is said, that speak of the program's own trouble, which refuses nothing anyway."""
+BEFORE = 300
+"""How many characters before an ending are looked at for them."""
 
 
 def endings(text: str, row: EventRow, *, whole: bool) -> Iterator[Remark]:
     """Look for refusals that refuse nothing: exit code 1, or words on stderr with exit code 0."""
-    if row.exit_2 is not Exit2.BLOCK or EXIT_2.search(text) or ANSWERS.search(text):
+    if row.exit_2 is not Exit2.BLOCK or ANSWERS.search(text):
         return
-    found = EXIT_1.search(text)
-    speaks = TO_STDERR.search(text)
-    if found and speaks:
+    speaks = list(TO_STDERR.finditer(text))
+    if EXIT_2.search(text):
+        if not speaks:
+            yield from _reason_on_stdout(text)
+        return
+    meant = [one for one in speaks if not _own_trouble(text, one)]
+    found = next((one for one in EXIT_1.finditer(text) if not _own_trouble(text, one)), None)
+    if found and meant:
         yield Remark(
             "exit code",
             "it speaks on stderr and ends with 1, which refuses nothing",
@@ -308,10 +432,32 @@ def endings(text: str, row: EventRow, *, whole: bool) -> Iterator[Remark]:
             _line(text, found),
             sure=False,
         )
-    elif speaks and whole:
+    elif meant and whole:
         what = "it speaks on stderr, and never ends with 2: nobody reads that"
         mend = "Exit with 2 to refuse, or answer with additionalContext or systemMessage."
-        yield Remark("stderr with exit 0", what, mend, _line(text, speaks), sure=False)
+        yield Remark("stderr with exit 0", what, mend, _line(text, meant[0]), sure=False)
+
+
+def _own_trouble(text: str, found: re.Match[str]) -> bool:
+    """Whether a program speaks, or ends, because something of its own went wrong."""
+    end = text.find("\n", found.end())
+    return WENT_WRONG.search(text, max(0, found.start() - BEFORE), end if end >= 0 else len(text)) is not None
+
+
+SAYS = re.compile(r"""(?:\becho\s+|\bprintf\s+|\bprint\(\s*|console\.log\(\s*)(?:-\w+\s+)?[fF]?["'](?!\s*\{)""")
+
+
+def _reason_on_stdout(text: str) -> Iterator[Remark]:
+    """With exit code 2 stderr is the reason; what was said on stdout is lost."""
+    refuses = EXIT_2.search(text)
+    says = [
+        one
+        for one in SAYS.finditer(text)
+        if not re.match(r"[^\n;]*(?:>|\|(?!\|)|file\s*=)", text[one.end() :]) and not captured(text, one.start())
+    ]
+    if refuses and says:
+        what = "it ends with 2 and says why on stdout, which nobody reads then: the model is told no reason"
+        yield Remark("stdout with exit 2", what, "Say it on stderr: >&2.", _line(text, says[-1]), sure=False)
 
 
 def _python_output(text: str) -> Iterator[Remark]:
