@@ -307,6 +307,7 @@ def _program(handler: Handler, paths: list[Path], events: Mapping[Path, set[str]
         row = EVENTS[handler.event]
         yield from map(_of_program, programs.words(handler.command, row))
         yield from map(_of_program, programs.endings(handler.command, row, whole=False))
+        yield from map(_of_program, programs.only_says(handler.command, row))
 
 
 def _of_program(one: programs.Remark) -> Finding:

@@ -444,17 +444,40 @@ def _own_trouble(text: str, found: re.Match[str]) -> bool:
     return WENT_WRONG.search(text, max(0, found.start() - BEFORE), end if end >= 0 else len(text)) is not None
 
 
+ONLY_SAYS = frozenset(
+    {"echo", "printf", "cat", "jq", "test", "[", "[[", "if", "then", "else", "elif", "fi", "case", "esac", "in", "exit"}
+    | {"true", ":", "!", "grep", "read", "for", "do", "done", "while"}
+)
+
+
+def only_says(command: str, row: EventRow) -> Iterator[Remark]:
+    """Look for a command that does nothing but print text where nobody reads text."""
+    if row.text or row.name == "WorktreeCreate" or ANSWERS.search(command) or EXIT_2.search(command):
+        return
+    says = _said_on_stdout(command)
+    bare = re.sub(r"""'[^']*'|"(?:\\.|[^"\\])*\"""", "''", command)
+    first = re.findall(r"(?:^|[;&|\n(`]|\b(?:then|else|do|if|elif|while)\b|!)\s*(?:\w+=\S*\s+)*([^\s;&|()`]+)", bare)
+    if says and first and ONLY_SAYS.issuperset(first):
+        what = f"all that it does is print text, which nobody reads at {row.name}"
+        mend = "Answer additionalContext for the model, or systemMessage for the person."
+        yield Remark("text", what, mend, _line(command, says[-1]), sure=False)
+
+
+def _said_on_stdout(text: str) -> list[re.Match[str]]:
+    return [
+        one
+        for one in SAYS.finditer(text)
+        if not re.match(r"[^\n;]*(?:>|\|(?!\|)|file\s*=)", text[one.end() :]) and not captured(text, one.start())
+    ]
+
+
 SAYS = re.compile(r"""(?:\becho\s+|\bprintf\s+|\bprint\(\s*|console\.log\(\s*)(?:-\w+\s+)?[fF]?["'](?!\s*\{)""")
 
 
 def _reason_on_stdout(text: str) -> Iterator[Remark]:
     """With exit code 2 stderr is the reason; what was said on stdout is lost."""
     refuses = EXIT_2.search(text)
-    says = [
-        one
-        for one in SAYS.finditer(text)
-        if not re.match(r"[^\n;]*(?:>|\|(?!\|)|file\s*=)", text[one.end() :]) and not captured(text, one.start())
-    ]
+    says = _said_on_stdout(text)
     if refuses and says:
         what = "it ends with 2 and says why on stdout, which nobody reads then: the model is told no reason"
         yield Remark("stdout with exit 2", what, "Say it on stderr: >&2.", _line(text, says[-1]), sure=False)

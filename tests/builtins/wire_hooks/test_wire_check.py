@@ -73,6 +73,17 @@ def findings(typed: Any, *words: str) -> list[tuple[str, str, str]]:
         pytest.param(
             PRE, {"command": """echo '{"decision":"deny"}'"""}, "output field", "never 'deny'", "'block'", id="decision"
         ),
+        pytest.param(
+            PRE, {"command": "echo 'run the tests'"}, "text", "at PreToolUse", "additionalContext", id="text alone"
+        ),
+        pytest.param(
+            "Stop",
+            {"command": "if grep -q x; then echo 'not done'; fi"},
+            "text",
+            "at Stop",
+            "systemMessage",
+            id="text, if",
+        ),
         pytest.param(PRE, {"command": "echo no >&2; exit 1"}, "exit code", "refuses nothing", "2 refuses", id="exit 1"),
     ],
 )
@@ -150,10 +161,12 @@ def test_what_is_well_is_not_complained_of(typed: Any, project: Any) -> None:
                 {"matcher": "Edit.*", "command": "[[ 1 ]]", "shell": "bash"},
             ],
             "Notification": [{"matcher": "idle_prompt", "command": "true"}],
+            "SessionStart": ["echo 'context for the model'"],
+            "PostToolUse": ["echo 'seen' >> log", "ls && echo done", "x=$(echo 'a'); touch $x"],
         }
     )
     assert findings(typed) == []
-    assert "5 hooks: nothing to find." in typed.fine("hooks", "check")
+    assert "9 hooks: nothing to find." in typed.fine("hooks", "check")
 
 
 @pytest.mark.parametrize(
