@@ -144,6 +144,7 @@ class Event:
     agent_id: str = _text("")
     agent_type: str = _text("")
     flags_snapshot: str = _text("")
+    effort: dict[str, Any] = _table(dict)
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.raw = dict(raw)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -83,6 +83,9 @@ class LayerFile:
 # --- what the host itself owns -------------------------------------------------------------------------
 
 
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -109,7 +112,13 @@ class ModelTable(_Table):
     context_window: int | None = Field(
         default=None, ge=1_000, description="Tokens that fit, where the plugin does not know better."
     )
+    effort: Effort | None = Field(default=None, description="How much work the model puts into an answer.")
     params: dict[str, Any] = Field(default={}, description="More parameters of each request, as the provider has them.")
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The parameters of each request, the effort among them."""
+        return self.params if self.effort is None else {**self.params, "effort": self.effort}
 
 
 class SessionTable(_Table):

@@ -76,6 +76,8 @@ def test_plain_words_mean_what_they_mean_to_typer(by_typer, words):
         pytest.param(["--mode", "nice"], None, id="a mode that nobody knows"),
         pytest.param(["--max-steps", "0"], None, id="out of range"),
         pytest.param(["--cwd", "/nowhere"], None, id="no such folder"),
+        pytest.param(["--effort", "max", "go"], Wanted(prompt="go", effort="max"), id="an effort"),
+        pytest.param(["--effort", "much", "go"], None, id="an effort that there is not"),
         pytest.param(["--model"], None, id="a value that is missing"),
         pytest.param(["--help"], None, id="help"),
     ],

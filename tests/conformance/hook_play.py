@@ -357,7 +357,7 @@ class McpServer:
 
 OF_NO_MEANING = {"--tools": 1, "--input-format": 1, "--mcp-config": 1, "--permission-prompt-tool": 1}
 """Arguments of the reference program that say nothing about hooks, with how many words follow."""
-MISSING_ARGUMENTS = {"--worktree": "worktrees", "--effort": "effort"}
+MISSING_ARGUMENTS = {"--worktree": "worktrees"}
 NEED_CONSENT = (".claude/commands/", ".claude/agents/", ".claude/skills/")
 MODES = {"manual": "default"}
 
@@ -399,6 +399,8 @@ def how(stage: Stage, arguments: list[str]) -> How:
             found.tables["plugins"] = {"folders": [os.path.normpath(stage.words(next(words)))]}
         elif word == "--agents":
             found.tables["agents"] = {"define": json.loads(next(words))}
+        elif word == "--effort":
+            found.tables["model"] = {"effort": next(words)}
         elif word == "--agent":
             found.agent = next(words)
         elif word == "--bare":

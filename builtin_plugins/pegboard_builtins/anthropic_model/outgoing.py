@@ -19,7 +19,7 @@ SENT_PARAMS = (
     "service_tier",
     "stop_sequences",
 )
-OUR_PARAMS = ("betas", "count_tokens", "no_replay", "tool_choice")
+OUR_PARAMS = ("betas", "count_tokens", "effort", "no_replay", "tool_choice")
 """Read here or by other plugins, not passed on as they are."""
 
 CACHE_POINT = {"type": "ephemeral"}
@@ -60,7 +60,9 @@ def betas(request: Request, settled: Sequence[str]) -> dict[str, str]:
 
 
 def _given(request: Request, names: Sequence[str]) -> dict[str, Any]:
-    return {name: request.params[name] for name in names if request.params.get(name) is not None}
+    given = {name: request.params[name] for name in names if request.params.get(name) is not None}
+    effort = request.params.get("effort")
+    return {**given, "output_config": {"effort": effort, **given.get("output_config", {})}} if effort else given
 
 
 def _tools(request: Request) -> list[dict[str, Any]]:

@@ -51,6 +51,8 @@ def environment(ctx: Ctx, folder: Path) -> dict[str, str]:
         "CLAUDE_CODE_SESSION_ID": session,
         "PEGBOARD_SESSION_ID": session,
     }
+    if ctx.all_settings.model.effort:
+        ours["CLAUDE_EFFORT"] = ctx.all_settings.model.effort
     # Last in PATH: what a plugin folder brings takes nobody's name.
     programs = [str(one.root / "bin") for one in ctx.all_settings.plugin_folders if (one.root / "bin").is_dir()]
     if programs:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
-from pegboard_builtins.wire_hooks.outputs import ASYNC_KEYS, Output, unknown_keys
+from pegboard_builtins.wire_hooks.outputs import BESIDE, Output, unknown_keys
 
 TOKEN = re.compile(
     r"""[{}]|\.\.\.|\*\*|\\?["']?\b([A-Za-z_]\w*)\b\\?["']?\s*(?=:(?!:))|(?<=[{,])\s*([A-Za-z_]\w*)\s*(?=[,}])"""
@@ -22,7 +22,7 @@ SENT = re.compile(
 """What stands before an object that is sent as it is."""
 ELSEWHERE = re.compile(r"""[^\n;]*?(?:>|\|(?!\|)|file\s*=)""")
 """After an object that is sent elsewhere: to a file, to stderr, to another program."""
-TOP = frozenset(spec.alias or name for name, spec in Output.model_fields.items()) | ASYNC_KEYS
+TOP = frozenset(spec.alias or name for name, spec in Output.model_fields.items()) | BESIDE
 INNER = {
     name: frozenset(row.specific.model_fields) if row.specific is not None else frozenset({"hookEventName"})
     for name, row in EVENTS.items()

@@ -14,6 +14,14 @@ from pegboard.messages import whole
 PermissionMode = Literal["default", "plan", "acceptEdits", "auto", "dontAsk", "bypassPermissions"]
 
 
+class Effort(BaseModel):
+    """How much work the model puts into an answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    level: Literal["low", "medium", "high", "xhigh", "max"]
+
+
 class Input(BaseModel):
     """What every event has. A field that is None is not sent."""
 
@@ -24,6 +32,9 @@ class Input(BaseModel):
     cwd: str = Field(description="The working folder now; it follows `cd`.")
     prompt_id: str | None = Field(default=None, description="The prompt that this belongs to; absent before the first.")
     permission_mode: PermissionMode | None = None
+    effort: Effort | None = Field(
+        default=None, description="Where one is set, in events about calls and about the end of a turn."
+    )
     agent_id: str | None = Field(default=None, description="Only within a sub-agent.")
     agent_type: str | None = Field(
         default=None, description="The sub-agent's kind; on the main thread what `--agent` says."

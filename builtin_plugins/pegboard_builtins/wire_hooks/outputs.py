@@ -211,7 +211,9 @@ class PostModelSwitchSpecific(_Context):
     hookEventName: Literal["PostModelSwitch"]
 
 
-ASYNC_KEYS = frozenset({"async", "asyncTimeout", "metrics", "rewakeMessage", "rewakeSummary"})
+ASYNC_KEYS = frozenset({"async", "asyncTimeout"})
+BESIDE = ASYNC_KEYS | {"metrics", "rewakeMessage", "rewakeSummary"}
+"""Keys of the contract at the top of an answer that `Output` does not have: nobody who writes them has erred."""
 
 
 def unknown_keys(given: dict[str, Any], specific: type[Specific] | None) -> list[str]:
@@ -219,7 +221,7 @@ def unknown_keys(given: dict[str, Any], specific: type[Specific] | None) -> list
 
     Those of `hookSpecificOutput` have it and a dot before them.
     """
-    known = {field.alias or name for name, field in Output.model_fields.items()} | ASYNC_KEYS
+    known = {field.alias or name for name, field in Output.model_fields.items()} | BESIDE
     fields = list(specific.model_fields) if specific is not None else ["hookEventName"]
     found = [f"{key!r}{_mend(key, known, fields)}" for key in given if key not in known]
     inner = given.get("hookSpecificOutput")

@@ -69,11 +69,11 @@ class Always:
         ctx = self._ctx
         now = (ctx.cwd, ctx.prompt_id, ctx.mode, ctx.flags.snapshot)
         if now != self._now:
-            self._now, self._told = now, {name: value for name, value in common(ctx).items() if value is not None}
+            self._now, self._told = now, {name: value for name, value in working(ctx).items() if value is not None}
         return self._told
 
 
-def common(ctx: Ctx, *, mode: bool = True, prompt: bool = True) -> dict[str, Any]:
+def common(ctx: Ctx, *, mode: bool = True, prompt: bool = True, effort: str | None = None) -> dict[str, Any]:
     """Return what every event has; *mode* and *prompt* say whether this one tells of those."""
     return {
         # A sub-agent belongs to the session that a person runs: the contract tells of that one.
@@ -82,11 +82,17 @@ def common(ctx: Ctx, *, mode: bool = True, prompt: bool = True) -> dict[str, Any
         "cwd": str(ctx.cwd),
         "prompt_id": (ctx.prompt_id or None) if prompt else None,
         "permission_mode": ctx.mode if mode else None,
+        "effort": {"level": effort} if effort else None,
         "agent_id": ctx.agent_id or None,
         "agent_type": ctx.agent_type or None,
         # Only where somebody has set a flag: else a payload has just what the contract knows.
         "flags_snapshot": ctx.flags.snapshot_id if ctx.flags.snapshot.voted else None,
     }
+
+
+def working(ctx: Ctx) -> dict[str, Any]:
+    """Return what events have that are about the model's work: the effort, too, where one is set."""
+    return common(ctx, effort=ctx.all_settings.model.effort)
 
 
 def user_prompt_submit(prompt: str, ctx: Ctx) -> inputs.Input:
@@ -103,7 +109,7 @@ def permission_request(ask: Ask, ctx: Ctx) -> inputs.Input:
     """Somebody must be asked; there is no `tool_use_id` in it (hook-contract C72)."""
     call = ask.call
     return inputs.PermissionRequestInput(
-        **common(ctx), tool_name=call.name, tool_input=call.input, permission_suggestions=suggestions(call, ctx)
+        **working(ctx), tool_name=call.name, tool_input=call.input, permission_suggestions=suggestions(call, ctx)
     )
 
 
@@ -137,7 +143,7 @@ def post_tool_use_failure(call: ToolCall, outcome: Outcome, ctx: Ctx) -> inputs.
         half = ERROR_LIMIT // 2
         error = f"{error[:half]}\n... [{len(error) - 2 * half} characters truncated] ...\n{error[-half:]}"
     return inputs.PostToolUseFailureInput(
-        **common(ctx),
+        **working(ctx),
         tool_name=call.name,
         tool_input=call.input,
         tool_use_id=call.id,
@@ -156,13 +162,13 @@ def post_tool_batch(state: State, ctx: Ctx) -> inputs.Input:
         )
         for call, outcome in zip(state.calls, state.outcomes, strict=False)
     ]
-    return inputs.PostToolBatchInput(**common(ctx), tool_calls=calls)
+    return inputs.PostToolBatchInput(**working(ctx), tool_calls=calls)
 
 
 def stop(state: State, ctx: Ctx, background: list[dict[str, Any]]) -> inputs.Input:
     """The model wants to end."""
     return inputs.StopInput(
-        **common(ctx),
+        **working(ctx),
         stop_hook_active=state.kept_going,
         last_assistant_message=state.text,
         background_tasks=background,
@@ -172,7 +178,7 @@ def stop(state: State, ctx: Ctx, background: list[dict[str, Any]]) -> inputs.Inp
 def subagent_stop(state: State, ctx: Ctx, background: list[dict[str, Any]]) -> inputs.Input:
     """A sub-agent wants to end."""
     return inputs.SubagentStopInput(
-        **common(ctx),
+        **working(ctx),
         stop_hook_active=state.kept_going,
         agent_transcript_path=str(ctx.journal.path),
         last_assistant_message=state.text,
@@ -240,7 +246,7 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
             )
         case PermissionDenied():
             return inputs.PermissionDeniedInput(
-                **common(ctx),
+                **working(ctx),
                 tool_name=event.tool_name,
                 tool_input=event.tool_input,
                 tool_use_id=event.tool_use_id,

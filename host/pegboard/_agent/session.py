@@ -243,7 +243,7 @@ class Session(Serving):
             window=lambda: self._window,
             model=self.model_name,
             max_tokens=model.max_tokens,
-            params=model.params,
+            params=model.asked,
             session_id=self.session_id,
             write=self.write,
             append=self._journal.append,

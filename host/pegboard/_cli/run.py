@@ -13,6 +13,7 @@ from pegboard._cli.session_options import (
     AllowOption,
     ContinueOption,
     DenyOption,
+    EffortOption,
     FlagOption,
     LockedOption,
     MaxCostOption,
@@ -34,6 +35,7 @@ def run(
     max_time: Annotated[float | None, typer.Option(min=0.001, help="Seconds at most.")] = None,
     max_cost: MaxCostOption = None,
     mode: ModeOption = "",
+    effort: EffortOption = "",
     allow: AllowOption = None,
     deny: DenyOption = None,
     flag: FlagOption = None,
@@ -57,7 +59,7 @@ def run(
     On a terminal everything is shown as it happens; in a pipe standard output gets the last answer alone.
     Exit codes: 0 done, 1 error, 2 wrong usage, 3 internal error, 4 a limit, 5 blocked, 130 interrupted.
     """
-    check_options(mode, flag)
+    check_options(mode, flag, effort)
     wanted = Wanted(
         prompt=prompt,
         model=model,
@@ -67,6 +69,7 @@ def run(
         max_time=max_time,
         max_cost=max_cost,
         mode=mode,
+        effort=effort,
         allow=tuple(allow or ()),
         deny=tuple(deny or ()),
         flag=tuple(flag or ()),

@@ -130,6 +130,8 @@ def _tables(wanted: Wanted) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     if wanted.allow or wanted.deny:
         tables["permissions"] = {"allow": list(wanted.allow), "deny": list(wanted.deny)}
+    if wanted.effort:
+        tables["model"] = {"effort": wanted.effort}
     if wanted.flag:
         tables["flags"] = {"values": dict(map(_flag_value, wanted.flag))}
     if wanted.plugin_dir:

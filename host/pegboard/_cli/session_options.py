@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from pegboard._cli.words import MODES
+from pegboard._cli.words import EFFORTS, MODES
 
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="PREFIX:NAME, e.g. anthropic:NAME or scripted:FILE.")]
 ResumeOption = Annotated[str, typer.Option(help="Go on with this session; the beginning of its id is enough.")]
 ContinueOption = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the newest session here.")]
 MaxCostOption = Annotated[float | None, typer.Option(min=0.0, help="US dollars at most.")]
 ModeOption = Annotated[str, typer.Option(help=f"Permission mode: {', '.join(MODES)}.")]
+EffortOption = Annotated[str, typer.Option(help=f"Work that the model puts into an answer: {', '.join(EFFORTS)}.")]
 AllowOption = Annotated[list[str] | None, typer.Option(help="A permission rule that allows; may be repeated.")]
 DenyOption = Annotated[list[str] | None, typer.Option(help="A permission rule that denies; may be repeated.")]
 FlagOption = Annotated[
@@ -30,8 +31,10 @@ LockedOption = Annotated[
 ]
 
 
-def check_options(mode: str, flag: Sequence[str] | None) -> None:
-    """Raise typer.BadParameter for a mode that there is not, and for a flag without a name."""
+def check_options(mode: str, flag: Sequence[str] | None, effort: str = "") -> None:
+    """Raise typer.BadParameter for a mode or an effort that there is not, and for a flag without a name."""
+    if effort and effort not in EFFORTS:
+        raise typer.BadParameter(f"{effort!r} is none of {', '.join(EFFORTS)}", param_hint="--effort")
     if mode and mode not in MODES:
         raise typer.BadParameter(f"{mode!r} is none of {', '.join(MODES)}", param_hint="--mode")
     for said in flag or ():

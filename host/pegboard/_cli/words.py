@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 OPTION = "--no-plugins"
 COMPLETING = "_PEGBOARD_COMPLETE"
 """The variable by which a shell asks for completions."""
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
 MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 SWITCHES = {
     "--continue": "continue_",
@@ -50,6 +51,7 @@ class Wanted(NamedTuple):
     max_time: float | None = None
     max_cost: float | None = None
     mode: str = ""
+    effort: str = ""
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     flag: tuple[str, ...] = ()
@@ -154,6 +156,12 @@ def _mode(text: str) -> str:
     return text
 
 
+def _effort(text: str) -> str:
+    if text not in EFFORTS:
+        raise NotPlainError
+    return text
+
+
 def _output(text: str) -> Output:
     if text not in list(Output):
         raise NotPlainError
@@ -175,6 +183,7 @@ VALUES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "--max-time": ("max_time", _seconds),
     "--max-cost": ("max_cost", _amount),
     "--mode": ("mode", _mode),
+    "--effort": ("effort", _effort),
     "--output": ("output", _output),
     "--cwd": ("cwd", _folder),
 }

@@ -182,3 +182,21 @@ def test_a_valid_conversation_is_never_sent_in_a_way_that_the_api_refuses(
     assert problem(to_count(request), counting=True) == ""
     inputs_sent = [b["input"] for m in body["messages"] for b in m["content"] if b["type"] == "tool_use"]
     assert inputs_sent == [b.input for m in messages for b in m.content if isinstance(b, ToolUseBlock)]
+
+
+@pytest.mark.parametrize(
+    ("params", "sent"),
+    [
+        ({}, None),
+        ({"effort": "high"}, {"effort": "high"}),
+        ({"effort": "high", "output_config": {"format": {"type": "json_schema"}}},
+         {"effort": "high", "format": {"type": "json_schema"}}),
+        ({"effort": "high", "output_config": {"effort": "low"}}, {"effort": "low"}),
+    ],
+)  # fmt: skip
+def test_an_effort_is_said_in_the_providers_words_which_come_first(
+    request_for: RequestFor, params: dict[str, Any], sent: Any
+) -> None:
+    body = to_send(request_for(params=params))
+    assert body.get("output_config") == sent
+    assert "effort" not in body

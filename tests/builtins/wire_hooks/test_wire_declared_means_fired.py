@@ -298,6 +298,23 @@ async def test_a_call_that_is_deferred_asks_for_attention(project, host_of):
     assert project.seen[1][1]["notification_type"] == "agent_needs_input"
 
 
+async def test_the_effort_is_told_where_the_models_work_is_what_it_is_about(project, host_of):
+    events = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolBatch", "Stop")
+    command = 'echo "{} $CLAUDE_EFFORT" >> efforts'
+    project.declare({event: [project.hook(event), {"command": command.format(event)}] for event in events})
+    async with host_of() as host:
+        host.settings["model"] = {"effort": "high"}
+        host.model.script(call("Bash", command="echo $CLAUDE_EFFORT"), "Done.")
+        await host.prompt("Go.")
+        assert "high" in str(host.messages[2].content)
+    working = events[2:]
+    assert {event: payload.get("effort") for event, payload in project.seen} == {
+        event: {"level": "high"} if event in working else None for event in events
+    }
+    lines = sorted((project.root / "efforts").read_text().split("\n")[:-1])
+    assert lines == sorted(f"{event} {'high' if event in working else ''}" for event in events)
+
+
 @pytest.mark.parametrize(
     ("kind", "said", "told"),
     [

@@ -86,16 +86,24 @@ SOME_FLAGS = FlagView(FlagSnapshot({"a": FlagDetails("a", True, layer=FlagLayer.
     prompt=st.sampled_from(["", "p"]),
     flags=st.sampled_from([NO_FLAGS, SOME_FLAGS]),
     parents=st.sampled_from([(), ("top",)]),
+    effort=st.sampled_from([None, "low"]),
 )
 @settings(deadline=None)
 def test_what_is_put_together_as_values_is_what_its_model_would_send(
-    name: str, tool_input: Any, response: Any, prompt: str, flags: FlagView, parents: tuple[str, ...]
+    name: str,
+    tool_input: Any,
+    response: Any,
+    prompt: str,
+    flags: FlagView,
+    parents: tuple[str, ...],
+    effort: str | None,
 ) -> None:
     where = {"cwd": Path("/p"), "transcript": Path("/j.jsonl"), "parents": parents}
     who = {"session_id": "s", "agent_id": "a" if parents else "", "agent_type": "Explore" if parents else ""}
-    ctx: Any = SimpleNamespace(**where, **who, prompt_id=prompt, mode="plan", flags=flags)
+    said = SimpleNamespace(model=SimpleNamespace(effort=effort))
+    ctx: Any = SimpleNamespace(**where, **who, prompt_id=prompt, mode="plan", flags=flags, all_settings=said)
     call = ToolCall(id="c", name=name, input=tool_input)
-    shared: dict[str, Any] = {**payloads.common(ctx), "tool_name": name, "tool_input": tool_input, "tool_use_id": "c"}
+    shared: dict[str, Any] = {**payloads.working(ctx), "tool_name": name, "tool_input": tool_input, "tool_use_id": "c"}
     if name.startswith("mcp__"):
         shared["mcp_server"] = {"name": "server", "source": "dynamic"}
     always = payloads.Always(ctx)

@@ -44,6 +44,8 @@ def environment(handler: Handler, job: Job, folder: Path) -> dict[str, str]:
         kept["CLAUDE_CODE_SESSION_ID"] = kept["PEGBOARD_SESSION_ID"] = job.session_id
     if job.env_file is not None:
         kept["CLAUDE_ENV_FILE"] = kept["PEGBOARD_ENV_FILE"] = str(job.env_file)
+    if effort := job.facts.get("effort"):
+        kept["CLAUDE_EFFORT"] = effort["level"]
     if handler.plugin is not None:
         kept.update(plugin_variables(handler.plugin))
     kept.update(job.environment)

@@ -17,6 +17,7 @@ from pegboard._cli.session_options import (
     AllowOption,
     ContinueOption,
     DenyOption,
+    EffortOption,
     FlagOption,
     LockedOption,
     MaxCostOption,
@@ -45,6 +46,7 @@ def chat(
     max_time: Annotated[float | None, typer.Option(min=0.001, help="Seconds of a turn at most.")] = None,
     max_cost: MaxCostOption = None,
     mode: ModeOption = "",
+    effort: EffortOption = "",
     allow: AllowOption = None,
     deny: DenyOption = None,
     flag: FlagOption = None,
@@ -69,7 +71,7 @@ def chat(
     What it does is shown as it happens; you are asked about what no rule allows. /help shows commands and keys.
     """
     need_terminal()
-    check_options(mode, flag)
+    check_options(mode, flag, effort)
     wanted = Wanted(
         prompt=prompt,
         model=model,
@@ -79,6 +81,7 @@ def chat(
         max_time=max_time,
         max_cost=max_cost,
         mode=mode,
+        effort=effort,
         allow=tuple(allow or ()),
         deny=tuple(deny or ()),
         flag=tuple(flag or ()),
