@@ -167,6 +167,7 @@ class ImplOptions:
     matcher: str | None = None
     blocking: bool = False
     when: Callable[[Ctx], bool | str] | str | None = None
+    unless: Callable[[Ctx], bool] | None = None
     ramp: str | None = None
     where: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
@@ -195,6 +196,7 @@ def hookimpl(
     matcher: str | None = ...,
     blocking: bool = ...,
     when: Callable[[Ctx], bool | str] | str | None = ...,
+    unless: Callable[[Ctx], bool] | None = ...,
     ramp: str | None = ...,
     where: str | Sequence[str] = ...,
     specname: str | None = ...,
@@ -211,6 +213,7 @@ def hookimpl(
     matcher: str | None = None,
     blocking: bool = False,
     when: Callable[[Ctx], bool | str] | str | None = None,
+    unless: Callable[[Ctx], bool] | None = None,
     ramp: str | None = None,
     where: str | Sequence[str] = (),
     specname: str | None = None,
@@ -231,6 +234,9 @@ def hookimpl(
         sessions: False leaves the implementation out until the next turn, a text is its matcher until then. If it
         fails, the implementation takes part. A name instead of a function is that of a switch in the plugin's own
         settings (`when="on"`), for which the plugin need not be imported where nobody has set anything.
+    unless: for `next_step`, asked before each step by whoever has something to say only now and then. Where all that
+        take part say True, none is called and nothing is made to call it with; so keep it to a look at a value. If it
+        fails, they are called.
     ramp: a flag that says how far its answers count: off, shadow (only in the journal), warn or enforce.
     where: it takes part only in turns where one of these paths exists. A relative one lies in the project, one that
         begins with `~/` in the user's home, with `@/` in the folder of the user's settings; `folders:skills` is there
@@ -249,6 +255,7 @@ def hookimpl(
         matcher=matcher,
         blocking=blocking,
         when=when,
+        unless=unless,
         ramp=ramp,
         where=_names(where),
         fields=fields,

@@ -319,6 +319,30 @@ async def test_a_step_with_calls_resets_the_cap():
         assert (result.reason, result.steps) == (EndReason.COMPLETED, 4)
 
 
+async def test_a_step_that_no_hook_is_asked_about_resets_the_cap_too():
+    class Nag:
+        after_call = False
+        endings = []
+
+        @hookimpl
+        def prepare_request(self, draft):
+            Nag.after_call = False
+
+        @hookimpl
+        def post_tool(self, call):
+            Nag.after_call = True
+
+        @hookimpl(unless=lambda ctx: Nag.after_call)
+        def next_step(self, state):
+            Nag.endings.append(state.ending)
+            return StepDecision.keep_going("Not yet.")
+
+    async with HostFixture(settings={"session": {"max_continuations": 1}}) as host:
+        host.load(Nag)
+        result = await ended(host, "Done.", call("look", name="a"), "Done.", "Done.", "never")
+        assert (result.reason, result.steps, Nag.endings) == (EndReason.COMPLETED, 4, [True] * 3)
+
+
 async def test_every_inject_reaches_the_model_in_order_and_a_blank_one_does_not():
     class Say:
         def __init__(self, text):

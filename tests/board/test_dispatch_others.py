@@ -443,6 +443,26 @@ async def test_every_inject_is_kept_in_order() -> None:
         assert (await stage.dispatcher.next_step(STATE)).injects == [("p0", "one"), ("p2", "two")]
 
 
+def broken(ctx: Any) -> bool:
+    raise RuntimeError("no idea")
+
+
+@pytest.mark.parametrize(
+    ("silent", "asks"),
+    [
+        pytest.param([], False, id="nobody is there"),
+        pytest.param([lambda ctx: True, lambda ctx: True], False, id="all have nothing to say"),
+        pytest.param([lambda ctx: True, lambda ctx: False], True, id="one has something to say"),
+        pytest.param([lambda ctx: True, None], True, id="one does not say"),
+        pytest.param([broken], True, id="who fails is asked"),
+    ],
+)
+def test_a_step_is_asked_about_unless_all_say_that_they_have_nothing_to_say(silent: list[Any], asks: bool) -> None:
+    plugins = [(f"p{place}", says(None, "next_step", unless=unless)) for place, unless in enumerate(silent)]
+    with Stage(plugins) as stage:
+        assert (stage.dispatcher.step_decider() is not None) is asks
+
+
 # --- compact -------------------------------------------------------------------------------------------
 
 

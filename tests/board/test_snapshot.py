@@ -336,6 +336,15 @@ EXTRA = st.lists(
 )
 
 
+@pytest.mark.anyio
+async def test_a_pack_that_is_not_imported_is_asked_whether_it_has_nothing_to_say(place):
+    said = "def next_step(state):\n    raise RuntimeError(state)"
+    place.install(f"{PACK}\n@hookimpl(unless=lambda ctx: True)\n{said}\n")
+    lines = [await conversation(place.host()) for _ in range(2)]
+    assert lines[0] == lines[1]
+    assert not [line for line in lines[1] if line["type"] == "hook" and line["point"] == "next_step"]
+
+
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(packs=st.fixed_dictionaries({name: st.tuples(HOOKS, EXTRA) for name in "abc"}))
 def test_any_packs_come_to_the_same_with_a_cold_a_warm_and_no_snapshot(place, monkeypatch, packs):

@@ -47,6 +47,10 @@ BROKEN = {
         "@hookimpl(blocking=True)\nasync def pre_tool(call): ...",
         "blocking=True is for a plain def",
     ),
+    "is silent before a tool": (
+        "@hookimpl(unless=lambda ctx: True)\ndef pre_tool(call): ...",
+        "only next_step is asked",
+    ),
     "registers asynchronously": ("@hookimpl\nasync def register(registry): ...", "make it a plain def"),
     "takes keyword-only arguments": ("@hookimpl\ndef pre_tool(*, call): ...", "'call' is keyword-only"),
     "takes an unknown argument": ("@hookimpl\ndef pre_tool(call, color): ...", "takes 'color'"),

@@ -51,6 +51,9 @@ LAST_RESORT = 24 * 3600.0
 SAME_MOMENT = 0.05
 """Seconds in which the files are not looked at again: seven hooks ask at the start of one turn."""
 
+STEPS = frozenset({"Stop", "SubagentStop", "PostToolBatch"})
+"""The events that are fired where the host asks what comes next."""
+
 BROUGHT = "HooksBrought"
 """The event by which a skill's own hooks come, whatever else is declared."""
 
@@ -273,10 +276,15 @@ def _has_steps(ctx: Ctx) -> bool:
     session = _session(ctx)
     if session is None:
         return False
-    return session.may_tell_later or not session.events().isdisjoint(("Stop", "SubagentStop", "PostToolBatch"))
+    return session.may_tell_later or not session.events().isdisjoint(STEPS)
 
 
-@hookimpl(timeout=LAST_RESORT, when=_has_steps)
+def _is_silent(ctx: Ctx) -> bool:
+    session = _of(ctx)
+    return not session.waiting and session.events().isdisjoint(STEPS)
+
+
+@hookimpl(timeout=LAST_RESORT, when=_has_steps, unless=_is_silent)
 async def next_step(state: State, ctx: Ctx) -> StepDecision | None:
     """PostToolBatch and Stop (SubagentStop); and what background hooks want the model to know."""
     answer: StepDecision | None = await _apply().next_step(_of(ctx), state)

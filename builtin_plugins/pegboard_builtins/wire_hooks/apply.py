@@ -234,13 +234,8 @@ def _updated_output(session: HookSession, call: ToolCall, outcome: Outcome, fire
 # --- steps ---------------------------------------------------------------------------------------------
 
 
-STEPS = frozenset({"Stop", "SubagentStop", "PostToolBatch"})
-
-
 async def next_step(session: HookSession, state: State) -> StepDecision | None:
     """PostToolBatch after a batch, Stop when the model ends."""
-    if not session.waiting and session.events().isdisjoint(STEPS):
-        return None  # most steps, where hooks are programs that might yet say something later
     late = session.take_waiting()
     answer = await (_stop(session, state) if state.ending else _batch(session, state))
     if not late:

@@ -125,8 +125,8 @@ class Port:
     stream: send it. keep: journal a block of the answer. end: journal that the request is over.
     discard: say that what was kept of a request is void. show: show a stream event to a person.
     run: run calls, giving exactly one result each. say: add words for the model (text, kind, source).
-    decider: what asks the `next_step` hooks, as they are now (None: there are none). display: show a whole message's
-    text and return what was shown (None: text is shown as it comes).
+    decider: what asks the `next_step` hooks, as they are now (None: none has a word on this step). display: show a
+    whole message's text and return what was shown (None: text is shown as it comes).
     compact: make the conversation shorter; False if that was not possible.
     fill: (tokens, window) of the conversation. spent: US dollars of the session. steered: words that arrived
     during the turn; those are added for the model.
@@ -242,7 +242,10 @@ class _Turn:
                 return self.end(EndReason.ERROR, f"the answer reached its token limit {self.cuts + 1} times in a row")
             self.go_on_after_cut(answer)
             return None
-        return await self.decide(answer, (), ending=True)
+        ask = self.port.decider()
+        if ask is None:
+            return None if self.look_for_words() else self.end_of_answer(answer)
+        return await self.decide(ask, answer, (), ending=True)
 
     async def overflow(self, answer: Answer) -> TurnEnd | None:
         self.overflows += 1
@@ -282,7 +285,11 @@ class _Turn:
         if end is not None:
             return end
         self.look_for_words()
-        return None if self.port.decider() is None else await self.decide(answer, finished, ending=False)
+        ask = self.port.decider()
+        if ask is None:
+            self.continuations = 0
+            return None
+        return await self.decide(ask, answer, finished, ending=False)
 
     def look_for_progress(self, finished: Sequence[Finished]) -> TurnEnd | None:
         limits = self.limits
@@ -318,13 +325,10 @@ class _Turn:
         count = counts[signature] = counts.get(signature, 0) + 1
         return count
 
-    async def decide(self, answer: Answer, finished: Sequence[Finished], *, ending: bool) -> TurnEnd | None:
+    async def decide(
+        self, ask: Callable[[State], Awaitable[Step]], answer: Answer, finished: Sequence[Finished], *, ending: bool
+    ) -> TurnEnd | None:
         """Ask the hooks what comes next; without their word a turn ends when the model ends."""
-        ask = self.port.decider()
-        if ask is None:
-            if not ending or self.look_for_words():
-                return None
-            return self.end_of_answer(answer)
         step = await ask(self.state(answer, finished, ending=ending))
         goes_on = ending and step.verb is not StepVerb.STOP
         for source, text in step.injects:

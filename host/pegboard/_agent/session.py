@@ -597,7 +597,7 @@ class Session(Serving):
             show=self._show_event,
             run=self._run_calls,
             say=self._say,
-            decider=lambda: self.dispatcher.next_step if "next_step" in self.dispatcher.hooked else None,
+            decider=self.dispatcher.step_decider,
             compact=self._compacting.in_turn,
             fill=self.fill,
             spent=self.spent,

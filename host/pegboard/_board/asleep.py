@@ -219,11 +219,15 @@ def _implementation(plugin: str, hook: str, said: Mapping[str, Any], board: Wake
         board.wake(plugin)
         return board.options(plugin, hook).when(ctx)  # type: ignore[misc,operator]  # the manifest says that it has one
 
+    def unless(ctx: Any) -> Any:
+        board.wake(plugin)
+        return board.options(plugin, hook).unless(ctx)  # type: ignore[misc]  # see `when`
+
     def timeout(event: Any) -> Any:
         board.wake(plugin)
         return board.options(plugin, hook).timeout(event)  # type: ignore[misc,operator]  # see `when`
 
-    options = options_in(said, when, timeout)
+    options = options_in(said, when, unless, timeout)
     made: Any = coroutine if said.get("async") else function
     made.__wrapped__ = getattr(hookspecs, hook)  # for its signature
     made.__name__ = hook

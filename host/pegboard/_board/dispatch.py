@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from operator import sub
@@ -114,6 +114,7 @@ class Dispatcher:
         self._matched = {hook: any(impl.match for impl, _ in bound) for hook, bound in self._bound.items()}
         self.shows_batch = any("batch" in impl.takes for impl, _ in self._bound["pre_tool"])
         """Whether any hook before a tool looks at the other calls of the message."""
+        self._unless = tuple((impl.options.unless, ctx) for impl, ctx in self._bound["next_step"])
         self._onion: CallNext | None = None
 
     @property
@@ -351,6 +352,18 @@ class Dispatcher:
         return after
 
     # --- step, compaction, lifecycle, journal ----------------------------------------------------------
+
+    def step_decider(self) -> Callable[[State], Awaitable[StepOutcome]] | None:
+        """Return `next_step`; None where nobody implements it, or all say that they have nothing to say just now."""
+        if not self._unless:
+            return None
+        try:
+            for unless, ctx in self._unless:
+                if unless is None or not unless(ctx):
+                    return self.next_step
+        except Exception:
+            return self.next_step
+        return None
 
     async def next_step(self, state: State) -> StepOutcome:
         """Decide together what comes next."""

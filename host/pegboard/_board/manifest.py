@@ -122,19 +122,23 @@ def _of_hook(options: ImplOptions, contribution: Contribution, is_async: bool) -
         said["when"] = bool(getattr(contribution.own_settings, options.when))
     elif options.when is not None:
         said["when"] = ASKED
+    if options.unless is not None:
+        said["unless"] = ASKED
     if is_async:
         said["async"] = True
     return said
 
 
-def options_in(said: Mapping[str, Any], when: Any, timeout: Any) -> ImplOptions:
-    """Return the options of a hook; *when* and *timeout* stand for functions of the plugin's."""
+def options_in(said: Mapping[str, Any], when: Any, unless: Any, timeout: Any) -> ImplOptions:
+    """Return the options of a hook; *when*, *unless* and *timeout* stand for functions of the plugin's."""
     given: dict[str, Any] = {name: value for name, value in said.items() if name != "async"}
     for name in SEVERAL:
         if name in given:
             given[name] = tuple(given[name])
     if given.get("timeout") == ASKED:
         given["timeout"] = timeout
+    if "unless" in given:
+        given["unless"] = unless
     if given.get("when") == ASKED:
         given["when"] = when
     elif "when" in given:

@@ -639,6 +639,8 @@ def implementations_of(manager: pluggy.PluginManager, plugin_name: str, plugin: 
             raise HookSignatureError(plugin_name, hook, "ramp= has no meaning here: it cannot be asked and not heeded")
         if options.fields and hook != "pre_tool":
             raise HookSignatureError(plugin_name, hook, "only pre_tool rewrites fields by name: write rewrites=True")
+        if options.unless is not None and hook != "next_step":
+            raise HookSignatureError(plugin_name, hook, "only next_step is asked unless=: write when= or matcher=")
         if options.blocking and inspect.iscoroutinefunction(function):
             raise HookSignatureError(plugin_name, hook, "blocking=True is for a plain def: an async def does not block")
         try:

@@ -76,6 +76,7 @@ def _marks(impl: Impl) -> list[str]:
     if options.fields:
         said[0] += f" {' and '.join(options.fields)}"
     said += ["when it has something to do"] if options.when is not None else []
+    said += ["unless it has nothing to say"] if options.unless is not None else []
     said += [f"flag={options.flag}"] if options.flag else []
     said += [f"ramp={options.ramp}"] if options.ramp else []
     said += [f"matcher={options.matcher}"] if options.matcher else []
