@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any
-
-from pydantic_core import to_json
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pegboard.context import Ctx
 from pegboard.errors import ModelError, did_you_mean
@@ -21,6 +19,8 @@ from pegboard_builtins.anthropic_model.settings import PREFIX, SERVICE, Anthropi
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
+
+Body = TypeVar("Body")
 
 DRAIN_TIMEOUT = 0.5
 """Seconds for the end of a response, after its message is complete."""
@@ -36,7 +36,11 @@ async def answer(request: Request, ctx: Ctx) -> AsyncIterator[StreamEvent]:
         counted, _ = await _asked(clients, settings, _count, to_count(request), request)
         yield ModelDone(stop_reason="end_turn", usage=Usage(input_tokens=counted.input_tokens))
         return
-    stream, asked = await _asked(clients, settings, _stream, {**to_send(request), "stream": True}, request)
+    try:
+        body = to_send(request, clients.wires)
+    except ValueError as wrong:
+        raise ModelError(f"the request cannot be put into JSON: {wrong}") from wrong
+    stream, asked = await _asked(clients, settings, _stream, body, request)
     model = request.model.removeprefix(PREFIX)
     incoming = Incoming(model, settings.prices, known_price=request.params.get("speed") in (None, "standard"))
     failure: ModelError | None = None
@@ -72,15 +76,15 @@ async def _drain(events: AsyncIterator[Any]) -> None:
                 pass
 
 
-async def _stream(client: AsyncAnthropic, body: dict[str, Any], headers: dict[str, str]) -> Any:
+async def _stream(client: AsyncAnthropic, body: bytes, headers: dict[str, str]) -> Any:
     """Open a stream. Not by `messages.create`: that copies the whole conversation, item by item, for each request.
 
-    What is sent is plain data already. All the rest is the SDK's, as for an endpoint that it has no method for.
+    What is sent is JSON already. All the rest is the SDK's, as for an endpoint that it has no method for.
     """
     anthropic: Any = await sdk()
     return await client.post(
         "/v1/messages",
-        content=to_json(body),
+        content=body,
         cast_to=anthropic.types.Message,
         options={"headers": headers},
         stream=True,
@@ -95,8 +99,8 @@ async def _count(client: AsyncAnthropic, body: dict[str, Any], headers: dict[str
 async def _asked(
     clients: Clients,
     settings: AnthropicSettings,
-    ask: Callable[[AsyncAnthropic, dict[str, Any], dict[str, str]], Awaitable[Any]],
-    body: dict[str, Any],
+    ask: Callable[[AsyncAnthropic, Body, dict[str, str]], Awaitable[Any]],
+    body: Body,
     request: Request,
 ) -> tuple[Any, Asked]:
     """Ask the API. A helper's key that was kept and is refused now is asked for again, once."""
@@ -104,7 +108,7 @@ async def _asked(
     address, address_from = address_of(settings)
     while True:
         key = await clients.key(settings)
-        asked = Asked(body["model"], settings.timeout, key.source, address, address_from)
+        asked = Asked(request.model.removeprefix(PREFIX), settings.timeout, key.source, address, address_from)
         try:
             client = await clients.client(key, settings)
             return await ask(client, body, headers), asked

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pegboard_builtins.anthropic_model.keys import HELPER, VARIABLE, Key, find_key
+from pegboard_builtins.anthropic_model.outgoing import Wires
 from pegboard_builtins.anthropic_model.settings import AnthropicSettings
 
 if TYPE_CHECKING:
@@ -59,9 +60,10 @@ class _OfLoop:
 
 
 class Clients:
-    """The service: clients and keys, kept per event loop because connections belong to one."""
+    """The service: clients and keys, kept per event loop because connections belong to one; and `wires`."""
 
     def __init__(self) -> None:
+        self.wires = Wires()
         self._loops: dict[asyncio.AbstractEventLoop, _OfLoop] = {}
 
     @classmethod

@@ -69,9 +69,8 @@ class Asked:
     @property
     def where(self) -> str:
         """The API, for the middle of a sentence."""
-        return (
-            f"the Anthropic API at {self.address} ({self.address_from})" if self.address_from else "the Anthropic API"
-        )
+        address = one_line(USER.sub("//", self.address), 200)
+        return f"the Anthropic API at {address} ({self.address_from})" if self.address_from else "the Anthropic API"
 
     @property
     def key(self) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from pegboard.messages import Message, RedactedThinkingBlock, ThinkingBlock
+from pydantic_core import to_json
+
+from pegboard.messages import Message, RedactedThinkingBlock, ThinkingBlock, ToolReferenceBlock, ToolResultBlock
 from pegboard.requests import Request
 from pegboard_builtins.anthropic_model.settings import PREFIX
 
@@ -26,26 +29,65 @@ CACHE_POINT = {"type": "ephemeral"}
 MAX_CACHE_POINTS = 4
 
 
-def to_send(request: Request) -> dict[str, Any]:
-    """Return the body of a request for an answer, without `stream`."""
-    return {**to_count(request), **_given(request, SENT_PARAMS), "max_tokens": request.max_tokens}
+class Wires:
+    """Messages in the API's words, as bytes: each made once, and kept as long as somebody holds the message.
+
+    A request has the whole conversation in it, of which all but the end was in the one before.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[weakref.ref[Message], bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def of(self, messages: Sequence[Message], anchors: frozenset[int], deferred: frozenset[str]) -> bytes:
+        """Return the list of messages, as JSON."""
+        kept = self._kept
+        sent = []
+        for index, message in enumerate(messages[:]):
+            found = kept.get(id(message)) if index not in anchors else None
+            sent.append(found[1] if found is not None else self._made(message, index in anchors, deferred))
+        return b"[%b]" % b",".join(filter(None, sent))
+
+    def _made(self, message: Message, anchor: bool, deferred: frozenset[str]) -> bytes:
+        said = _sent(message, anchor, deferred)
+        made = b"" if said is None else to_json(said)
+        if not anchor and not _refers(message):
+            key, kept = id(message), self._kept
+            kept[key] = weakref.ref(message, lambda _: kept.pop(key, None)), made
+        return made
+
+
+def to_send(request: Request, wires: Wires) -> bytes:
+    """Return the body of a request for an answer, as a stream."""
+    before, anchors, deferred, after = _parts(request)
+    after |= {**_given(request, SENT_PARAMS), "max_tokens": request.max_tokens, "stream": True}
+    messages = wires.of(request.messages, anchors, deferred)
+    return b'%b,"messages":%b,%b' % (to_json(before)[:-1], messages, to_json(after)[1:])
 
 
 def to_count(request: Request) -> dict[str, Any]:
     """Return the arguments of `messages.count_tokens`."""
-    arguments: dict[str, Any] = {"model": request.model.removeprefix(PREFIX)}
+    before, anchors, deferred, after = _parts(request)
+    sent = [_sent(message, index in anchors, deferred) for index, message in enumerate(request.messages)]
+    return {**before, "messages": [message for message in sent if message is not None], **after}
+
+
+def _parts(request: Request) -> tuple[dict[str, Any], frozenset[int], frozenset[str], dict[str, Any]]:
+    """Return what stands before the messages, which of them are anchors, which tools are deferred, and what follows."""
+    before: dict[str, Any] = {"model": request.model.removeprefix(PREFIX)}
     tools, system = _tools(request), _system(request)
     if tools:
-        arguments["tools"] = tools
+        before["tools"] = tools
         choice = _tool_choice(request)
         if choice is not None:
-            arguments["tool_choice"] = choice
+            before["tool_choice"] = choice
     if system:
-        arguments["system"] = system
+        before["system"] = system
     anchors = _anchors(request, MAX_CACHE_POINTS - bool(tools) - bool(system))
     deferred = frozenset(tool.name for tool in request.tools if tool.deferred)
-    arguments["messages"] = _messages(request.messages, anchors, deferred)
-    return {**arguments, **_given(request, COUNTED_PARAMS)}
+    return before, anchors, deferred, _given(request, COUNTED_PARAMS)
 
 
 def unknown_params(request: Request) -> list[str]:
@@ -105,24 +147,30 @@ def _with_references(wire: dict[str, Any], deferred: frozenset[str]) -> dict[str
     return wire
 
 
-def _messages(
-    messages: Sequence[Message], anchors: frozenset[int], deferred: frozenset[str] = frozenset()
-) -> list[dict[str, Any]]:
-    sent = []
-    for index, message in enumerate(messages):
-        wire = _with_references(message.wire(), deferred)
-        blocks = [
-            block
-            for block, known in zip(wire["content"], message.content, strict=True)
-            # Reasoning without a signature is another model's, or was cut off: the API would refuse it.
-            if not (isinstance(known, ThinkingBlock) and not known.signature)
-        ]
-        if not blocks:
-            continue
-        if index in anchors and not isinstance(message.content[-1], ThinkingBlock | RedactedThinkingBlock):
-            blocks[-1]["cache_control"] = CACHE_POINT
-        sent.append({"role": wire["role"], "content": blocks})
-    return sent
+def _sent(message: Message, anchor: bool, deferred: frozenset[str]) -> dict[str, Any] | None:
+    """Return a message as it is sent; None if nothing of it is."""
+    wire = _with_references(message.wire(), deferred)
+    blocks = [
+        block
+        for block, known in zip(wire["content"], message.content, strict=True)
+        # Reasoning without a signature is another model's, or was cut off: the API would refuse it.
+        if not (isinstance(known, ThinkingBlock) and not known.signature)
+    ]
+    if not blocks:
+        return None
+    if anchor and not isinstance(message.content[-1], ThinkingBlock | RedactedThinkingBlock):
+        blocks[-1]["cache_control"] = CACHE_POINT
+    return {"role": wire["role"], "content": blocks}
+
+
+def _refers(message: Message) -> bool:
+    """Whether it names tools that are sent in words once they are not deferred any more, and otherwise by reference."""
+    return any(
+        isinstance(part, ToolReferenceBlock)
+        for block in message.content
+        if isinstance(block, ToolResultBlock) and not isinstance(block.content, str)
+        for part in block.content
+    )
 
 
 def _tool_choice(request: Request) -> dict[str, Any] | None:

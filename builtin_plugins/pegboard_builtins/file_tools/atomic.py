@@ -28,6 +28,19 @@ def writing(path: Path) -> Iterator[None]:
         yield
 
 
+def unlinked(path: Path, status: os.stat_result) -> str:
+    """Return what a model should know of a file that had other names, once it was replaced; empty if it had none.
+
+    They keep the old text. It could be written in place, and half of it would stay there if we were killed; and most
+    files of many names (stores of package tools, backups) are such that only one of them is meant.
+    """
+    others = status.st_nlink - 1
+    if others < 1:
+        return ""
+    names = "another name (hard link), which keeps" if others == 1 else f"{others} other names (hard links), which keep"
+    return f" Note: {path.name} had {names} the old text."
+
+
 def replace(path: Path, data: bytes, *, expected: os.stat_result | None) -> None:
     """Put *data* in the place of *path*: a new file in the same folder, on the disk, then renamed.
 

@@ -12,7 +12,7 @@ from pegboard.context import Ctx
 from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
 from pegboard.tools import tool
-from pegboard_builtins.file_tools.atomic import replace, writing
+from pegboard_builtins.file_tools.atomic import replace, unlinked, writing
 from pegboard_builtins.file_tools.ladder import alike, place_of
 from pegboard_builtins.file_tools.matching import (
     MANY,
@@ -124,7 +124,7 @@ def _edit(wish: _Wish, known: str | None, ctx: Ctx) -> tuple[list[dict[str, Any]
             "Read it again before you rely on the rest of it."
         )
     patch = structured_patch(plain, text.replace("\r\n", "\n"))
-    return patch, printable(plain), digest(after), note
+    return patch, printable(plain), digest(after), note + unlinked(wish.path, status)
 
 
 class _Found(NamedTuple):

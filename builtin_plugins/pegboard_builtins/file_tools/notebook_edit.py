@@ -13,7 +13,7 @@ from pegboard.context import Ctx
 from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
 from pegboard.tools import tool
-from pegboard_builtins.file_tools.atomic import replace, writing
+from pegboard_builtins.file_tools.atomic import replace, unlinked, writing
 from pegboard_builtins.file_tools.notebook import (
     SUFFIX,
     id_of,
@@ -99,6 +99,7 @@ def _change(wish: _Wish, known: str | None, ctx: Ctx) -> tuple[ToolResult, str]:
     note = (
         "" if same_layout else " The whole file was laid out anew: no notebook program would have written it as it was."
     )
+    note += unlinked(wish.path, status)
     facts = {
         "new_source": wish.source,
         "cell_id": name,

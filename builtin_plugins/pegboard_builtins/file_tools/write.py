@@ -13,7 +13,7 @@ from pegboard.context import Ctx
 from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
 from pegboard.tools import tool
-from pegboard_builtins.file_tools.atomic import replace, writing
+from pegboard_builtins.file_tools.atomic import replace, unlinked, writing
 from pegboard_builtins.file_tools.patch import structured_patch
 from pegboard_builtins.file_tools.paths import absolute, claim_to_write, explain, normalise, place_to_write
 from pegboard_builtins.file_tools.preview import preview_write
@@ -77,16 +77,18 @@ def _update(path: Path, real: Path, content: str, known: str | None, ctx: Ctx) -
     old, status = read_bytes(real, ctx.cwd)
     file = TextFile.of(old)
     data = _in_the_style_of(file, content) if file else content.encode()
+    note = ""
     if data != old:  # else it is there already, for example because this very call was cut off after the rename
         must_have_read(path, known)
         if digest(old) != known:
             must_not_be_a_siblings(path, real, digest(old), ctx)
             raise ToolError(f"{path} was changed since you read it, by the user or a program. Read it again first.")
         replace(real, data, expected=status)
+        note = unlinked(path, status)
     original = file.plain if file else None
     patch = [] if original is None else structured_patch(original, content.replace("\r\n", "\n"))
     facts = _facts("update", path, content, patch=patch, original=original)
-    return ToolResult(content=f"The file {path} has been updated.", data=facts), digest(data)
+    return ToolResult(content=f"The file {path} has been updated.{note}", data=facts), digest(data)
 
 
 def _in_the_style_of(file: TextFile, content: str) -> bytes:

@@ -78,8 +78,11 @@ def addition_of(hook: ReadyHook, settings: Path, *, project: Path | None = None)
     before = _text(settings)
     folder = settings.parent / "hooks"
     program = folder / hook.path.name
-    change = changed_json if settings.suffix == ".json" else changed_toml
-    after = change(before, groups_of(hook, _reference(program, project)), settings)
+    groups = groups_of(hook, _reference(program, project))
+    if settings.suffix == ".json":
+        after = changed_json(before, groups, settings)
+    else:
+        after = changed_toml(before, named(groups, hook.name), settings)
     wanted = {program: hook.path.read_bytes()}
     if hook.kit:
         wanted[folder / KIT] = Path(kit.__file__).read_bytes()
@@ -142,6 +145,18 @@ def groups_of(hook: ReadyHook, reference: str) -> dict[str, list[dict[str, Any]]
                 if isinstance(value, str):
                     handler[key] = value.replace(PLACEHOLDER, reference)
     return groups
+
+
+def named(groups: Groups, name: str) -> dict[str, list[dict[str, Any]]]:
+    """Return groups whose handlers have an `id`, which is ours alone: the hook's name, of several with the event."""
+    several = sum(len(group["hooks"]) for found in groups.values() for group in found) > 1
+    return {
+        event: [
+            {**group, "hooks": [{"id": f"{name}-{event}" if several else name, **one} for one in group["hooks"]]}
+            for group in found
+        ]
+        for event, found in groups.items()
+    }
 
 
 def _reference(program: Path, project: Path | None) -> str:

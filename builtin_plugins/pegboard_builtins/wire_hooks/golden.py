@@ -84,12 +84,23 @@ def read_cases(path: Path) -> Cases:
         value = tomli.loads(text)
     except tomli.TOMLDecodeError as wrong:
         raise SettingsError(f"is no TOML: {wrong.msg}", file=path, line=wrong.lineno) from None
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise SettingsError(f"cannot be read: {wrong}", file=path) from None
+    except FileNotFoundError:
+        raise SettingsError(f"there is no such file.{_near(path)}", file=path) from None
+    except OSError as wrong:
+        raise SettingsError(f"cannot be read: {wrong.strerror}", file=path) from None
+    except UnicodeDecodeError as wrong:
+        raise SettingsError(f"is no text in UTF-8: {wrong.reason} at byte {wrong.start}", file=path) from None
     try:
         return Cases.model_validate(value)
     except ValidationError as wrong:
         raise _explained(path, text, wrong) from None
+
+
+def _near(path: Path) -> str:
+    try:
+        return did_you_mean(path.name, [one.name for one in path.parent.glob("*.toml")])
+    except OSError:
+        return ""
 
 
 def _explained(path: Path, text: str, wrong: ValidationError) -> SettingsError:

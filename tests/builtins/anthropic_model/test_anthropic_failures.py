@@ -197,10 +197,10 @@ def test_a_count_that_fails_is_our_error_too(plugin: Any, server: MessagesServer
     assert failing(plugin, request_for(params={"count_tokens": True})).status == 529
 
 
-def test_what_the_sdk_itself_cannot_send_is_our_error_too(plugin: Any, request_for: RequestFor) -> None:
+def test_what_cannot_be_sent_at_all_is_our_error_too(plugin: Any, request_for: RequestFor) -> None:
     error = failing(plugin, request_for(params={"metadata": {"user_id": object()}}))
     assert (error.status, error.retryable) == (0, False)
-    assert "SDK" in str(error)
+    assert "cannot be put into JSON" in str(error)
 
 
 def test_a_page_of_a_proxy_becomes_a_line(plugin: Any, raw_server: Callable[..., str], request_for: RequestFor) -> None:

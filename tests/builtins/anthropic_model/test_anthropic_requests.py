@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,9 +15,16 @@ from hypothesis import strategies as st
 from pegboard.messages import Message, RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock
 from pegboard.messages_server import Answer, MessagesServer, problem, signature_of
 from pegboard.requests import BlockDone, Purpose, Request, ToolSpec
-from pegboard_builtins.anthropic_model.outgoing import to_count, to_send
+from pegboard_builtins.anthropic_model import outgoing
+from pegboard_builtins.anthropic_model.outgoing import Wires, to_count
 
 RequestFor = Callable[..., Request]
+
+
+def to_send(request: Request, wires: Wires | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(outgoing.to_send(request, wires or Wires()))
+    assert body.pop("stream") is True
+    return body
 
 
 def cache_points(body: dict[str, Any]) -> list[str]:
@@ -130,8 +138,27 @@ def test_known_parameters_are_passed_on_and_others_are_named(
 
 def test_equal_requests_have_equal_bytes(request_for: RequestFor) -> None:
     facts: dict[str, Any] = {"tools": ("A", "B"), "system": ("s",), "anchors": (0,)}
-    once, again = (json.dumps(to_send(request_for("a", "b", "c", **facts))) for _ in range(2))
+    once, again = (outgoing.to_send(request_for("a", "b", "c", **facts), Wires()) for _ in range(2))
     assert once == again
+
+
+def test_a_message_is_put_into_the_api_s_words_once(request_for: RequestFor, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Message] = []
+    wire = Message.wire
+    monkeypatch.setattr(Message, "wire", lambda message: made.append(message) or wire(message))
+    wires, messages = Wires(), list(request_for(*(f"{n}" for n in range(200))).messages)
+    for length in range(1, 201):
+        outgoing.to_send(request_for(*messages[:length], anchors=(length - 1,)), wires)
+    # Twice: as the anchor that it was at the end, and without one ever after.
+    assert len(made) == 200 + 199
+    assert len(wires) == 199
+
+
+def test_messages_that_nobody_holds_any_more_are_forgotten(request_for: RequestFor) -> None:
+    wires = Wires()
+    kept = request_for("a", "b").messages
+    outgoing.to_send(request_for(*kept, Message(role="user", content=(TextBlock(text="c"),))), wires)
+    assert len(wires) == len(kept)
 
 
 texts = st.text(min_size=1).filter(str.strip)
@@ -163,9 +190,17 @@ def conversations(draw: st.DrawFn) -> list[Message]:
     tools=st.integers(1, 3),
     allowed=st.none() | st.sets(st.sampled_from("ABC")),
     system=st.lists(st.text(), max_size=3),
+    others=st.lists(st.integers(-10, 10), max_size=6),
+    cut=st.integers(0, 9),
 )
 def test_a_valid_conversation_is_never_sent_in_a_way_that_the_api_refuses(
-    messages: list[Message], anchors: list[int], tools: int, allowed: set[str] | None, system: list[str]
+    messages: list[Message],
+    anchors: list[int],
+    tools: int,
+    allowed: set[str] | None,
+    system: list[str],
+    others: list[int],
+    cut: int,
 ) -> None:
     request = Request(
         purpose=Purpose.TURN,
@@ -177,9 +212,13 @@ def test_a_valid_conversation_is_never_sent_in_a_way_that_the_api_refuses(
         anchors=tuple(anchors),
         allowed_tools=None if allowed is None else tuple(sorted(allowed)),
     )
-    body = to_send(request)
+    wires = Wires()
+    body = to_send(request, wires)
     assert problem(body) == ""
     assert problem(to_count(request), counting=True) == ""
+    # Neither what was sent before nor where its anchors were changes a byte.
+    for again in (replace(request, anchors=tuple(others), messages=messages[:cut] or messages), request):
+        assert outgoing.to_send(again, wires) == outgoing.to_send(again, Wires())
     inputs_sent = [b["input"] for m in body["messages"] for b in m["content"] if b["type"] == "tool_use"]
     assert inputs_sent == [b.input for m in messages for b in m.content if isinstance(b, ToolUseBlock)]
 

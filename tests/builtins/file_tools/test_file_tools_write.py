@@ -208,6 +208,20 @@ def test_a_link_inside_the_workspace_is_written_through_and_stays_a_link(desk: D
     assert target.read_text() == "new"
 
 
+def test_a_hard_link_keeps_the_old_text_and_the_model_is_told(desk: Desk) -> None:
+    path = desk.file("a.txt", "old\n")
+    (desk.folder / "b.txt").hardlink_to(path)
+    desk.call(read, file_path="a.txt")
+    first = desk.call(write, file_path="a.txt", content="new\n")
+    assert "a.txt had another name (hard link), which keeps the old text" in first.text
+    assert "hard link" not in desk.call(write, file_path="a.txt", content="newer\n").text
+    (desk.folder / "c.txt").hardlink_to(path)
+    (desk.folder / "d.txt").hardlink_to(path)
+    changed = desk.call(edit, file_path="a.txt", old_string="newer", new_string="newest")
+    assert "a.txt had 2 other names (hard links), which keep the old text" in changed.text
+    assert [(desk.folder / f"{name}.txt").read_text() for name in "abcd"] == ["newest\n", "old\n", "newer\n", "newer\n"]
+
+
 @pytest.mark.parametrize("name", ["link.txt", "folder/new.txt", "dangling"])
 def test_a_link_out_of_the_workspace_is_refused_and_its_target_named(desk: Desk, elsewhere: Path, name: str) -> None:
     victim = elsewhere / "victim.txt"

@@ -245,6 +245,16 @@ def test_an_added_guard_guards(pegboard_hook: HookFixture) -> None:
     assert fired.verdict == "deny"
 
 
+@pytest.mark.parametrize("hook", HOOKS, ids=NAMES)
+def test_what_is_added_has_the_hook_s_name(hook: ReadyHook, tmp_path: Path) -> None:
+    added = tomli.loads(addition_of(hook, tmp_path / "settings.toml").after)["hooks"]
+    handlers = [(event, one) for event, groups in added.items() for group in groups for one in group["hooks"]]
+    ids = [one["id"] for _, one in handlers]
+    assert ids == ([hook.name] if len(ids) == 1 else [f"{hook.name}-{event}" for event, _ in handlers])
+    assert len(set(ids)) == len(ids)
+    assert '"id"' not in addition_of(hook, tmp_path / "settings.json").after, "other hosts read this file"
+
+
 def test_adding_twice_changes_nothing(tmp_path: Path) -> None:
     target = tmp_path / "settings.toml"
     write(addition_of(ready_hook("rate-limit"), target))

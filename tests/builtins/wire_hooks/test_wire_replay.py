@@ -183,3 +183,13 @@ def test_a_file_of_cases_that_is_wrong_is_named(typed: Any, tmp_path: Path, text
     file = tmp_path / "cases.toml"
     file.write_text(text)
     assert problem in typed.error("hooks", "test", str(file))
+
+
+def test_a_file_of_cases_that_is_not_there_is_named_with_the_nearest(typed: Any, tmp_path: Path) -> None:
+    (tmp_path / "cases.toml").write_text("")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff")
+    assert "case.toml: there is no such file. Did you mean 'cases.toml'?" in typed.error(
+        "hooks", "test", str(tmp_path / "case.toml")
+    )
+    assert "cannot be read: Is a directory" in typed.error("hooks", "test", str(tmp_path))
+    assert "is no text in UTF-8" in typed.error("hooks", "test", str(tmp_path / "bytes.toml"))
