@@ -93,10 +93,14 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "additionalProperties": False}
 
 
+NO_EFFECT = ("metrics", "rewakeMessage", "rewakeSummary")
+
+
 def _async() -> dict[str, Any]:
-    facts = {
+    facts: dict[str, Any] = {
         "async": {**YES_NO, "description": "Nobody should wait for the rest of this program."},
         "asyncTimeout": {"type": "number", "description": "Milliseconds that it may take then."},
+        **{name: {"description": "Published hooks say it; it has no effect here."} for name in NO_EFFECT},
     }
     assert set(facts) == ASYNC_KEYS
     return facts
