@@ -21,7 +21,7 @@ from pegboard_builtins.wire_hooks.runners.environment import (
     folder_of,
 )
 from pegboard_builtins.wire_hooks.runners.lookout import Lookout
-from pegboard_builtins.wire_hooks.runners.process import GRACE, HookProcess, start
+from pegboard_builtins.wire_hooks.runners.process import GRACE, HookProcess, stands_in, start
 from pegboard_builtins.wire_hooks.runners.resolve import Resolution, find_program, resolve, shebang_problem
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -140,7 +140,7 @@ class Launch:
             and self._environment is job.environment
             and self._others == _others(job)
             and self._others[1] is not None
-            and os.path.isdir(self._folder_name)
+            and (stands_in(self._folder_name) or os.path.isdir(self._folder_name))
         )
 
     def _resolve(self) -> Resolution:

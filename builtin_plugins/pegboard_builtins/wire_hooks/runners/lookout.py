@@ -10,8 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-PATIENCE = 0.002
-"""Seconds before a program's pipes are watched: most hooks end sooner, and theirs are read once, when they have."""
+PATIENCE = 0.01
+"""Seconds before a program's pipes are watched: many hooks end sooner, and theirs are read once, when they have.
+
+Also how often the timer fires at most: it is left alone when the program that it was set for has ended, since to take
+it back and to set it anew costs more than to be woken for nothing now and then.
+"""
 EARLY = 0.0005
 """Seconds by which a timer may fire before its time."""
 AT_ONCE = 64
@@ -93,8 +97,8 @@ class Lookout:
     def finish(self, process: Waits) -> None:
         """Nobody waits for it any more."""
         self._waiting.pop(process, None)
-        if not self._waiting and self._timer is not None:
-            self._timer.cancel()  # to be woken for nothing would cost more than to set it anew
+        if not self._waiting and self._timer is not None and self._timer.when() > process.patience:
+            self._timer.cancel()  # it is for a deadline, which may be minutes away
             self._timer = None
 
     def _set_timer(self, when: float) -> None:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
+from typing import Protocol
 
 from pydantic_core import from_json
 
@@ -41,7 +42,7 @@ class HookProcess:
 
     __slots__ = (
         *("_change", "_lookout", "_pidfd", "_watching"),
-        *("deadline", "listens", "patience", "pid", "status", "stderr", "stdout", "tree"),
+        *("_tree", "deadline", "listens", "patience", "pid", "status", "stderr", "stdout"),
     )
 
     def __init__(self, pid: int, stdout: Capture, stderr: Capture, lookout: Lookout) -> None:
@@ -49,15 +50,22 @@ class HookProcess:
         self.status: int | None = None
         self.stdout = stdout
         self.stderr = stderr
-        self.tree = ProcessTree(pid)
+        self._tree: ProcessTree | None = None
         self.listens = False
         self.deadline = self.patience = 0.0
         self._lookout = lookout
         self._watching = False
         self._change: asyncio.Future[None] | None = None
         self._pidfd = lookout.for_exit(pid, self._reap)
-        RUNNING[pid] = self.tree
+        RUNNING[pid] = self
         kill_all_at_exit()
+
+    @property
+    def tree(self) -> ProcessTree:
+        """All that it started."""
+        if self._tree is None:
+            self._tree = ProcessTree(self.pid)
+        return self._tree
 
     # --- its end -----------------------------------------------------------------------------------------
 
@@ -341,7 +349,14 @@ def wait_status(pid: int) -> int | None:
     return code if code >= 0 else 128 - code
 
 
-RUNNING: dict[int, ProcessTree] = {}
+class Leads(Protocol):
+    """A program that leads others."""
+
+    @property
+    def tree(self) -> ProcessTree: ...
+
+
+RUNNING: dict[int, Leads] = {}
 """What was started here and has not ended, by its leader's number."""
 
 
@@ -353,5 +368,5 @@ def kill_all_at_exit() -> None:
 
 def kill_all() -> None:
     """End what still runs, without waiting: the last resort, for what a broken loop left behind."""
-    for tree in list(RUNNING.values()):
-        tree.kill()
+    for one in list(RUNNING.values()):
+        one.tree.kill()

@@ -72,7 +72,7 @@ class Worker:
         self._parts: list[bytes] = []
         self._size = 0
         self._closed = False
-        RUNNING[pid] = self.tree
+        RUNNING[pid] = self
         kill_all_at_exit()
         self._pidfd = exit_descriptor(pid)
         if self._pidfd >= 0:
