@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bench.measure import Effort, Row, Sample, Table, interleaved, row, wall
 from bench.subject import Bench, PlainHooks, converse, fresh_session, scripted
 from pegboard._agent.journal import Journal, read_records
 from pegboard.messages import TextBlock
 from pegboard.records import AssistantLine, Record, TurnEnded
+from pegboard.typed import fields_of
 
 CALLS_PER_TURN = 5
 KILOBYTE = "x" * 900
@@ -86,14 +88,17 @@ def _journal(folder: Path, records: Sequence[Record], fsync: str) -> float:
     return spent / len(records) * 1e6
 
 
+def given_of(record: Record) -> dict[str, Any]:
+    """Return what a record was made of."""
+    defaults = {name: one.get_default(call_default_factory=True) for name, one in fields_of(type(record)).items()}
+    return {name: value for name, value in vars(record).items() if value != defaults[name]}
+
+
 def _made_and_written(folder: Path, records: Sequence[Record]) -> float:
     """Make each record anew from its parts, as the loop does, and write it."""
     path = folder / "journal.jsonl"
     # Parts that were given, no defaults: a record is made with the few facts that there are.
-    parts = [(type(record), {name: getattr(record, name) for name in record.model_fields_set}) for record in records]
-    for _, given in parts:
-        given.pop("seq", None)
-        given.pop("timestamp", None)
+    parts = [(type(record), given_of(record)) for record in records]
     journal = Journal(path, fsync="off")
     started = wall()
     for kind, given in parts:
@@ -137,5 +142,5 @@ def _always(line: bytes) -> bool:
 
 
 def _at_turn_end(line: bytes) -> bool:
-    kind = TurnEnded.model_fields["type"].default
+    kind = TurnEnded.type
     return f'"type":"{kind}"'.encode() in line

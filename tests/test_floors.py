@@ -26,7 +26,8 @@ FLOORS: dict[int, tuple[str, ...]] = {
         *("messages", "declares", "settings", "flags", "shipped", "output", "egress", "plugin_folders", "frontmatter"),
         *("shell_wrappers", "shell_filling", "named_files"),
     ),
-    1: ("errors", "decisions", "hook", "shell", "_folders", "_dataclass"),
+    1: ("errors", "decisions", "hook", "shell", "_folders"),
+    0: ("typed", "_typed", "_dataclass"),
 }
 """A file imports from lower floors; inside one room (a folder) files may import each other, without a circle."""
 
@@ -36,6 +37,7 @@ STEPS = {
     ("_authoring", "testing"),
     ("hookspecs", "context"),
     ("settings", "plugin_folders"),
+    ("typed", "_typed"),
     ("tools", "requests"),
     ("shell_filling", "shell_wrappers"),
     ("testing", "clock"),

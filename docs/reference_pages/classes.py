@@ -26,21 +26,21 @@ class Attribute:
 
 def attributes(kind: type, *, without: Iterable[str] = ()) -> list[Attribute]:
     """Return the public fields of a model or a dataclass, inherited ones first."""
-    from pydantic import BaseModel
-    from pydantic_core import PydanticUndefined
+    from pegboard.typed import Typed, fields_of
 
     found: dict[str, Attribute] = {}
     for owner in reversed(kind.__mro__):
-        if owner is BaseModel or not owner.__module__.startswith("pegboard"):
+        if owner is Typed or not owner.__module__.startswith("pegboard"):
             continue
         for name, annotation in inspect.get_annotations(owner).items():
             if name.startswith("_") or name == "model_config" or str(annotation).startswith("ClassVar"):
                 continue
-            if issubclass(kind, BaseModel):
-                default = kind.model_fields[name].get_default(call_default_factory=True)
+            if issubclass(kind, Typed):
+                one = fields_of(kind)[name]
+                default = inspect.Parameter.empty if one.is_required() else one.get_default(call_default_factory=True)
             else:
                 default = _dataclass_default(kind, name)
-            needed = default is PydanticUndefined or default is inspect.Parameter.empty
+            needed = default is inspect.Parameter.empty
             shown = "" if needed else str(getattr(default, "value", None) or repr(default))
             found[name] = Attribute(name, _written(annotation), shown)
     return [one for name, one in found.items() if name not in set(without)]

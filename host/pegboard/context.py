@@ -9,8 +9,6 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from pydantic import BaseModel
-
 from pegboard._dataclass import dataclass
 from pegboard.egress import FilterFunction, Surface
 from pegboard.errors import PegboardError
@@ -18,10 +16,9 @@ from pegboard.flags import Flag, FlagSnapshot, FlagSource, FlagView, LiveCheck, 
 from pegboard.messages import EndReason, Message, Origin, ToolResult, Usage
 from pegboard.records import DeclaredHooks, Event, Record, ShadowRecord
 from pegboard.requests import ModelAnswer, ModelInfo, Purpose, Section, ToolSpec
-from pegboard.settings import SettingsView
+from pegboard.settings import Model, SettingsView
 from pegboard.tools import Tool
 
-Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pegboard.typed import Typed
 
 
 class Verdict(StrEnum):
@@ -20,11 +20,7 @@ MILD_TO_STRICT = list(Verdict)
 STRICTNESS = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Decision(_Answer):
+class Decision(Typed):
     """One plugin's answer to `pre_tool`.
 
     `updated_input` replaces the whole input; only an implementation marked `rewrites=True` may set it.
@@ -89,7 +85,7 @@ def strictest(decisions: Iterable[Decision]) -> Decision | None:
     return winner
 
 
-class PromptDecision(_Answer):
+class PromptDecision(Typed):
     """An answer to `prompt_submit`.
 
     `block` refuses the prompt (the user reads `reason`, the model never sees either); `updated_prompt` replaces
@@ -115,7 +111,7 @@ class PromptDecision(_Answer):
         return cls(block=True, reason=reason, hide_prompt=hide_prompt)
 
 
-class Resolution(_Answer):
+class Resolution(Typed):
     """An answer to `resolve_ask`: allow or deny, bound to the input that was asked about.
 
     `updated_input` is frozen and decided again. `remember` names how long the answer holds
@@ -132,7 +128,7 @@ class Resolution(_Answer):
     rules: tuple[str, ...] = ()
 
 
-class ResultPatch(_Answer):
+class ResultPatch(Typed):
     """An answer to `post_tool`: a new output, something beside it, one retry, or nothing shown at all.
 
     `output` replaces what the model reads; `data` replaces the structured response; `context` is added;
@@ -156,7 +152,7 @@ class StepVerb(StrEnum):
     STOP = "stop"
 
 
-class StepDecision(_Answer):
+class StepDecision(Typed):
     """An answer to `next_step`; every `inject` is kept, in order, as text for the model."""
 
     verb: StepVerb | None = None
@@ -182,13 +178,13 @@ class StepDecision(_Answer):
 MILD_TO_STRICT_STEPS = list(StepVerb)
 
 
-class Skip(_Answer):
+class Skip(Typed):
     """An answer to `compact`: do not compact now. Ends the job unless the window has overflowed."""
 
     reason: str
 
 
-class Answer(_Answer):
+class Answer(Typed):
     """An answer to a `lifecycle` event.
 
     `block` counts only where the event's docstring says so. `display` replaces text that is shown,

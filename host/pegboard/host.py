@@ -67,6 +67,7 @@ from pegboard.records import Record
 from pegboard.requests import Layer, ModelInfo, Section, Stability
 from pegboard.settings import LayerFile, SettingsView, load_settings
 from pegboard.tools import Tool
+from pegboard.typed import fields_of
 
 __all__ = ["Host", "Options", "RunResult", "Session", "SessionInfo", "Shown"]
 
@@ -501,9 +502,7 @@ class Host:
             return own
         key = (plugin, flags.snapshot_id, flags.gone_safe)
         if key not in self._gated:
-            defaults = {
-                name: type(own).model_fields[name].get_default(call_default_factory=True) for name in sorted(off)
-            }
+            defaults = {name: fields_of(type(own))[name].get_default(call_default_factory=True) for name in sorted(off)}
             self._gated[key] = own.model_copy(update=defaults)
         return self._gated[key]
 

@@ -5,17 +5,15 @@ import hashlib
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import to_json
 
 from pegboard._dataclass import dataclass
+from pegboard.typed import Reading, Tagged, Typed, fact
 
 Word = TypeVar("Word")
 _new, _fill = object.__new__, object.__setattr__
-_NAMES: dict[type, set[str]] = {}
 
 
 def trusted(kind: type[Word], facts: dict[str, Any]) -> Word:
@@ -27,20 +25,7 @@ def trusted(kind: type[Word], facts: dict[str, Any]) -> Word:
     """
     made = _new(kind)
     _fill(made, "__dict__", facts)
-    names = _NAMES.get(kind)
-    if names is None:
-        names = _names_of(kind)
-    if names:
-        _fill(made, "__pydantic_fields_set__", names)
-        _fill(made, "__pydantic_extra__", None)
-        _fill(made, "__pydantic_private__", None)
     return made
-
-
-def _names_of(kind: Any) -> set[str]:
-    """Return the fields of a model, none for a dataclass."""
-    names = _NAMES[kind] = set(kind.model_fields) if issubclass(kind, BaseModel) else set()
-    return names
 
 
 class Origin(StrEnum):
@@ -58,10 +43,8 @@ class Origin(StrEnum):
     MODEL = "model"
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
-
-    origins: tuple[Origin, ...] = Field(default=(), exclude=True, repr=False)
+class _Block(Typed, extra="ignore"):
+    origins: tuple[Origin, ...] = fact(default=(), exclude=True, repr=False)
     """Kept beside the message in the journal, never sent."""
 
 
@@ -127,14 +110,17 @@ class ToolResultBlock(_Block):
 
     type: Literal["tool_result"] = "tool_result"
     tool_use_id: str
-    content: str | tuple[Annotated[ResultPart, Field(discriminator="type")], ...]
+    content: str | tuple[Annotated[ResultPart, Tagged("type")], ...]
     is_error: bool = False
 
 
 Block = Annotated[
     TextBlock | ThinkingBlock | RedactedThinkingBlock | ImageBlock | DocumentBlock | ToolUseBlock | ToolResultBlock,
-    Field(discriminator="type"),
+    Tagged("type"),
 ]
+
+
+_BLOCKS = Reading(tuple[Block, ...])
 
 
 @dataclass(frozen=True)  # no model: the attributes of one take five times as long, and each step reads 13 of messages
@@ -150,22 +136,19 @@ class Message:
     def __post_init__(self) -> None:
         if self.role not in ("user", "assistant"):
             raise ValueError(f"a message is the user's or the assistant's; {self.role!r} is no role")
-        _fill(self, "content", _blocks().validate_python(self.content))
+        _fill(self, "content", _BLOCKS.of(self.content))
 
     def wire(self) -> dict[str, Any]:
         """Return the message as the Messages API takes it, without origins."""
-        return {"role": self.role, "content": _blocks().dump_python(self.content, mode="json", exclude_none=True)}
+        return {
+            "role": self.role,
+            "content": [block.model_dump(mode="json", exclude_none=True) for block in self.content],
+        }
 
     @property
     def text(self) -> str:
         """All text blocks, joined."""
         return "".join(block.text for block in self.content if isinstance(block, TextBlock))
-
-
-@cache
-def _blocks() -> TypeAdapter[tuple[Block, ...]]:
-    """Return what knows every kind of block; made when somebody first needs it."""
-    return TypeAdapter(tuple[Block, ...])
 
 
 def parse_message(raw: dict[str, Any], origins: list[list[str]] | None = None) -> Message:
@@ -184,10 +167,8 @@ def parse_message(raw: dict[str, Any], origins: list[list[str]] | None = None) -
     return Message(role=raw.get("role"), content=content)  # type: ignore[arg-type]  # it looks at both itself
 
 
-class Usage(BaseModel):
+class Usage(Typed, extra="ignore"):
     """Tokens of one request. `cost_usd` is None when the model plugin knows no price."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     input_tokens: int = 0
     output_tokens: int = 0

@@ -4,22 +4,19 @@ Two rules keep published hooks that read the transcript working (hook-contract C
 `assistant` carry `message: {role, content}`, an assistant line holds one content block; and no other record may
 contain an unescaped `"role":"assistant"`, so whatever could hold messages or inputs is kept as a JSON string.
 """
-# Annotations are no texts here: pydantic would compile each one again at every start, a fifth of what this file costs.
+# Annotations are no texts here: whoever makes a record would have to compile each one again.
 
-from typing import Annotated, Any, Literal, get_args
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from typing import Annotated, Any, Literal
 
 from pegboard.messages import Usage
+from pegboard.typed import Reading, Tagged, Typed
 
 
-class Record(BaseModel):
+class Record(Typed, extra="ignore"):
     """What every line has: its type, its place in the file, and its time (UTC, ISO 8601, milliseconds).
 
     `seq` and `timestamp` are given by the journal when it is written.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     seq: int = 0
     timestamp: str = ""
@@ -28,10 +25,8 @@ class Record(BaseModel):
 # --- the session ---------------------------------------------------------------------------------------
 
 
-class PluginStamp(BaseModel):
+class PluginStamp(Typed, extra="ignore"):
     """Which plugin was there: name, distribution, version, and the hash of the distribution's files (not of ours)."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     name: str
     distribution: str = ""
@@ -117,10 +112,8 @@ class TurnEnded(Record):
 # --- the conversation ----------------------------------------------------------------------------------
 
 
-class ToolFacts(BaseModel):
+class ToolFacts(Typed, extra="ignore"):
     """What is known of a finished call, beside its result."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     id: str
     name: str
@@ -280,14 +273,12 @@ class ToolAttempt(Record):
     input: str = ""
 
 
-class HookRow(BaseModel):
+class HookRow(Typed, extra="ignore"):
     """What one implementation did, where it did more than say nothing. `i` is its place in the plan.
 
     `before` and `after` are input hashes; `effect` says what became of the answer (won, kept, applied, dropped...);
     `answer` is the JSON of a new input.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     i: int
     plugin: str
@@ -320,15 +311,13 @@ class HookRecord(Record):
     skipped: tuple[int, ...] = ()
 
 
-class DeclaredRow(BaseModel):
+class DeclaredRow(Typed, extra="ignore"):
     """What became of one declared hook at one event. `id` names it, `where` says which file and line.
 
     `status` is ran, failed, timeout, broken, skipped, deduplicated, untrusted, disabled, or background. `exit` is the
     exit code of a process, None where there was none. `stdout` and `stderr` are cut when they are long; `cut` names
     the files that have all of it. `verdict`, `reason` and `effect` are as in HookRow. `problem` is what was wrong.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     id: str
     kind: str
@@ -565,44 +554,26 @@ AnyRecord = Annotated[
     | Spilled
     | CwdRecord
     | Damaged,
-    Field(discriminator="type"),
+    Tagged("type"),
 ]
 
-_kinds: dict[str, type[Record]] = {}
-_record: TypeAdapter[Any] | None = None
+_READING = Reading(AnyRecord)
 
 
 def parse_record(line: bytes | str) -> Record:
-    """Build the record of one journal line. Raises pydantic's ValidationError for anything else.
-
-    By the type that the line begins with, as the journal writes it: a model of all types together takes 30 ms to make.
-    """
-    global _record
-    if not _kinds:
-        _kinds.update((kind.model_fields["type"].default, kind) for kind in get_args(get_args(AnyRecord)[0]))
-    head = line[:100] if isinstance(line, str) else line[:100].decode(errors="replace")
-    kind = _kinds.get(head.partition('"type":"')[2].partition('"')[0])
-    if kind is not None:
-        try:
-            return kind.model_validate_json(line)
-        except ValidationError:
-            pass  # another field may be called type: the union knows better, and tells better what is wrong
-    if _record is None:
-        _record = TypeAdapter(AnyRecord)
-    parsed: Record = _record.validate_json(line)
-    return parsed
+    """Build the record of one journal line. Raises pydantic's ValidationError for anything else."""
+    record: Record = _READING.of_json(line)
+    return record
 
 
 # --- lifecycle events ----------------------------------------------------------------------------------
 
 
-class Event(BaseModel):
+class Event(Typed):
     """A moment of a session's life, handed to `lifecycle`. `name` is the contract's spelling.
 
     Only events that something fires are declared here; a plugin that brings a new subject brings its events.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = ""
 

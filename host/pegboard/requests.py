@@ -5,8 +5,6 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from pegboard._dataclass import dataclass
 from pegboard.messages import (
     Block,
@@ -19,6 +17,7 @@ from pegboard.messages import (
     ToolUseBlock,
     Usage,
 )
+from pegboard.typed import Tagged, Typed, fact
 
 
 class Layer(StrEnum):
@@ -37,11 +36,7 @@ class Stability(StrEnum):
     TURN = "turn"
 
 
-class _Word(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Section(_Word):
+class Section(Typed):
     """A named piece of the prompt. `pinned` text must survive compaction (the host checks).
 
     Where `flag` is given the section is there only in sessions in which that flag is on.
@@ -56,7 +51,7 @@ class Section(_Word):
     flag: str = ""
 
 
-class ToolSpec(_Word):
+class ToolSpec(Typed):
     """A tool as the model sees it.
 
     A `deferred` one was asked for during the conversation, where a ToolReferenceBlock names it: a provider that can
@@ -66,7 +61,7 @@ class ToolSpec(_Word):
     name: str
     description: str
     input_schema: dict[str, Any]
-    deferred: bool = Field(default=False, exclude_if=lambda value: not value)
+    deferred: bool = fact(default=False, exclude_if=lambda value: not value)
 
 
 class Purpose(StrEnum):
@@ -82,7 +77,7 @@ class Purpose(StrEnum):
     PLUGIN = "plugin"
 
 
-class RequestDraft(_Word):
+class RequestDraft(Typed):
     """The next request before plugins shaped it. Messages are not part of it: only compaction changes them."""
 
     purpose: Purpose
@@ -93,7 +88,7 @@ class RequestDraft(_Word):
     step: int = 0
 
 
-class RequestPatch(_Word):
+class RequestPatch(Typed):
     """An answer to `prepare_request`.
 
     `sections` replace those of the same name, or are added; an empty text takes one away. Static and session
@@ -131,7 +126,7 @@ class Request:
     request_id: str = ""
 
 
-class ModelStarted(_Word):
+class ModelStarted(Typed):
     """The provider has begun to answer."""
 
     type: Literal["model_started"] = "model_started"
@@ -139,21 +134,21 @@ class ModelStarted(_Word):
     message_id: str = ""
 
 
-class TextDelta(_Word):
+class TextDelta(Typed):
     """Some more text."""
 
     type: Literal["text_delta"] = "text_delta"
     text: str
 
 
-class ThinkingDelta(_Word):
+class ThinkingDelta(Typed):
     """Some more reasoning."""
 
     type: Literal["thinking_delta"] = "thinking_delta"
     text: str
 
 
-class ToolInputDelta(_Word):
+class ToolInputDelta(Typed):
     """Some more JSON of a tool call's input."""
 
     type: Literal["tool_input_delta"] = "tool_input_delta"
@@ -161,14 +156,14 @@ class ToolInputDelta(_Word):
     json_text: str
 
 
-class BlockDone(_Word):
+class BlockDone(Typed):
     """A content block is complete. Only these make the message; deltas are for display and for interrupts."""
 
     type: Literal["block_done"] = "block_done"
     block: Block
 
 
-class ToolUseCut(_Word):
+class ToolUseCut(Typed):
     """A tool call whose input was cut off (max_tokens, a broken stream): it is never run."""
 
     type: Literal["tool_use_cut"] = "tool_use_cut"
@@ -177,7 +172,7 @@ class ToolUseCut(_Word):
     partial: str = ""
 
 
-class ModelNotice(_Word):
+class ModelNotice(Typed):
     """Something a person may want to know while waiting: a retry, a fallback model.
 
     `restart` says that what was yielded so far is void: the answer begins again.
@@ -188,7 +183,7 @@ class ModelNotice(_Word):
     restart: bool = False
 
 
-class ModelDone(_Word):
+class ModelDone(Typed):
     """The message is complete. `stop_reason` has the provider's word (see messages.StopReason)."""
 
     type: Literal["model_done"] = "model_done"
@@ -199,14 +194,14 @@ class ModelDone(_Word):
 
 StreamEvent = Annotated[
     ModelStarted | TextDelta | ThinkingDelta | ToolInputDelta | BlockDone | ToolUseCut | ModelNotice | ModelDone,
-    Field(discriminator="type"),
+    Tagged("type"),
 ]
 
 CallNext = Callable[[Request], AsyncIterator[StreamEvent]]
 """What a `model_call` implementation is handed: the rest of the onion."""
 
 
-class ModelInfo(_Word):
+class ModelInfo(Typed):
     """A family of models that a plugin answers for: `prefix:NAME` on the command line.
 
     `context_window` and `max_output` are in tokens, for names that `windows` does not list.
@@ -222,7 +217,7 @@ class ModelInfo(_Word):
     count_tokens: bool = False
 
 
-class ModelAnswer(_Word):
+class ModelAnswer(Typed):
     """A whole answer, for those who do not stream (`ctx.model`)."""
 
     text: str
@@ -264,7 +259,7 @@ class CompactionJob:
         return self.trigger is CompactionTrigger.OVERFLOW
 
 
-class CompactionResult(_Word):
+class CompactionResult(Typed):
     """An answer to `compact`: the messages that take the place of all earlier ones.
 
     They must satisfy the Messages invariants, contain every pin and be shorter than before; else the answer is

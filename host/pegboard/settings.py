@@ -6,18 +6,31 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
 import tomli
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ValidationError
 
 from pegboard._dataclass import dataclass
 from pegboard.errors import SettingsError, did_you_mean
+from pegboard.typed import Typed, fact, fields_of
 
 if TYPE_CHECKING:
     from pegboard.plugin_folders import PluginFolder
 
-Model = TypeVar("Model", bound=BaseModel)
+    class TableModel(Protocol):
+        """What types a table: a model of `pegboard.typed`, which costs a start nothing, or one of pydantic's."""
+
+        @classmethod
+        def model_validate(cls, obj: Any, /) -> Self: ...
+        @classmethod
+        def model_construct(cls, **values: Any) -> Self: ...
+        @classmethod
+        def model_json_schema(cls) -> dict[str, Any]: ...
+
+
+Model = TypeVar("Model", bound="TableModel")
+TableType = type["TableModel"]
 
 RESERVED_VARIABLES = frozenset({"PEGBOARD_NO_PLUGINS", "PEGBOARD_STATE_DIR", "PEGBOARD_CONFIG_DIR"})
 VARIABLE = r"PEGBOARD_([A-Z0-9_]+?)__([A-Z0-9_]+)"
@@ -86,34 +99,30 @@ class LayerFile:
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class PluginsTable(_Table):
+class PluginsTable(Typed):
     """`[plugins]`: which plugins take part."""
 
-    disabled: tuple[str, ...] = Field(default=(), description="Names of plugins that take no part.")
-    aliases: dict[str, str] = Field(
+    disabled: tuple[str, ...] = fact(default=(), description="Names of plugins that take no part.")
+    aliases: dict[str, str] = fact(
         default={},
         description='Other names for tools ("plugin.Tool" = "Name") and for plugins ("distribution:plugin" = "name").',
     )
-    folders: tuple[str, ...] = Field(default=(), description="Folders in the contract's plugin format.")
-    options: dict[str, dict[str, str]] = Field(
+    folders: tuple[str, ...] = fact(default=(), description="Folders in the contract's plugin format.")
+    options: dict[str, dict[str, str]] = fact(
         default={}, description="Values for the `userConfig` of plugin folders, by the name of the plugin."
     )
 
 
-class ModelTable(_Table):
+class ModelTable(Typed):
     """`[model]`: whom to ask."""
 
-    name: str = Field(default="", description="The model of a session, as prefix:NAME.")
-    max_tokens: int = Field(default=16_000, ge=1, description="Tokens that one answer may have.")
-    context_window: int | None = Field(
+    name: str = fact(default="", description="The model of a session, as prefix:NAME.")
+    max_tokens: int = fact(default=16_000, ge=1, description="Tokens that one answer may have.")
+    context_window: int | None = fact(
         default=None, ge=1_000, description="Tokens that fit, where the plugin does not know better."
     )
-    effort: Effort | None = Field(default=None, description="How much work the model puts into an answer.")
-    params: dict[str, Any] = Field(default={}, description="More parameters of each request, as the provider has them.")
+    effort: Effort | None = fact(default=None, description="How much work the model puts into an answer.")
+    params: dict[str, Any] = fact(default={}, description="More parameters of each request, as the provider has them.")
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -121,48 +130,48 @@ class ModelTable(_Table):
         return self.params if self.effort is None else {**self.params, "effort": self.effort}
 
 
-class SessionTable(_Table):
+class SessionTable(Typed):
     """`[session]`: ceilings and files of a session. An untrusted folder may lower the ceilings."""
 
-    max_steps: int = Field(default=200, ge=1, description="Model requests in one turn.")
-    max_time: float | None = Field(default=None, gt=0, description="Seconds that one turn may take.")
-    max_cost: float | None = Field(default=None, gt=0, description="US dollars that one session may cost.")
-    max_continuations: int = Field(
+    max_steps: int = fact(default=200, ge=1, description="Model requests in one turn.")
+    max_time: float | None = fact(default=None, gt=0, description="Seconds that one turn may take.")
+    max_cost: float | None = fact(default=None, gt=0, description="US dollars that one session may cost.")
+    max_continuations: int = fact(
         default=8, ge=0, description="How often in a row hooks may keep a turn from ending; 0 for no limit."
     )
-    no_progress_warn: int = Field(default=3, ge=2, description="Equal calls with equal results before a warning.")
-    no_progress_stop: int = Field(default=6, ge=3, description="Equal calls with equal results before the turn ends.")
-    max_parallel: int = Field(default=8, ge=1, description="Tool calls that run at the same time.")
-    fsync: str = Field(default="turn", pattern="^(record|turn|off)$", description="When the journal reaches the disk.")
-    output_limit: int = Field(default=30_000, ge=1_000, description="Characters of a tool's output the model reads.")
-    compact_at: float = Field(
+    no_progress_warn: int = fact(default=3, ge=2, description="Equal calls with equal results before a warning.")
+    no_progress_stop: int = fact(default=6, ge=3, description="Equal calls with equal results before the turn ends.")
+    max_parallel: int = fact(default=8, ge=1, description="Tool calls that run at the same time.")
+    fsync: str = fact(default="turn", pattern="^(record|turn|off)$", description="When the journal reaches the disk.")
+    output_limit: int = fact(default=30_000, ge=1_000, description="Characters of a tool's output the model reads.")
+    compact_at: float = fact(
         default=0.8,
         gt=0.05,
         le=1.0,
         description="Share of the context window at which the conversation is compacted.",
     )
-    compact_to: float = Field(default=0.4, gt=0.0, lt=1.0, description="Share of the window to aim for.")
-    defer: tuple[str, ...] = Field(
+    compact_to: float = fact(default=0.4, gt=0.0, lt=1.0, description="Share of the window to aim for.")
+    defer: tuple[str, ...] = fact(
         default=(),
         description="Tools (names, or patterns like `mcp__github__*`) of which requests have only the name until "
         "the model asks ToolSearch for them.",
     )
-    defer_share: float = Field(
+    defer_share: float = fact(
         default=0.1,
         ge=0.0,
         description="Share of the context window that the tools of MCP servers and other sources may take; where they "
         "would take more, all of them are deferred.",
     )
-    tool_timeout: float = Field(default=600.0, gt=0, description="Seconds for a tool that declares none.")
-    end_budget: float = Field(default=10.0, gt=0, description="Seconds that all hooks of a session's end may take.")
-    mode: str = Field(
+    tool_timeout: float = fact(default=600.0, gt=0, description="Seconds for a tool that declares none.")
+    end_budget: float = fact(default=10.0, gt=0, description="Seconds that all hooks of a session's end may take.")
+    mode: str = fact(
         default="default",
         pattern="^(default|acceptEdits|plan|dontAsk|auto|bypassPermissions)$",
         description="The permission mode at the start.",
     )
 
 
-HOST_TABLES: dict[str, type[BaseModel]] = {
+HOST_TABLES: dict[str, TableType] = {
     "plugins": PluginsTable,
     "model": ModelTable,
     "session": SessionTable,
@@ -184,7 +193,7 @@ class SettingsView:
     def __init__(self, files: Iterable[LayerFile] = (), *, trusted: bool = True) -> None:
         self.files = tuple(sorted(files, key=lambda file: RANK[file.layer]))
         self.trusted = trusted
-        self._models: dict[str, type[BaseModel]] = dict(HOST_TABLES)
+        self._models: dict[str, TableType] = dict(HOST_TABLES)
         self._tightening: dict[str, frozenset[str]] = {}
         self._reserved: dict[str, Callable[[], None]] = {}
         self.plugin_folders: tuple[PluginFolder, ...] = ()
@@ -251,7 +260,7 @@ class SettingsView:
 
     # what it means
 
-    def declare(self, name: str, model: type[BaseModel], *, tightening: Iterable[str] = ()) -> None:
+    def declare(self, name: str, model: TableType, *, tightening: Iterable[str] = ()) -> None:
         """Give a table its type. *tightening* keys count from an untrusted folder too."""
         self._reserved.pop(name, None)
         self._models[name] = model
@@ -264,9 +273,9 @@ class SettingsView:
     def parse(self, name: str, model: type[Model]) -> Model:
         """Return a table as its type. Raises SettingsError with file, line and the nearest key."""
         said = self.table(name)
-        if not said and _needs_no_check(model):
-            return model.model_construct()
         try:
+            if not said and _needs_no_check(model):
+                return model.model_construct()
             return model.model_validate(said)
         except ValidationError as wrong:
             raise self._explain(name, model, wrong) from None
@@ -287,11 +296,11 @@ class SettingsView:
         return self.parse("session", SessionTable)
 
     @property
-    def models(self) -> dict[str, type[BaseModel]]:
+    def models(self) -> dict[str, TableType]:
         """The type of each table that has one."""
         return self.declared()
 
-    def declared(self, without: Container[str] = ()) -> dict[str, type[BaseModel]]:
+    def declared(self, without: Container[str] = ()) -> dict[str, TableType]:
         """Return the type of each table that has one, but for those in *without*, whose owners need not be asked."""
         for name, declare in list(self._reserved.items()):
             if name not in without:
@@ -323,13 +332,13 @@ class SettingsView:
         untrusted = not self.trusted and file.layer in FROM_THE_FOLDER
         return untrusted and table == "session" and key in LOWERING
 
-    def _explain(self, table: str, model: type[BaseModel], wrong: ValidationError) -> SettingsError:
+    def _explain(self, table: str, model: TableType, wrong: ValidationError) -> SettingsError:
         error = wrong.errors()[0]
         path = tuple(str(part) for part in error["loc"])
         key = path[0] if path else ""
         hint = ""
         if error["type"] == "extra_forbidden":
-            hint = did_you_mean(key, model.model_fields)
+            hint = did_you_mean(key, fields_of(model))
             problem = f"[{table}] has no key {'.'.join(path)!r}.{hint}"
         else:
             problem = f"{table}.{'.'.join(path)}: {error['msg']} (it is {error['input']!r})"
@@ -339,17 +348,21 @@ class SettingsView:
         return SettingsError(problem)
 
 
-def _needs_no_check(model: type[BaseModel]) -> bool:
+def _needs_no_check(kind: type[Any]) -> bool:
     """Whether a table that nobody wrote is its defaults as they are, so that no schema need be built to say so.
 
     That takes two milliseconds per table, and a start reads a dozen of which most are empty.
     """
-    marks = model.__pydantic_decorators__
+    if issubclass(kind, Typed):
+        return False  # it sees to that itself
+    from pydantic import BaseModel
+
+    marks = kind.__pydantic_decorators__
     return (
         not (marks.validators or marks.field_validators or marks.root_validators or marks.model_validators)
-        and not model.model_config.get("validate_default")
-        and model.model_post_init is BaseModel.model_post_init
-        and not any(one.is_required() or one.validate_default for one in model.model_fields.values())
+        and not kind.model_config.get("validate_default")
+        and kind.model_post_init is BaseModel.model_post_init
+        and not any(one.is_required() or one.validate_default for one in kind.model_fields.values())
     )
 
 
@@ -368,8 +381,7 @@ def _lowers(new: Any, old: Any) -> bool:
 
 
 def _default_of(table: str, key: str) -> Any:
-    model = HOST_TABLES[table]
-    return model.model_fields[key].default
+    return fields_of(HOST_TABLES[table])[key].default
 
 
 # --- reading -------------------------------------------------------------------------------------------

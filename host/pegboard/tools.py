@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, get_type_hints, overload
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic.fields import FieldInfo
+from pydantic_core import ValidationError
 
 from pegboard._dataclass import dataclass
 from pegboard.errors import ToolInputError
 from pegboard.requests import ToolSpec
+from pegboard.typed import as_pydantic
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 CTX_ARGUMENT = "ctx"
 """A parameter of this name gets the Ctx and is no part of the schema."""
@@ -160,6 +163,9 @@ class Tool:
     @cached_property
     def input_model(self) -> type[BaseModel]:
         """A pydantic model of the parameters; an alias (`Annotated[bool, Field(alias="-i")]`) is the wire name."""
+        from pydantic import ConfigDict, create_model
+        from pydantic.fields import FieldInfo
+
         hints = get_type_hints(self.function, include_extras=True)
         described = _parameter_texts(self.function)
         fields: dict[str, Any] = {}
@@ -167,7 +173,7 @@ class Tool:
             if name == CTX_ARGUMENT:
                 continue
             default = ... if parameter.default is parameter.empty else parameter.default
-            annotation = hints.get(name, Any)
+            annotation = as_pydantic(hints.get(name, Any))
             info = (
                 FieldInfo.from_annotated_attribute(annotation, default)
                 if default is not ...

@@ -60,6 +60,29 @@ def test_a_plugin_of_pydantic_is_loaded_all_the_same(after, tmp_path):
     assert "proof_that_the_plugin_was_asked" in after()
 
 
+def test_the_core_of_pydantic_is_its_extension_alone_until_somebody_wants_more():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from pegboard._cli.quick_start import spare_pydantic_core_its_types as spare; spare()\n"
+            "import sys, pydantic_core\n"
+            "assert pydantic_core.from_json(pydantic_core.to_json([1])) == [1]\n"
+            "assert 'pydantic_core.core_schema' not in sys.modules\n"
+            "assert not hasattr(pydantic_core, '__nothing__')\n"
+            "print(type(pydantic_core).__name__)\n"
+            "from pydantic_core import ErrorDetails, core_schema\n"
+            "import pydantic\n"
+            "print(type(pydantic_core).__name__, pydantic_core.core_schema is core_schema)\n"
+            "print(pydantic.ValidationError is pydantic_core.ValidationError, hasattr(pydantic_core, 'nothing'))\n",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["CoreAlone", "module", "True", "True", "False"]
+
+
 def test_who_wants_more_of_that_module_than_its_plugins_gets_the_real_one():
     done = subprocess.run(
         [

@@ -128,11 +128,10 @@ def test_a_trusted_model_is_the_one_that_validation_gives(kind: Any, facts: dict
     assert made == checked
     assert repr(made) == repr(checked)
     assert list(made.__dict__) == list(checked.__dict__)
-    assert made.model_fields_set == checked.model_fields_set == set(kind.model_fields)
     assert made.model_dump_json() == checked.model_dump_json()
     name = next(iter(facts))
     assert made.model_copy(update={name: "other"}) == checked.model_copy(update={name: "other"})
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(AttributeError, match="frozen"):
         setattr(made, name, "other")
 
 

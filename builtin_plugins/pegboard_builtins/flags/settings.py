@@ -2,28 +2,24 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pegboard.typed import Typed, fact
 
 
-class RemoteTable(BaseModel):
+class RemoteTable(Typed):
     """`[flags.remote]`: a source of values outside of this machine, or a file that something else writes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    kind: Literal["ofrep", "flagd-file", "unleash", "none"] = Field(description="What is asked.")
-    url: str = Field(default="", description="Where an OFREP or Unleash server is.")
-    path: str = Field(default="", description="The file, for flagd-file, or for unleash instead of a server.")
-    header_secret: str = Field(default="", description="The secret that goes into the header Authorization.")
-    start_budget_ms: int = Field(default=150, ge=1, description="How long a session's start may wait for it.")
+    kind: Literal["ofrep", "flagd-file", "unleash", "none"] = fact(description="What is asked.")
+    url: str = fact(default="", description="Where an OFREP or Unleash server is.")
+    path: str = fact(default="", description="The file, for flagd-file, or for unleash instead of a server.")
+    header_secret: str = fact(default="", description="The secret that goes into the header Authorization.")
+    start_budget_ms: int = fact(default=150, ge=1, description="How long a session's start may wait for it.")
 
 
-class FlagsTable(BaseModel):
+class FlagsTable(Typed):
     """`[flags]`: the values of flags by name, who you are to targeting rules, and where else to ask."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    values: dict[str, Any] = Field(default={}, description="Values by the flags' names.")
-    key: str = Field(
+    values: dict[str, Any] = fact(default={}, description="Values by the flags' names.")
+    key: str = fact(
         default="", description="Who you are to targeting rules (it leaves the machine hashed); a random key if empty."
     )
-    remote: RemoteTable | None = Field(default=None, description="A source outside of this machine.")
+    remote: RemoteTable | None = fact(default=None, description="A source outside of this machine.")

@@ -11,6 +11,7 @@ from pegboard.context import Ctx, HostView
 from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
 from pegboard.tools import SchemaTool, Tool, mcp_tool_name
+from pegboard.typed import fields_of
 from pegboard_builtins.mcp.connection import Connection, McpFailure
 from pegboard_builtins.mcp.declared import usable
 from pegboard_builtins.mcp.schemas import checker
@@ -37,7 +38,7 @@ class Desk:
         self._host = host
         self.connections: dict[str, Connection] = {}
         self._begun = False
-        self._wait = McpSettings.model_fields["wait"].default
+        self._wait = fields_of(McpSettings)["wait"].default
         self._made: dict[str, tuple[tuple[types.Tool, ...], tuple[Tool, ...]]] = {}
         self._told: set[str] = set()
         self._notes: list[str] = []

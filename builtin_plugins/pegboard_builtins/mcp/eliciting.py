@@ -34,7 +34,7 @@ async def elicited(ctx: Ctx | None, server: str, params: Any) -> types.ElicitRes
         action, content = "cancel", None
     result = ElicitationResult(
         server=server,
-        action=action,
+        action=action,  # type: ignore[arg-type]  # `_of` has no others
         mode=asked.mode,
         elicitation_id=asked.elicitation_id,
         content=content,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
-
 from pegboard.context import Ctx
 from pegboard.errors import EgressClosedError, PegboardError, ToolError
 from pegboard.messages import Origin, ToolResult
 from pegboard.tools import Claims, tool
+from pegboard.typed import fact
 from pegboard_builtins.memory.hooks import session_of
 from pegboard_builtins.memory.names import SERVICE, TOOL
 
@@ -26,16 +25,16 @@ Command = Literal["search", "note", "view", "create", "str_replace", "insert", "
 @tool(name=TOOL, claims=lambda given, cwd: MEMORY, egress=("memory",))
 async def memory(
     ctx: Ctx,
-    command: Annotated[Command, Field(description="What to do.")],
-    query: Annotated[str, Field(description="search: words to look for.")] = "",
-    text: Annotated[str, Field(description="note, create, insert: what to write.")] = "",
-    subject: Annotated[str, Field(description="note, create: what it is about, in two or three words.")] = "",
-    path: Annotated[str, Field(description="The fact's name, such as deploy-target. view: empty lists all.")] = "",
-    old: Annotated[str, Field(description="str_replace: text that occurs once in the fact.")] = "",
-    new: Annotated[str, Field(description="str_replace: the text in its place. rename: the new name.")] = "",
-    line: Annotated[int, Field(description="insert: the line to insert behind; 0 for the beginning.")] = 0,
-    lines: Annotated[tuple[int, ...], Field(description="view: first and last line; -1 for the end.")] = (),
-    limit: Annotated[int, Field(ge=1, le=50, description="search: at most so many.")] = 10,
+    command: Annotated[Command, fact(description="What to do.")],
+    query: Annotated[str, fact(description="search: words to look for.")] = "",
+    text: Annotated[str, fact(description="note, create, insert: what to write.")] = "",
+    subject: Annotated[str, fact(description="note, create: what it is about, in two or three words.")] = "",
+    path: Annotated[str, fact(description="The fact's name, such as deploy-target. view: empty lists all.")] = "",
+    old: Annotated[str, fact(description="str_replace: text that occurs once in the fact.")] = "",
+    new: Annotated[str, fact(description="str_replace: the text in its place. rename: the new name.")] = "",
+    line: Annotated[int, fact(description="insert: the line to insert behind; 0 for the beginning.")] = 0,
+    lines: Annotated[tuple[int, ...], fact(description="view: first and last line; -1 for the end.")] = (),
+    limit: Annotated[int, fact(ge=1, le=50, description="search: at most so many.")] = 10,
 ) -> ToolResult:
     """Remember things about this project beyond this session, and look them up.
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pegboard.typed import Before, Typed, fact
 
 TABLE = "permissions"
 TIGHTENING = ("deny", "ask")
@@ -17,37 +17,33 @@ def _only_texts(value: Any) -> Any:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list | tuple) else ()
 
 
-Rules = Annotated[tuple[str, ...], BeforeValidator(_only_texts)]
+Rules = Annotated[tuple[str, ...], Before(_only_texts)]
 
 
-class FolderRules(BaseModel):
+class FolderRules(Typed):
     """`[permissions.projects."/a/folder"]`: rules of the user's for one project; answers for "always" come here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    allow: Rules = Field(default=(), description="Calls that run in this folder without a question.")
-    ask: Rules = Field(default=(), description="Calls that are always asked about in this folder.")
-    deny: Rules = Field(default=(), description="Calls that never run in this folder.")
+    allow: Rules = fact(default=(), description="Calls that run in this folder without a question.")
+    ask: Rules = fact(default=(), description="Calls that are always asked about in this folder.")
+    deny: Rules = fact(default=(), description="Calls that never run in this folder.")
 
 
-class PermissionSettings(BaseModel):
+class PermissionSettings(Typed):
     """`[permissions]`: who may do what. Lists add up over all layers; deny is asked first, then ask, then allow."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    allow: Rules = Field(default=(), description="Calls that run without a question, such as Bash(npm test:*).")
-    ask: Rules = Field(default=(), description="Calls that are always asked about.")
-    deny: Rules = Field(default=(), description="Calls that never run.")
-    mode: str = Field(
+    allow: Rules = fact(default=(), description="Calls that run without a question, such as Bash(npm test:*).")
+    ask: Rules = fact(default=(), description="Calls that are always asked about.")
+    deny: Rules = fact(default=(), description="Calls that never run.")
+    mode: str = fact(
         default="",
         pattern="^(|default|acceptEdits|plan|dontAsk|auto|bypassPermissions)$",
         description="The permission mode, where [session] says none.",
     )
-    additional_directories: Rules = Field(default=(), description="Folders that belong to the workspace.")
-    claude: bool = Field(default=True, description="Whether .claude/settings*.json are read too.")
-    projects: dict[str, FolderRules] = Field(
+    additional_directories: Rules = fact(default=(), description="Folders that belong to the workspace.")
+    claude: bool = fact(default=True, description="Whether .claude/settings*.json are read too.")
+    projects: dict[str, FolderRules] = fact(
         default={}, description="Rules for single folders, by their paths: what you answered with always is kept here."
     )
-    ramps: dict[str, str] = Field(
+    ramps: dict[str, str] = fact(
         default={}, description="Flags that hold rules back, by the rule as it is written: off, shadow, warn, enforce."
     )

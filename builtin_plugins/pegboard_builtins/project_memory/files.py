@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from pegboard.typed import Typed, fact
 from pegboard_builtins.project_memory.imports import Import, expand
 
 USER, PROJECT, LOCAL = "User", "Project", "Local"
@@ -21,14 +20,12 @@ KIND = {
 }
 
 
-class MemorySettings(BaseModel):
+class MemorySettings(Typed):
     """`[project_memory]`: which memory files are read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    files: tuple[str, ...] = Field(default=("CLAUDE.md", "AGENTS.md"), description="Names of memory files.")
-    max_characters: int = Field(default=40_000, ge=100, description="Characters of one file, with its imports.")
-    claude: bool = Field(default=True, description="Whether CLAUDE.md and the .claude folders are read.")
+    files: tuple[str, ...] = fact(default=("CLAUDE.md", "AGENTS.md"), description="Names of memory files.")
+    max_characters: int = fact(default=40_000, ge=100, description="Characters of one file, with its imports.")
+    claude: bool = fact(default=True, description="Whether CLAUDE.md and the .claude folders are read.")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from pegboard.messages import Block, StopReason, TextBlock, ThinkingBlock, ToolUseBlock
 from pegboard.requests import (

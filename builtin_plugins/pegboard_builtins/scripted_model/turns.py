@@ -1,28 +1,23 @@
 """What a script may say: the words of its TOML file, and the error that names file, line and the nearest key."""
 
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ValidationError
 
 from pegboard.errors import ScriptError, did_you_mean
 from pegboard.messages import Usage
 from pegboard.requests import Purpose
+from pegboard.typed import Typed, fact, fields_of
 
 RETRYABLE = frozenset({0, 408, 409, 429})
 """HTTP statuses after which the same request may succeed; 0 is no answer at all. So are all from 500 on."""
 
 
-class _Words(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class UsageTable(Usage):
+class UsageTable(Usage, extra="forbid"):
     """`usage`: what the provider counts for this turn."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-
-class Failure(_Words):
+class Failure(Typed):
     """`error`: how the request fails.
 
     `overflow` is a context that is too long; `broken` breaks the stream after all that the turn says;
@@ -31,7 +26,7 @@ class Failure(_Words):
 
     status: int = 0
     message: str = ""
-    retry_after: float | None = Field(default=None, ge=0)
+    retry_after: float | None = fact(default=None, ge=0)
     overflow: bool = False
     broken: bool = False
     retryable: bool | None = None
@@ -44,7 +39,7 @@ class Failure(_Words):
         return not self.overflow and (self.status in RETRYABLE or self.status >= 500)
 
 
-class ExpectedResult(_Words):
+class ExpectedResult(Typed):
     """`tool_result`: a result in the last user message, found by the tool's `name` or the call's `id`."""
 
     name: str | None = None
@@ -53,7 +48,7 @@ class ExpectedResult(_Words):
     is_error: bool | None = None
 
 
-class Expect(_Words):
+class Expect(Typed):
     """`expect`: what must hold of the request before the turn is played."""
 
     contains: str | list[str] = []
@@ -65,7 +60,7 @@ class Expect(_Words):
     purpose: Purpose | None = None
 
 
-class CallWords(_Words):
+class CallWords(Typed):
     """`[[turn.call]]`: a tool call; `cut` says that its input breaks off, so that it is never run."""
 
     name: str
@@ -74,36 +69,35 @@ class CallWords(_Words):
     cut: bool = False
 
 
-class TurnWords(_Words):
+class TurnWords(Typed):
     """`[[turn]]`: what the model says to one request."""
 
     text: str = ""
     thinking: str = ""
     usage: UsageTable = UsageTable()
-    delay: float = Field(default=0.0, ge=0)
-    chunk_delay: float = Field(default=0.0, ge=0)
+    delay: float = fact(default=0.0, ge=0)
+    chunk_delay: float = fact(default=0.0, ge=0)
     error: Failure | None = None
-    times: int = Field(default=1, ge=1)
+    times: int = fact(default=1, ge=1)
     stop_reason: str = ""
     expect: Expect | None = None
     purpose: Purpose = Purpose.TURN
     call: list[CallWords] = []
 
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def check(self) -> None:
+        """Raise ValueError for a turn that plays nothing."""
         if not (self.text or self.thinking or self.call or self.error or self.stop_reason):
             raise ValueError(
                 "the turn says nothing; give it text, thinking, a [[turn.call]], an error or a stop_reason"
             )
         if self.times > 1 and self.error is None:
             raise ValueError("times counts failures; it goes with error")
-        return self
 
 
-class ScriptWords(_Words):
+class ScriptWords(Typed):
     """A whole script."""
 
-    context_window: int | None = Field(default=None, ge=1)
+    context_window: int | None = fact(default=None, ge=1)
     turn: list[TurnWords] = []
 
 
@@ -118,7 +112,7 @@ class BadScriptError(ScriptError):
         super().__init__(where + problem)
 
 
-_MODELS: dict[str, type[BaseModel]] = {
+_MODELS: dict[str, type[Typed]] = {
     "": ScriptWords,
     "turn": TurnWords,
     "call": CallWords,
@@ -146,7 +140,7 @@ def first_problem(wrong: ValidationError) -> tuple[tuple[str | int, ...], str]:
     if error["type"] == "extra_forbidden":
         holders = [part for part in place[:-1] if isinstance(part, str)]
         model = _MODELS.get(holders[-1] if holders else "")
-        known = model.model_fields if model else ()
+        known = fields_of(model) if model else ()
         return place, f"there is no key {name!r}.{did_you_mean(str(place[-1]), known)} Known: {', '.join(known)}."
     message = error["msg"].removeprefix("Value error, ")
     return place, f"{name}: {message}" if name else message

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
-
 from pegboard.context import Ctx
 from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
 from pegboard.tools import READS_ANYTHING, Claims, tool
+from pegboard.typed import fact
 from pegboard_builtins.shell_tool.analysis import meaning, only_reads
 from pegboard_builtins.shell_tool.background import SHELLS
 from pegboard_builtins.shell_tool.live import Live
@@ -35,12 +34,12 @@ def _claims(given: dict[str, Any], cwd: Path) -> Claims:
 
 @tool(name="Bash", claims=_claims, egress=("shell",), timeout=MAX_TIMEOUT / 1000 + 30)
 async def bash(
-    command: Annotated[str, Field(description="The command to run.")],
+    command: Annotated[str, fact(description="The command to run.")],
     ctx: Ctx,
-    description: Annotated[str | None, Field(description="What it does, in five to ten words.")] = None,
-    timeout: Annotated[int | None, Field(ge=1, description="Milliseconds it may take; at most 600000.")] = None,
+    description: Annotated[str | None, fact(description="What it does, in five to ten words.")] = None,
+    timeout: Annotated[int | None, fact(ge=1, description="Milliseconds it may take; at most 600000.")] = None,
     run_in_background: Annotated[
-        bool, Field(description="Come back at once; BashOutput then shows what it prints.")
+        bool, fact(description="Come back at once; BashOutput then shows what it prints.")
     ] = False,
 ) -> ToolResult:
     """Run a command in bash.

@@ -2,17 +2,15 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pegboard.typed import Typed, fact
 
 
-class ShellSettings(BaseModel):
+class ShellSettings(Typed):
     """Where commands run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    sandbox: Literal["off", "bubblewrap"] = Field(
+    sandbox: Literal["off", "bubblewrap"] = fact(
         default="off",
         description="`bubblewrap`: commands see the machine read-only, write in the project alone and have no network.",
     )
-    network: bool = Field(default=False, description="Whether commands in the sandbox have the network.")
-    writable: tuple[str, ...] = Field(default=(), description="Folders beside the project that they may write in.")
+    network: bool = fact(default=False, description="Whether commands in the sandbox have the network.")
+    writable: tuple[str, ...] = fact(default=(), description="Folders beside the project that they may write in.")

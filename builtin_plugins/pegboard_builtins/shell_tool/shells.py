@@ -7,12 +7,11 @@ import re
 import sys
 from typing import Annotated, Any
 
-from pydantic import Field
-
 from pegboard.context import Ctx
 from pegboard.errors import ToolError
 from pegboard.messages import ToolResult
 from pegboard.tools import Claims, tool
+from pegboard.typed import fact
 from pegboard_builtins.shell_tool import line_filter
 from pegboard_builtins.shell_tool.background import SHELLS
 
@@ -26,10 +25,10 @@ def _claim_shell(name: str) -> Any:
 
 @tool(name="BashOutput", read_only=True, repeatable=False, claims=_claim_shell("bash_id"), egress=())
 async def bash_output(
-    bash_id: Annotated[str, Field(description="The ID that Bash gave.")],
+    bash_id: Annotated[str, fact(description="The ID that Bash gave.")],
     ctx: Ctx,
     filter: Annotated[
-        str | None, Field(description="A regular expression: show only lines that match; all others are dropped.")
+        str | None, fact(description="A regular expression: show only lines that match; all others are dropped.")
     ] = None,
 ) -> ToolResult:
     """Show what a background command printed since you last looked, and whether it still runs."""
@@ -77,7 +76,7 @@ async def _matching(text: str, pattern: str) -> str:
 
 @tool(name="KillShell", repeatable=True, claims=_claim_shell("shell_id"), egress=())
 async def kill_shell(
-    shell_id: Annotated[str, Field(description="The ID that Bash gave.")],
+    shell_id: Annotated[str, fact(description="The ID that Bash gave.")],
     ctx: Ctx,
 ) -> ToolResult:
     """End a background command with all that it started."""

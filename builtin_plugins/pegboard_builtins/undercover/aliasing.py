@@ -7,8 +7,6 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel
-
 from pegboard.context import Ctx
 from pegboard.errors import ModelError, PegboardError
 from pegboard.messages import (
@@ -22,10 +20,11 @@ from pegboard.messages import (
     ToolUseBlock,
 )
 from pegboard.requests import BlockDone, CallNext, ModelNotice, Request, StreamEvent, TextDelta, ToolSpec, ToolUseCut
+from pegboard.typed import Typed
 from pegboard_builtins.undercover.engine import StandIns, each_text
 from pegboard_builtins.undercover.filtering import Undercover
 
-Word = TypeVar("Word", bound=BaseModel)
+Word = TypeVar("Word", bound=Typed)
 LEFT_OUT = "[reasoning from before names had stand-ins, left out]"
 ID = "name#"
 

@@ -1,9 +1,9 @@
 """`[undercover]`: where the names are, how hard to look, and what happens on which way out."""
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pegboard.typed import Typed, fact
 
 
 class Policy(StrEnum):
@@ -52,50 +52,46 @@ AT_HOME = frozenset({"text", "facts", "thinking", "title", "summary"})
 """What stays with the people of a project: allowed where its repository is an internal one."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Internal(_Table):
+class Internal(Typed):
     """`[undercover.internal]`: destinations that names may go to."""
 
-    remotes: tuple[str, ...] = Field(default=(), description='Repositories, such as "git.corp.example/*".')
-    hosts: tuple[str, ...] = Field(default=(), description='Hosts, such as "*.corp.example". This machine always is.')
-    folders: tuple[str, ...] = Field(default=(), description="Folders whose repositories count without a remote.")
+    remotes: tuple[str, ...] = fact(default=(), description='Repositories, such as "git.corp.example/*".')
+    hosts: tuple[str, ...] = fact(default=(), description='Hosts, such as "*.corp.example". This machine always is.')
+    folders: tuple[str, ...] = fact(default=(), description="Folders whose repositories count without a remote.")
 
 
-class Rule(_Table):
+class Rule(Typed):
     """`[[undercover.rule]]`: names that count only in a certain form."""
 
-    match: str = Field(description='"group:HEADING", "name#ID", or "*" for all.')
-    case: Literal["any", "exact"] = Field(
+    match: str = fact(description='"group:HEADING", "name#ID", or "*" for all.')
+    case: Literal["any", "exact"] = fact(
         default="any", description="Whether only the listed upper and lower case counts."
     )
-    context: tuple[str, ...] = Field(default=(), description='Phrases it counts in, such as "project {name}".')
+    context: tuple[str, ...] = fact(default=(), description='Phrases it counts in, such as "project {name}".')
 
 
-class UndercoverSettings(_Table):
+class UndercoverSettings(Typed):
     """`[undercover]`."""
 
-    enabled: bool = Field(default=True, description="Whether names are looked for at all.")
-    names: str = Field(
+    enabled: bool = fact(default=True, description="Whether names are looked for at all.")
+    names: str = fact(
         default="", description='Where the list is: "file:PATH", "keyring:NAME", "cmd:COMMAND" or "hashed:PATH".'
     )
-    mode: Literal["normal", "strict"] = Field(default="normal", description="How hard to look.")
-    mask: str = Field(default="[internal]", min_length=1, description="What stands in the place of a name.")
-    aliases: bool = Field(
+    mode: Literal["normal", "strict"] = fact(default="normal", description="How hard to look.")
+    mask: str = fact(default="[internal]", min_length=1, description="What stands in the place of a name.")
+    aliases: bool = fact(
         default=False, description="Whether models work under stand-in names and never get the listed ones."
     )
-    surfaces: dict[str, Policy] = Field(default={}, description="Policies by way out: mask, deny, ask or allow.")
-    internal: Internal = Field(
+    surfaces: dict[str, Policy] = fact(default={}, description="Policies by way out: mask, deny, ask or allow.")
+    internal: Internal = fact(
         default=Internal(), description="Destinations that names may go to: `remotes`, `hosts`, `folders`."
     )
-    rule: tuple[Rule, ...] = Field(
+    rule: tuple[Rule, ...] = fact(
         default=(), description="Names that count only in a certain form: `match`, `case`, `context`."
     )
 
-    @model_validator(mode="after")
-    def _no_mask_for_deeds(self) -> Self:
+    def check(self) -> None:
+        """Raise ValueError for a way out that does not exist, and for one that cannot be masked."""
         for surface, policy in self.surfaces.items():
             if surface in DONE and policy is Policy.MASK:
                 raise ValueError(
@@ -104,7 +100,6 @@ class UndercoverSettings(_Table):
             if "." not in surface and surface not in TOLD and surface not in DONE:
                 known = ", ".join(sorted([*TOLD, *DONE]))
                 raise ValueError(f"surfaces.{surface}: there is no such way out; there are {known}")
-        return self
 
     @property
     def on(self) -> bool:

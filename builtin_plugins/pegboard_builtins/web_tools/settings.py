@@ -1,18 +1,16 @@
 """The table `[web_tools]`."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pegboard.typed import Typed, fact
 
 
-class WebSettings(BaseModel):
+class WebSettings(Typed):
     """What WebFetch may reach, and how much of it is taken."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    private: tuple[str, ...] = Field(
+    private: tuple[str, ...] = fact(
         default=(),
         description="Hosts, addresses or networks (`10.0.0.0/8`) that may be fetched though they are not public.",
     )
-    seconds: float = Field(default=30.0, gt=0, description="How long a page may take in all.")
-    max_bytes: int = Field(default=5_000_000, ge=1, description="How much of a page is taken, after decompression.")
-    max_characters: int = Field(default=100_000, ge=1000, description="How much of a page the model is shown.")
-    redirects: int = Field(default=5, ge=0, description="How many redirects within one host are followed.")
+    seconds: float = fact(default=30.0, gt=0, description="How long a page may take in all.")
+    max_bytes: int = fact(default=5_000_000, ge=1, description="How much of a page is taken, after decompression.")
+    max_characters: int = fact(default=100_000, ge=1000, description="How much of a page the model is shown.")
+    redirects: int = fact(default=5, ge=0, description="How many redirects within one host are followed.")

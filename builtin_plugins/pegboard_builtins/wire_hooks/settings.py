@@ -2,31 +2,29 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pegboard.typed import Typed, fact, fields_of
 
 TABLE = "hooks"
 
 
-class HookSettings(BaseModel):
+class HookSettings(Typed, extra="ignore"):
     """Switches and allow-lists; every other key is an event with its list of hooks, and is read by `load`."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
-
-    claude: bool = Field(default=True, description="Whether hooks in .claude settings files and plugin folders count.")
-    disable_all: bool = Field(default=False, description="No declared hook runs but the managed ones.")
-    disabled: tuple[str, ...] = Field(default=(), description="Ids of hooks that do not run.")
-    managed_only: bool = Field(default=False, description="Only managed hooks run (counts in the managed layer).")
-    plugins_only: bool = Field(
+    claude: bool = fact(default=True, description="Whether hooks in .claude settings files and plugin folders count.")
+    disable_all: bool = fact(default=False, description="No declared hook runs but the managed ones.")
+    disabled: tuple[str, ...] = fact(default=(), description="Ids of hooks that do not run.")
+    managed_only: bool = fact(default=False, description="Only managed hooks run (counts in the managed layer).")
+    plugins_only: bool = fact(
         default=False, description="Only managed hooks and those of plugin folders run (counts in the managed layer)."
     )
-    allowed_urls: tuple[str, ...] | None = Field(
+    allowed_urls: tuple[str, ...] | None = fact(
         default=None, description="URLs that HTTP hooks may call, `*` for anything; not given: all."
     )
-    allowed_variables: tuple[str, ...] | None = Field(
+    allowed_variables: tuple[str, ...] | None = fact(
         default=None, description="Variables that headers of HTTP hooks may hold; not given: those the hook names."
     )
-    scrub_environment: bool = Field(default=False, description="Take credentials out of the environment of hooks.")
-    trust_project: bool = Field(
+    scrub_environment: bool = fact(default=False, description="Take credentials out of the environment of hooks.")
+    trust_project: bool = fact(
         default=False, description="Let this project's hooks run without consent, for machines that nobody sits at."
     )
 
@@ -38,7 +36,7 @@ class HookSettings(BaseModel):
         return table_schema()
 
 
-KEYS = frozenset(HookSettings.model_fields)
+KEYS = frozenset(fields_of(HookSettings))
 SPELLINGS = {
     "disableAllHooks": "disable_all",
     "allowManagedHooksOnly": "managed_only",

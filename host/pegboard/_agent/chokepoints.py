@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
 from pegboard._agent.batches import NO_BATCH
@@ -479,7 +478,7 @@ def as_result(value: Any) -> ToolResult:
         return value
     if value is None:
         return ToolResult(content="(no output)")
-    if isinstance(value, BaseModel):
+    if hasattr(type(value), "model_dump_json"):  # a model of pydantic's, or of ours
         return ToolResult(content=value.model_dump_json(), data=value.model_dump(mode="json"))
     try:
         text = to_json(value).decode()

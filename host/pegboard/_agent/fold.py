@@ -25,6 +25,7 @@ from pegboard.messages import (
     trusted,
 )
 from pegboard.requests import characters
+from pegboard.typed import fields_of
 
 
 class MessagesView(Sequence[Message]):
@@ -400,4 +401,4 @@ class Replay:
 
 
 def _usage(raw: dict[str, Any]) -> Usage:
-    return Usage(**{name: value for name, value in raw.items() if name in Usage.model_fields})
+    return Usage(**{name: value for name, value in raw.items() if name in fields_of(Usage)})

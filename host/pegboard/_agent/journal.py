@@ -10,7 +10,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
+from pydantic_core import PydanticSerializationError, ValidationError, from_json, to_json, to_jsonable_python
 
 from pegboard._dataclass import dataclass
 from pegboard.errors import JournalError, SessionLockedError
@@ -52,7 +52,7 @@ class _Read(NamedTuple):
 
 
 def _kind_of(model: type[Record]) -> _Kind:
-    name: str = model.model_fields["type"].default
+    name: str = model.type  # type: ignore[attr-defined]  # each kind has its own
     found = _KINDS[model] = _Kind(name, f'"type":"{name}"'.encode())
     return found
 
@@ -289,8 +289,6 @@ def _cut(path: Path, end: int) -> Path:
 
 def read_records(path: Path) -> Iterator[Record]:
     """Go through the good records of a journal as models; damaged and unknown ones are left out."""
-    from pydantic import ValidationError
-
     if not path.exists():
         return
     for _, _, line, raw in read_lines(path):

@@ -11,9 +11,7 @@ from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pegboard import hookspecs
 from pegboard._board.contribution import Contribution
@@ -26,6 +24,9 @@ from pegboard.errors import PluginError, ToolError
 from pegboard.hookspecs import ImplOptions
 from pegboard.requests import ToolSpec
 from pegboard.tools import Tool
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class Waker(Protocol):
@@ -85,7 +86,7 @@ class AsleepTool(Tool):
     @cached_property
     def spec(self) -> ToolSpec:
         """See Tool."""
-        return ToolSpec.model_construct(name=self.name, description=self.description, input_schema=self.input_schema)
+        return ToolSpec(name=self.name, description=self.description, input_schema=self.input_schema)
 
 
 def fill(contribution: Contribution, manifest: Mapping[str, Any], board: Waker) -> None:

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import Any
 
 from pegboard.context import (
     Command,
@@ -28,10 +26,10 @@ from pegboard.errors import PluginError
 from pegboard.flags import Flag, FlagSource, LiveCheck
 from pegboard.records import Record
 from pegboard.requests import ModelInfo, Section, Stability
-from pegboard.settings import SettingsView
+from pegboard.settings import Model, SettingsView, TableType
 from pegboard.tools import Tool
+from pegboard.typed import fields_of
 
-Model = TypeVar("Model", bound=BaseModel)
 LONGEST = 20_000
 """Characters that the description of one tool may have."""
 LONGEST_NAME, LONGEST_HELP = 200, 4_000
@@ -66,11 +64,11 @@ class Contribution:
     prompts: list[PromptSource] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     has_consent: Callable[[Path, Wanted], bool] = lambda folder, wanted: False
-    tables: dict[str, type[BaseModel]] = field(default_factory=dict)
+    tables: dict[str, TableType] = field(default_factory=dict)
     tightening: dict[str, tuple[str, ...]] = field(default_factory=dict)
     asleep_tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What is known of the tables of a plugin that is not imported."""
-    own_settings: BaseModel | None = None
+    own_settings: Any = None
     gated: dict[str, str] = field(default_factory=dict)
     """Keys of `own_settings` that count only where a flag is on."""
     declares: Declares = NOTHING
@@ -239,7 +237,7 @@ class Contribution:
         """Go through ("table.key", what it means) of the plugin's settings, sorted by table."""
         known = {name: facts["keys"] for name, facts in self.asleep_tables.items()}
         known |= {
-            name: {key: field.description or "" for key, field in model.model_fields.items()}
+            name: {key: field.description or "" for key, field in fields_of(model).items()}
             for name, model in self.tables.items()
         }
         for table, keys in sorted(known.items()):
@@ -252,10 +250,10 @@ class Contribution:
         return gated_settings(self.tables[table])
 
 
-def gated_settings(model: type[BaseModel]) -> dict[str, str]:
+def gated_settings(model: TableType) -> dict[str, str]:
     """Return the keys that count only where a flag is on: `Field(json_schema_extra={"flag": NAME})`."""
     found = {}
-    for name, one in model.model_fields.items():
+    for name, one in fields_of(model).items():
         extra = one.json_schema_extra
         if isinstance(extra, dict) and isinstance(extra.get("flag"), str):
             found[name] = str(extra["flag"])

@@ -20,6 +20,7 @@ from pegboard.flags import Flag
 from pegboard.hookspecs import NO_OPTIONS, ImplOptions
 from pegboard.requests import ModelInfo, Section
 from pegboard.tools import Tool
+from pegboard.typed import fields_of
 
 ASKED = "asked"
 """Stands for a function of the plugin's."""
@@ -63,6 +64,13 @@ def is_as_known(known: Mapping[str, Any], contribution: Contribution, hooks: Hoo
     """Whether a plugin registered what its manifest says; schemas are left out, because they take longest to make."""
     facts = facts_of(contribution, hooks)
     return all(_without_schemas(known.get(key)) == facts.get(key) for key in {*facts, *known} - {"import_ms"})
+
+
+def know_schemas(contribution: Contribution, known: Mapping[str, Any]) -> None:
+    """Give the tools of a plugin that was woken the schemas of its manifest: to make them would import pydantic."""
+    for one, facts in zip(contribution.tools, known.get("tools", ()), strict=True):
+        if type(one) is Tool:
+            vars(one).setdefault("input_schema", facts["schema"])
 
 
 def _without_schemas(known: Any) -> Any:
@@ -204,7 +212,7 @@ def _of_table(contribution: Contribution, name: str) -> dict[str, Any]:
     return {
         "tightening": sorted(contribution.tightening.get(name, ())),
         "gated": contribution.gated_of(name),
-        "keys": {key: field.description or "" for key, field in contribution.tables[name].model_fields.items()},
+        "keys": {key: field.description or "" for key, field in fields_of(contribution.tables[name]).items()},
     }
 
 
@@ -215,7 +223,7 @@ def sections_in(manifest: Mapping[str, Any]) -> list[Section]:
 
 def models_in(manifest: Mapping[str, Any]) -> list[ModelInfo]:
     """Return the model families of a manifest."""
-    return [ModelInfo.model_construct(**{**one, "windows": dict(one["windows"])}) for one in manifest.get("models", ())]
+    return [ModelInfo(**one) for one in manifest.get("models", ())]
 
 
 def commands_in(manifest: Mapping[str, Any]) -> list[Command]:

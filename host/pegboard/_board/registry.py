@@ -346,7 +346,7 @@ class Board:
 
     def _compare(self, record: PluginRecord, contribution: Contribution) -> None:
         """Forget a manifest that is not what the plugin registers: what follows from it may be no more true."""
-        from pegboard._board.manifest import is_as_known
+        from pegboard._board.manifest import is_as_known, know_schemas
 
         assert self.snapshot is not None
         known = self.snapshot.manifest(record.distribution, record.version, record.name, record.value)
@@ -356,6 +356,8 @@ class Board:
             same = False
         if not same:
             self._forget(record, "it registered something else than it did before")
+        elif known is not None:
+            know_schemas(contribution, known)
 
     def _forget(self, record: PluginRecord, why: str) -> None:
         assert self.snapshot is not None

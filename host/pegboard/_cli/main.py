@@ -21,10 +21,11 @@ def main(arguments: list[str] | None = None) -> int:
     # Modules, classes and schemas are made once and stay: looking for garbage among them takes a tenth of the start.
     collecting = gc.isenabled()
     gc.disable()
-    from pegboard._cli.quick_start import spare_pydantic_its_search
+    from pegboard._cli.quick_start import spare_pydantic_core_its_types, spare_pydantic_its_search
     from pegboard.errors import PegboardError
 
     try:
+        spare_pydantic_core_its_types()
         spare_pydantic_its_search()
         code = _run_plainly(given)
         if code is not None:

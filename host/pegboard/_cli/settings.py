@@ -151,6 +151,7 @@ def _host_for_show(cwd: Path | None, *, everything: bool) -> Host:
 def _values(view: SettingsView, *, everything: bool) -> list[tuple[str, str, Any, Source]]:
     """Return (table, key, value, who said it) for all that counts, sorted; the host's defaults, or all."""
     from pegboard.settings import HOST_TABLES
+    from pegboard.typed import fields_of
 
     models = view.models if everything else HOST_TABLES
     said = {name for file in view.files for name, values in file.values.items() if isinstance(values, dict)}
@@ -158,7 +159,7 @@ def _values(view: SettingsView, *, everything: bool) -> list[tuple[str, str, Any
     for table in sorted(said | set(models)):
         model = models.get(table)
         defaults = (
-            {name: f.get_default(call_default_factory=True) for name, f in model.model_fields.items()} if model else {}
+            {name: f.get_default(call_default_factory=True) for name, f in fields_of(model).items()} if model else {}
         )
         for key, value in sorted({**defaults, **view.table(table)}.items()):
             found.append((table, key, value, view.origin(table, key)))
@@ -185,8 +186,9 @@ def schema_of(tables: Tables, known: Mapping[str, dict[str, Any]] | None = None)
     """
     from pydantic.json_schema import models_json_schema
 
-    models = [(model, "validation") for _, model in sorted(tables.items()) if model is not None]
-    refs, definitions = models_json_schema(models, ref_template="#/$defs/{model}")  # type: ignore[arg-type]
+    models: list[Any] = [(model, "validation") for _, model in sorted(tables.items()) if model is not None]
+    found, definitions = models_json_schema(models, ref_template="#/$defs/{model}")
+    refs: dict[Any, Any] = dict(found)
     properties = {
         name: refs[model, "validation"] if model is not None else {"type": "object"}
         for name, model in sorted(tables.items())

@@ -8,16 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
 from pegboard._cli.opening import host_of_built_ins, open_host
 from pegboard.errors import SettingsError, did_you_mean
-from pegboard.settings import LayerFile, SettingsLayer, SettingsView, read_file
+from pegboard.settings import LayerFile, SettingsLayer, SettingsView, TableType, read_file
 
 if TYPE_CHECKING:
     from pegboard.host import Host
 
-Tables = dict[str, type[BaseModel] | None]
+Tables = dict[str, TableType | None]
 """The type of each table that somebody owns; None for a plugin that declares none."""
 
 
@@ -80,7 +78,7 @@ def problems(file: LayerFile, tables: Tables) -> Iterator[SettingsError]:
             yield from _misfits(view, name, tables[name])
 
 
-def _misfits(view: SettingsView, name: str, model: type[BaseModel] | None) -> Iterator[SettingsError]:
+def _misfits(view: SettingsView, name: str, model: TableType | None) -> Iterator[SettingsError]:
     if model is None:
         return
     try:

@@ -36,8 +36,7 @@ def records_of(path: Path, cwd: Path | None, surface: str = TRACE) -> Iterator[R
 
         yield from read_records(path)
         return
-    from pydantic import ValidationError
-    from pydantic_core import to_json
+    from pydantic_core import ValidationError, to_json
 
     from pegboard._agent.journal import read_lines
     from pegboard.records import parse_record
