@@ -7,7 +7,7 @@ from typing import Any
 
 from pegboard_builtins.wire_hooks.events import EVENTS, SHORT, SPELLED, EventRow
 from pegboard_builtins.wire_hooks.handlers import HandlerType, Posture
-from pegboard_builtins.wire_hooks.outputs import ASYNC_KEYS, Output
+from pegboard_builtins.wire_hooks.outputs import BESIDE, Output
 from pegboard_builtins.wire_hooks.settings import SPELLINGS, HookSettings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -102,7 +102,7 @@ def _async() -> dict[str, Any]:
         "asyncTimeout": {"type": "number", "description": "Milliseconds that it may take then."},
         **{name: {"description": "Published hooks say it; it has no effect here."} for name in NO_EFFECT},
     }
-    assert set(facts) == ASYNC_KEYS
+    assert set(facts) == BESIDE
     return facts
 
 
