@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from pydantic_core import from_json
 
-from pegboard._agent.journal import encoded
+from pegboard._agent.lines import block_json
 from pegboard.messages import (
     Block,
     Message,
@@ -193,7 +193,7 @@ class Conversation:
             blocks = []
             for block in message.content:
                 found = known.get(id(block))
-                blocks.append(found[1] if found is not None else encoded(block))
+                blocks.append(found[1] if found is not None else block_json(block))
             whole += b'{"role":"%b","content":[%b]}' % (message.role.encode(), b",".join(blocks))
         return whole
 

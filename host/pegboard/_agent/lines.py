@@ -17,6 +17,13 @@ from pegboard.messages import Block, Origin, Usage
 _LABELS: dict[tuple[Origin, ...], bytes] = {}
 
 
+def block_json(block: Block) -> bytes:
+    """Return the JSON of a block, as `encoded` does in twice the time: without what is kept beside it."""
+    facts = block.__dict__.copy()
+    del facts["origins"]
+    return encoded(facts)
+
+
 def request_line(request: str, purpose: str, model: str, digest: str, messages: int) -> bytes:
     """Return the fields of a RequestRecord of a turn."""
     text = f',"request":"{request}","purpose":"{purpose}","model":%b,"hash":"{digest}","messages":{messages}'

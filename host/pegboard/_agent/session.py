@@ -19,8 +19,8 @@ from pegboard._agent.compacting import Compacting
 from pegboard._agent.egress import Egress
 from pegboard._agent.flagging import SessionFlags
 from pegboard._agent.fold import Conversation, MessagesView, Replay
-from pegboard._agent.journal import Damage, Journal, encoded
-from pegboard._agent.lines import assistant_line, response_line, user_line
+from pegboard._agent.journal import Damage, Journal
+from pegboard._agent.lines import assistant_line, block_json, response_line, user_line
 from pegboard._agent.loop import Answer, Limits, Port, TurnEnd, run_turn
 from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
@@ -621,7 +621,7 @@ class Session(Serving):
         return shown
 
     def _keep_block(self, request: Request, block: Block) -> None:
-        json = encoded(block)
+        json = block_json(block)
         self._journal.append(AssistantLine, assistant_line(request.request_id, request.model, json))
         self._conversation.add_assistant(request.request_id, block, json)
 
@@ -759,7 +759,7 @@ class Session(Serving):
     def _add_user(self, block: Block, kind: str, *, source: str = "", tool: dict[str, Any] | None = None) -> None:
         """Journal one block for the model, and add it. *tool* has the fields of records.ToolFacts."""
         facts = {"tool": tool} if tool is not None else {"source": source, "isMeta": kind in ("context", "continue")}
-        json = encoded(block)
+        json = block_json(block)
         self._journal.append(UserLine, user_line(block, json, kind, facts))
         self._conversation.add_user(block, json)
 

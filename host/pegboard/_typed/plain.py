@@ -62,11 +62,11 @@ def taken(known: Ways, value: Any) -> Any:
     try:
         how = known[type(value)]
     except KeyError:
-        return _of_subclass(known, value)
+        return of_subclass(known, value)
     return value if how is None else how(value)
 
 
-def _of_subclass(known: Ways, value: Any) -> Any:
+def of_subclass(known: Ways, value: Any) -> Any:
     """Take a member of an enumeration of texts as its text, and a model as the model that it is a kind of."""
     if isinstance(value, StrEnum) and str in known and value.isascii():
         return taken(known, str.__str__(value))
