@@ -10,6 +10,9 @@ _SIGNS = (
     (r"^(?:\S*/)?(?:sh|bash|dash|zsh)(?::? [-\w]+)*: .*"
      r"(?:[Ss]yntax error|unexpected|[Bb]ad substitution|not found|[Uu]nterminated|No such file|not a valid)",
      "its shell could not run it"),
+    (r"^\S+: \d+: (?:\S+: not found$|Syntax error: |Bad substitution)"
+     r"|^\S+: line \d+: (?:.*: (?:command not found|unbound variable|bad substitution)$|syntax error|unexpected )",
+     "its shell could not run it"),
     (r"^usage: .*\n(?:.*\n)*.*error: ", "a program did not understand its arguments"),
     (r"^(?:grep|egrep|fgrep|rg|sed|awk|jq|ls|diff|find): ", "a program that it calls failed"),
     (r"^error: (?:Failed to spawn|unexpected argument|No interpreter found)", "its launcher failed"),

@@ -17,7 +17,7 @@ from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.load import COMMENT, COMMON_KEYS, KEYS_OF, OUR_KEYS, HookTable, Standing
 from pegboard_builtins.wire_hooks.match import compiled, exact_names, matcher_test
-from pegboard_builtins.wire_hooks.runners.resolve import resolve
+from pegboard_builtins.wire_hooks.runners.resolve import resolve, shebang_problem
 
 VOCABULARY = frozenset(
     {"Bash", "PowerShell", "Write", "Edit", "MultiEdit", "Read", "Glob", "Grep", "WebFetch", "WebSearch", "Agent"}
@@ -255,12 +255,15 @@ def broken(handler: Handler, project: Path, environment: Mapping[str, str]) -> s
             variables[f"{owner}_PLUGIN_DATA"] = str(handler.plugin.data)
     words = (handler.command, *handler.args) if handler.args is not None else ()
     filled = [re.sub(r"\$\{(\w+)\}", lambda found: variables.get(found[1], found[0]), word) for word in words]
-    return resolve(handler, folder=project, environment=variables, argv=filled).problem
+    found = resolve(handler, folder=project, environment=variables, argv=filled)
+    if found.problem or found.script is None or found.script != found.program:
+        return found.problem
+    return shebang_problem(found.script, variables.get("PATH", os.defpath))
 
 
 def _command(handler: Handler, project: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
     problem = broken(handler, project, environment)
-    if problem:
+    if problem and "carriage return" not in problem:  # that is told of the program, with its own line
         text, _, mend = problem.partition("; ")
         yield Finding("broken", text, f"{mend[:1].upper()}{mend[1:]}." if mend else "")
     yield from map(

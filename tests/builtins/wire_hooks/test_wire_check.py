@@ -190,6 +190,48 @@ def test_a_command_longer_than_a_path_can_be_is_listed_checked_and_consented_to(
     assert typed.code in (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        pytest.param("guard", "#!/usr/bin/env no-such-thing\n", "asks for 'no-such-thing'", id="env"),
+        pytest.param(
+            "guard", "#!/usr/bin/env -S no-such-thing run --script\n", "asks for 'no-such-thing'", id="env -S"
+        ),
+        pytest.param("guard", "#!/usr/bin/env -S A=1 no-such-thing\n", "asks for 'no-such-thing'", id="a variable"),
+        pytest.param("guard", "#!/usr/bin/env sh -e\n", "Write `env -S`", id="env with several words"),
+        pytest.param("guard", "#!/no/such/python3\n", "asks for /no/such/python3", id="a path"),
+        pytest.param("guard.py", "import sys\nsys.exit(0)\n", "has no first line", id="none, in Python"),
+        pytest.param("guard.js", "process.exit(0)\n", "`#!/usr/bin/env node`", id="none, in JavaScript"),
+    ],
+)
+def test_a_program_whose_first_line_leads_nowhere_is_found_before_and_when_it_runs(
+    typed: Any, project: Any, name: str, text: str, said: str
+) -> None:
+    program = project.root / name
+    program.write_text(text)
+    program.chmod(0o755)
+    project.declare({PRE: [f'"$CLAUDE_PROJECT_DIR"/{name}']})
+    typed.fine("trust", "--yes")
+    [(kind, found, mend)] = findings(typed)
+    assert kind == "broken"
+    assert said in found + mend
+    [row] = typed.json("hooks", "selftest")["hooks"]
+    assert (row["state"], said.lower() in row["why"].lower()) == ("inert", True)
+    [fired] = typed.json("hooks", "fire", PRE, "--tool", "Bash")["hooks"]
+    assert fired["status"] == "broken"
+
+
+def test_a_first_line_that_leads_somewhere_and_a_program_of_the_shell_are_well(typed: Any, project: Any) -> None:
+    for name, text in (("a", "#!/usr/bin/env -S sh -e\n"), ("b.sh", "exit 0\n"), ("c", "#!/bin/sh\nexit 3\n")):
+        (project.root / name).write_text(text)
+        (project.root / name).chmod(0o755)
+    project.declare({PRE: [f'"$CLAUDE_PROJECT_DIR"/{name}' for name in ("a", "b.sh", "c")]})
+    typed.fine("trust", "--yes")
+    assert findings(typed) == []
+    told = typed.json("hooks", "fire", PRE, "--tool", "Bash")["hooks"]
+    assert [one["status"] for one in told] == ["ran", "ran", "failed"]
+
+
 def test_nothing_declared_is_well(typed: Any) -> None:
     assert "0 hooks: nothing to find." in typed.fine("hooks", "check")
     assert "No guard is declared here." in typed.fine("hooks", "selftest")
@@ -239,10 +281,16 @@ async def test_a_hook_in_doubt_is_told_of_once_with_the_mend(project: Any, host_
         ("bash: line 1: unexpected EOF while looking for matching `\"'", True),
         ("/bin/sh: 3: Bad substitution", True),
         ("usage: guard.py [-h]\nguard.py: error: unrecognized arguments: --x", True),
+        ("/p/guard.py: 1: import: not found\n/p/guard.py: 2: Syntax error: word unexpected", True),
+        ("/p/guard.sh: line 3: jqq: command not found", True),
+        ("guard.sh: line 9: syntax error near unexpected token `fi'", True),
+        ("./guard.sh: line 4: INPUT: unbound variable", True),
         ("grep: unrecognized option '--force'", True),
         ("error: Failed to spawn: `guard`", True),
         ("Do not edit .env: there is No such file or directory to protect", False),
         ("SyntaxError in a.py, line 3: mend it before you go on", False),
+        ("src/a.py:12:3: F821 undefined name, not found", False),
+        ("notes.md: line 3: the command is not found in the list", False),
         ("", False),
     ],
 )

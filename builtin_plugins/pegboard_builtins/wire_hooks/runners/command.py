@@ -221,8 +221,8 @@ class Launch:
         found = self._found()
         if found.problem and (found.status is None or found.status == status):
             return found.problem
-        if status in (NOT_FOUND, NOT_EXECUTABLE) and found.script is not None:
-            return shebang_problem(found.script)
+        if found.script is not None and (status in (NOT_FOUND, NOT_EXECUTABLE) or found.script == found.program):
+            return shebang_problem(found.script, self.variables.get("PATH", os.defpath))
         return ""
 
 

@@ -91,21 +91,49 @@ def resolve(handler: Handler, *, folder: Path, environment: Mapping[str, str], a
     return Resolution(program, path)
 
 
-def shebang_problem(script: Path) -> str:
-    """Return what is wrong with the first line of a script that was started directly; empty if nothing is."""
+LANGUAGES = {
+    ".py": "python3",
+    ".js": "node",
+    ".mjs": "node",
+    ".cjs": "node",
+    ".ts": "tsx",
+    ".rb": "ruby",
+    ".pl": "perl",
+}
+"""What runs a program whose name ends so."""
+
+
+def shebang_problem(script: Path, path: str = "") -> str:
+    """Return what is wrong with the first line of a script that was started directly; empty if nothing is.
+
+    With *path*, the folders in which programs are looked for, the program behind `env` is looked for too.
+    """
     try:
         with open(script, "rb") as file:
             line = file.readline(256)
     except OSError:
         return ""
     if not line.startswith(b"#!"):
-        return ""
-    interpreter = os.fsdecode(line[2:].strip().split(b" ")[0]) if line[2:].strip() else ""
+        return _no_shebang(script, line)
+    words = os.fsdecode(line[2:]).split()
     if line.endswith(b"\r\n"):
         return f"the first line of {script} ends in a carriage return; write the file with Unix line ends"
-    if interpreter and not os.path.exists(interpreter):
-        return f"{script} asks for {interpreter} in its first line, which does not exist; use `#!/usr/bin/env NAME`"
+    if words and not os.path.exists(words[0]):
+        return f"{script} asks for {words[0]} in its first line, which does not exist; use `#!/usr/bin/env NAME`"
+    if path and words and os.path.basename(words[0]) == "env":
+        if len(words) > 2 and not words[1].startswith("-"):
+            return f"the first line of {script} hands env several words, which it takes for one; write `env -S`"
+        name = next((word for word in words[1:] if not word.startswith("-") and not ASSIGNMENT.match(word)), "")
+        if name and find_program(name, script.parent, path) is None:
+            return f"{script} asks for {name!r} in its first line, and there is no such program on PATH; install it"
     return ""
+
+
+def _no_shebang(script: Path, line: bytes) -> str:
+    language = LANGUAGES.get(script.suffix)
+    if language is None or b"\0" in line:
+        return ""
+    return f"{script} has no first line that says what runs it, so sh does; begin it with `#!/usr/bin/env {language}`"
 
 
 # --- words ---------------------------------------------------------------------------------------------
