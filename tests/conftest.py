@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from collections.abc import Callable, Iterator
 
@@ -33,6 +34,13 @@ def _no_test_starts_a_daemon(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run properties as often as promised, not a tenth of that")
+
+
+@pytest.fixture(autouse=True)
+def _as_long_as_it_takes(full: bool) -> None:
+    """With `--full` no test takes too long; else one that hangs ends its process (see pyproject)."""
+    if full:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture
