@@ -185,4 +185,12 @@ def _whole_skill(folder: Path) -> list[Path]:
 def wanted_here(project: Path, shelved: Shelf) -> list[Wanted]:
     """Return what of a project's commands and skills counts only with consent."""
     paths: dict[Path, Found] = {one.path: one for one in shelved.found if one.place.origin == "project"}
-    return [wanted_of(one, project) for one in paths.values()]
+    return list(_those_that_can_be_read(paths.values(), project))
+
+
+def _those_that_can_be_read(found: Iterable[Found], project: Path) -> Iterator[Wanted]:
+    for one in found:
+        try:
+            yield wanted_of(one, project)
+        except PegboardError:  # a link to nowhere, say: nobody can use it, `doctor` tells of it, and the rest counts
+            continue

@@ -128,8 +128,6 @@ def _entry(handler: Handler, tools: frozenset[str]) -> Iterator[Finding]:
     if handler.timeout is not None and handler.timeout >= LARGEST_SECONDS:
         mend = f"Write {handler.timeout / 1000:g} if milliseconds were meant."
         yield Finding("timeout", f"`timeout` is in seconds: {handler.timeout:g} of them are {_long(handler)}", mend)
-    if handler.once:
-        yield Finding("once", "`once` counts in skills only; here it is ignored", level=Level.DOUBT)
 
 
 def _long(handler: Handler) -> str:
@@ -140,6 +138,9 @@ def _long(handler: Handler) -> str:
 def _keys(handler: Handler) -> Iterator[Finding]:
     known = COMMON_KEYS | OUR_KEYS | KEYS_OF[handler.type]
     for key in handler.unknown:
+        if key == "once":
+            yield Finding("once", "`once` counts in skills and commands only; here it is ignored", level=Level.DOUBT)
+            continue
         close = nearest(key, known)
         other = [str(kind) for kind, keys in KEYS_OF.items() if key in keys]
         if other:

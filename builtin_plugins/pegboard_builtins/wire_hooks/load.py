@@ -268,9 +268,13 @@ class _Reading:
             "ramp": _text(entry.get("ramp", ""), "ramp"),
             "enabled": entry.get("enabled", True) is not False,
             "plugin": self._file.plugin,
-            "unknown": tuple(sorted(key for key in entry if key not in known)),
+            "unknown": tuple(sorted(key for key in entry if key not in known or self._is_lost(key, entry))),
         }
         return Handler(**facts, **_OWN[kind](entry))
+
+    def _is_lost(self, key: str, entry: dict[str, Any]) -> bool:
+        """Whether a key of the contract means nothing in this file."""
+        return key == "once" and not self._file.once and entry[key] is True
 
     def _made_id(self, event: str, place: str) -> str:
         plugin = f"plugin:{self._file.plugin.name}" if self._file.plugin is not None else ""

@@ -188,7 +188,8 @@ def _take_answer(row: EventRow, given: dict[str, Any], said: Said) -> str:
         return f"its answer does not count: {place}: {error['msg']} (it is {error['input']!r:.80})"
     except ValueError as wrong:
         return f"its answer does not count: {wrong}"
-    said.inert += tuple(f"nobody reads {key}" for key in unknown_keys(given, row.specific))
+    if not ("hook_event_name" in given and "session_id" in given):  # the event as it came, which many print to pass it
+        said.inert += tuple(f"nobody reads {key}" for key in unknown_keys(given, row.specific))
     said.specific = specific
     said.context = str(specific.get("additionalContext") or "").strip()
     said.message = output.systemMessage.strip()

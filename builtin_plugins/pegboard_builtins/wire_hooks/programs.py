@@ -445,8 +445,25 @@ def _own_trouble(text: str, found: re.Match[str]) -> bool:
 
 
 ONLY_SAYS = frozenset(
-    {"echo", "printf", "cat", "jq", "test", "[", "[[", "if", "then", "else", "elif", "fi", "case", "esac", "in", "exit"}
-    | {"true", ":", "!", "grep", "read", "for", "do", "done", "while"}
+    {
+        "echo",
+        "printf",
+        "cat",
+        "head",
+        "tail",
+        "jq",
+        "test",
+        "[",
+        "[[",
+        "if",
+        "then",
+        "else",
+        "elif",
+        "fi",
+        "case",
+        "esac",
+    }
+    | {"true", ":", "!", "grep", "read", "for", "do", "done", "while", "in", "exit"}
 )
 
 
@@ -454,13 +471,20 @@ def only_says(command: str, row: EventRow) -> Iterator[Remark]:
     """Look for a command that does nothing but print text where nobody reads text."""
     if row.text or row.name == "WorktreeCreate" or ANSWERS.search(command) or EXIT_2.search(command):
         return
-    says = _said_on_stdout(command)
+    says = _said_on_stdout(command) + [one for one in SHOWS.finditer(command) if not captured(command, one.start())]
     bare = re.sub(r"""'[^']*'|"(?:\\.|[^"\\])*\"""", "''", command)
     first = re.findall(r"(?:^|[;&|\n(`]|\b(?:then|else|do|if|elif|while)\b|!)\s*(?:\w+=\S*\s+)*([^\s;&|()`]+)", bare)
     if says and first and ONLY_SAYS.issuperset(first):
         what = f"all that it does is print text, which nobody reads at {row.name}"
         mend = "Answer additionalContext for the model, or systemMessage for the person."
         yield Remark("text", what, mend, _line(command, says[-1]), sure=False)
+
+
+SHOWS = re.compile(
+    r"(?:^|[;&|({\n]|\b(?:then|do|else)\b)\s*(?:cat|head|tail)\s+[^\s<>|;&)-][^|;&>\n]*(?:2>\s*/dev/null\s*)?"
+    r"(?:\|\s*(?:head|tail|jq)\b[^|;&>\n]*)*(?=$|\|\||&&|[;)\n])"
+)
+"""A file that is shown as it is."""
 
 
 def _said_on_stdout(text: str) -> list[re.Match[str]]:

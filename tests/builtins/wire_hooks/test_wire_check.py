@@ -84,6 +84,15 @@ def findings(typed: Any, *words: str) -> list[tuple[str, str, str]]:
             "systemMessage",
             id="text, if",
         ),
+        pytest.param(
+            PRE,
+            {"command": "cat PLAN.md 2>/dev/null | head -30 || true"},
+            "text",
+            "at PreToolUse",
+            "model",
+            id="a file",
+        ),
+        pytest.param(PRE, {"command": "true", "once": True}, "once", "in skills", "", id="once in settings"),
         pytest.param(PRE, {"command": "echo no >&2; exit 1"}, "exit code", "refuses nothing", "2 refuses", id="exit 1"),
     ],
 )
@@ -162,11 +171,17 @@ def test_what_is_well_is_not_complained_of(typed: Any, project: Any) -> None:
             ],
             "Notification": [{"matcher": "idle_prompt", "command": "true"}],
             "SessionStart": ["echo 'context for the model'"],
-            "PostToolUse": ["echo 'seen' >> log", "ls && echo done", "x=$(echo 'a'); touch $x"],
+            "PostToolUse": [
+                "echo 'seen' >> log",
+                "ls && echo done",
+                "x=$(echo 'a'); touch $x",
+                "cat x | sh",
+                "cat > y",
+            ],
         }
     )
     assert findings(typed) == []
-    assert "9 hooks: nothing to find." in typed.fine("hooks", "check")
+    assert "11 hooks: nothing to find." in typed.fine("hooks", "check")
 
 
 @pytest.mark.parametrize(

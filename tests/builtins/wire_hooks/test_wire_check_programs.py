@@ -252,6 +252,71 @@ def test_programs_of_a_plugin_folder_are_read_however_it_is_spelled(typed: Any, 
     assert [(one["kind"], Path(one["file"]).name, one["line"]) for one in found] == [("output field", "say.py", 3)]
 
 
+def head(*lines: str) -> str:
+    return "\n".join(["---", "description: plans", "hooks:", *lines, "---", "Plan."]) + "\n"
+
+
+LOST = head(
+    "  PostToolUse:",
+    "    - hooks:",
+    "        - type: command",
+    "          command: echo 'update the plan'",
+    "          once: true",
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "who", "event"),
+    [
+        pytest.param(".claude/skills/plan/SKILL.md", "skill:plan", "PostToolUse", id="a skill"),
+        pytest.param(".pegboard/skills/plan/SKILL.md", "skill:plan", "PostToolUse", id="a skill of ours"),
+        pytest.param(".claude/commands/plan.md", "command:plan", "PostToolUse", id="a command"),
+        pytest.param(".claude/agents/plan.md", "agent:plan", "PostToolUse", id="an agent"),
+    ],
+)
+def test_hooks_in_the_heads_of_files_are_checked_before_they_are_used(
+    typed: Any, project: Any, file: str, who: str, event: str
+) -> None:
+    path = project.root / file
+    path.parent.mkdir(parents=True)
+    path.write_text(LOST)
+    told = typed.json("hooks", "check")
+    [one] = [one for one in told["findings"] if one["kind"] == "text"]
+    assert (one["hook"], one["where"], told["hooks"]) == (f"{event}/1.1@{who}", f"{path}:3", 1)
+    assert [one["kind"] for one in told["findings"] if one["kind"] == "once"] == ["once"] * who.startswith("agent")
+
+
+def test_hooks_of_a_plugin_folders_skills_are_checked_and_those_of_its_agents_do_not_count(
+    typed: Any, project: Any
+) -> None:
+    folder = project.outer / "plans"
+    for file in ("skills/plan/SKILL.md", "agents/plan.md", ".claude-plugin/plugin.json"):
+        (folder / file).parent.mkdir(parents=True)
+        (folder / file).write_text(LOST if file.endswith(".md") else '{"name": "plans"}')
+    settings = project.outer / "config" / "settings.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f'[plugins]\nfolders = ["{folder}"]\n')
+    told = typed.json("hooks", "check")
+    assert [one["hook"] for one in told["findings"]] == ["PostToolUse/1.1@skill:plans:plan"]
+
+
+def test_a_head_whose_hooks_cannot_be_read_is_a_finding_with_its_line(typed: Any, project: Any) -> None:
+    path = project.root / ".claude" / "skills" / "plan" / "SKILL.md"
+    path.parent.mkdir(parents=True)
+    path.write_text(head("  PreToolUse:", "   - hooks: [", "  x"))
+    [one] = typed.json("hooks", "check")["findings"]
+    assert (one["kind"], one["file"], one["level"]) == ("settings", str(path), "wrong")
+    assert one["line"] >= 3
+
+
+def test_an_event_that_is_printed_as_it_came_is_no_opinion_and_no_mistake() -> None:
+    event = (
+        '{"session_id":"s","transcript_path":"/t","hook_event_name":"PreToolUse","tool_name":"Bash","tool_input":{}}'
+    )
+    told = read_answer(EVENTS["PreToolUse"], made("PreToolUse", "cat"), RawResult(stdout=event))
+    assert (told.inert, told.verdict, told.problem) == ((), None, "")
+
+
 def test_keys_for_people_are_no_events_and_no_mistakes(typed: Any, project: Any) -> None:
     project.declare(
         {"// Stop": ["true"], "_comment": [], "PreToolUse": [{"command": "true", "//timeuot": 3, "$comment": "x"}]},

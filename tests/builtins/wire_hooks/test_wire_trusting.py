@@ -53,6 +53,20 @@ def test_trust_shows_each_entry_and_its_script_and_a_diff_when_one_changed(typed
     assert [one["standing"] for one in typed.json("hooks", "list")["hooks"]] == ["active"]
 
 
+@pytest.mark.parametrize("kind", ["commands", "skills", "agents"])
+def test_a_file_that_leads_nowhere_keeps_no_hook_from_consent(typed: Any, project: Any, kind: str) -> None:
+    project.declare({"PreToolUse": [deny(project)]})
+    folder = project.root / ".claude" / kind
+    folder.mkdir(parents=True)
+    if kind == "skills":
+        (folder / "lost").mkdir()
+        (folder / "lost" / "SKILL.md").write_bytes(b"\0" * 600_000)
+    else:
+        (folder / "lost.md").symlink_to("/no/such/file.md")
+    typed.fine("trust", "--yes")
+    assert [one["standing"] for one in typed.json("hooks", "list")["hooks"]] == ["active"]
+
+
 def test_without_consent_a_headless_run_leaves_project_hooks_out_and_says_so(project: Any, typed: Any, go: Any) -> None:
     project.declare({"PreToolUse": [deny(project)]})
     go()

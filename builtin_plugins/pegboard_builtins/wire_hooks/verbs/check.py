@@ -32,7 +32,8 @@ def run(
     """Look for hooks that do nothing, or not what they say: each finding has a place and a mend.
 
     No hook is run. It looks at the settings, at commands, and at the programs that they name: fields and events that
-    do not exist, matchers that match nothing, variables that nobody sets, bash under sh, lost answers, and more.
+    do not exist, matchers that match nothing, variables that nobody sets, bash under sh, lost answers, and more; and at
+    hooks in the heads of skills, commands and agents.
     What is `wrong` cannot work; a `doubt` hardly does what is meant. The exit code is 1 if anything is wrong.
     """
     from dataclasses import asdict
@@ -44,19 +45,30 @@ def run(
     flags = host.resolve_flags().snapshot.values
     tools = [name for name, tool in host.tools().items() if not tool.flag or flags.get(tool.flag)]
     found = check(table, host.project, tools, host.environment)
+    heads = table_of_heads(host, table) if with_file is None else None
+    if heads is not None:
+        found += check(heads, host.project, tools, host.environment)
     if recorded and with_file is None:
         found += _recorded(host, table)
+    hooks = len(table.entries) + (len(heads.entries) if heads is not None else 0)
     wrong = [one for one in found if one.level is Level.WRONG]
     if as_json:
-        print_json({"findings": [{**asdict(one), "where": one.where} for one in found], "hooks": len(table.entries)})
+        print_json({"findings": [{**asdict(one), "where": one.where} for one in found], "hooks": hooks})
     else:
         for one in found:
             _show(one)
-        what = f"{len(table.entries)} hook{'' if len(table.entries) == 1 else 's'}"
+        what = f"{hooks} hook{'' if hooks == 1 else 's'}"
         doubts = len(found) - len(wrong)
         say(f"{what}: {len(wrong)} wrong, {doubts} in doubt." if found else f"{what}: nothing to find.", "bold")
     if wrong:
         raise typer.Exit(1)
+
+
+def table_of_heads(host: HostView, table: HookTable) -> HookTable:
+    """Return the hooks in the heads of skills, commands and agents, which count once those are used."""
+    from pegboard_builtins.wire_hooks import heads
+
+    return heads.table_of_heads(table, host.project, host.config_dir, host.settings)
 
 
 def _show(one: Finding) -> None:
