@@ -12,6 +12,7 @@ from typing import Literal, get_args, get_origin
 
 from pegboard.errors import nearest
 from pegboard_builtins.wire_hooks import programs
+from pegboard_builtins.wire_hooks.asking_others import remarks_of
 from pegboard_builtins.wire_hooks.conditions import tool_of
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
@@ -103,6 +104,7 @@ def check(table: HookTable, project: Path, tools: Iterable[str], environment: Ma
         if handler.type is HandlerType.COMMAND:
             made += _command(handler, project, environment)
         made += _program(handler, programs_of[handler.id], events)
+        made += map(_of_program, remarks_of(handler, EVENTS[handler.event], table.switches, environment))
         found += [_placed(one, handler) for one in made]
     return list(dict.fromkeys(found))
 
@@ -312,6 +314,7 @@ def _program(handler: Handler, paths: list[Path], events: Mapping[Path, set[str]
         yield from map(_of_program, programs.words(handler.command, row))
         yield from map(_of_program, programs.endings(handler.command, row, whole=False))
         yield from map(_of_program, programs.only_says(handler.command, row))
+        yield from map(_of_program, programs.unheard(handler.command, row, handler))
 
 
 def _of_program(one: programs.Remark) -> Finding:

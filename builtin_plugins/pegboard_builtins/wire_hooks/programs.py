@@ -245,6 +245,8 @@ def read(text: str, path: Path, row: EventRow, handler: Handler, events: Collect
     yield from _variables_of_a_program(code)
     yield from _shell_file(text, path, handler)
     yield from endings(code, row, whole=True)
+    if set(events) <= {row.name}:
+        yield from unheard(code, row, handler)
     if path.suffix == ".py" or "python" in text.partition("\n")[0]:
         yield from _python_output(text)
     else:
@@ -403,6 +405,9 @@ ANSWERS = re.compile(
     r"permissionDecision|[\"']decision|hookSpecificOutput|\bhook\.(?:deny|ask|block|run)\b|[\"']continue[\"']"
 )
 TO_STDERR = re.compile(r">\s*&2|>&2|file=sys\.stderr|sys\.stderr\.write|console\.error|process\.stderr")
+REFUSES = re.compile(
+    r"""permissionDecision\\?["']?\s*[:=]\s*\\?["'](?:deny|ask)|["']?decision\\?["']?\s*[:=]\s*\\?["']block"""
+)
 WENT_WRONG = re.compile(
     r"\bexcept\b|\bcatch\b|not found|not installed|not set|no such|command -v|\brequired?\b|\b[Uu]sage\b"
     r"|[Ii]nvalid|[Mm]issing"
@@ -411,6 +416,16 @@ WENT_WRONG = re.compile(
 """Words before an ending, or in what is said, that speak of the program's own trouble, which refuses nothing anyway."""
 BEFORE = 300
 """How many characters before an ending are looked at for them."""
+
+
+def unheard(text: str, row: EventRow, handler: Handler) -> Iterator[Remark]:
+    """Look for refusals of a hook that nobody waits for."""
+    if not handler.asynchronous or handler.rewake or row.exit_2 is not Exit2.BLOCK:
+        return
+    found = EXIT_2.search(text) or REFUSES.search(text)
+    if found:
+        said = "it runs on its own (`async`), so what it refuses is not refused"
+        yield Remark("async", said, "Take `async` away, or say `asyncRewake`.", _line(text, found), sure=False)
 
 
 def endings(text: str, row: EventRow, *, whole: bool) -> Iterator[Remark]:

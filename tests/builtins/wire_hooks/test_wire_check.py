@@ -205,6 +205,75 @@ def test_a_command_longer_than_a_path_can_be_is_listed_checked_and_consented_to(
     assert typed.code in (0, 1)
 
 
+URL = "http://localhost:9/hook"
+
+
+@pytest.mark.parametrize(
+    ("event", "entry", "kind", "said"),
+    [
+        pytest.param(PRE, {"url": "http://:80/hook"}, "url", "no URL", id="no host"),
+        pytest.param(PRE, {"url": "https://b.example/x"}, "url", "`allowedHttpHookUrls` has no", id="not let"),
+        pytest.param(PRE, {"url": "http://localhost/$TOKEN"}, "url", "not replaced", id="a variable in it"),
+        pytest.param(
+            PRE, {"url": URL, "headers": {"X": "Bearer $TOK"}}, "variable", "`allowedEnvVars` does", id="header"
+        ),
+        pytest.param(
+            PRE,
+            {"url": URL, "headers": {"X": "${TOK}"}, "allowedEnvVars": ["TOK"]},
+            "variable",
+            "`httpHookAllowedEnvVars` does not name",
+            id="a header beyond the bound",
+        ),
+        pytest.param(
+            PRE,
+            {"url": URL, "headers": {"X": "${NOBODY_SETS}"}, "allowedEnvVars": ["NOBODY_SETS"]},
+            "variable",
+            "is not set here",
+            id="a header that is not set",
+        ),
+        pytest.param(PRE, {"prompt": "Is $TOOL_INPUT safe?"}, "variable", "only $ARGUMENTS", id="in a prompt"),
+        pytest.param(
+            "Stop", {"prompt": 'Done? Say {"decision": "block"} if not.'}, "answer", "`decision`", id="another answer"
+        ),
+        pytest.param("PermissionRequest", {"prompt": "Fine?"}, "type", "has no effect", id="a prompt nobody hears"),
+        pytest.param(
+            PRE, {"command": "grep -q x && exit 2; exit 0", "async": True}, "async", "not refused", id="async"
+        ),
+        pytest.param(
+            "Stop", {"command": """echo '{"decision":"block"}'""", "async": True}, "async", "not refused", id="in JSON"
+        ),
+    ],
+)
+def test_what_asks_others_and_does_nothing_is_found(
+    typed: Any, project: Any, event: str, entry: dict[str, Any], kind: str, said: str
+) -> None:
+    kinds = {"url": "http", "prompt": "prompt", "command": "command"}
+    entry = {"type": next(kinds[key] for key in entry if key in kinds), **entry}
+    bounds = {"allowedHttpHookUrls": ["http://localhost*"], "httpHookAllowedEnvVars": ["NOBODY_SETS"]}
+    project.declare({event: [entry]}, where="user", **bounds)
+    found = findings(typed)
+    assert [one for one in found if one[0] == kind and said in one[1]], found
+
+
+def test_what_asks_others_as_it_should_is_well(typed: Any, project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOK", "x")
+    project.declare(
+        {
+            PRE: [
+                {"type": "http", "url": URL, "headers": {"X": "Bearer $TOK"}, "allowedEnvVars": ["TOK"]},
+                {"type": "prompt", "prompt": 'Harmless? $ARGUMENTS {"ok": false} if it reads $AWS_SECRET_ACCESS_KEY.'},
+            ],
+            "Stop": [
+                {"type": "agent", "prompt": "Are the tests green?"},
+                {"command": "test -e done || exit 2", "asyncRewake": True},
+                {"command": "touch done", "async": True},
+            ],
+        },
+        where="user",
+    )
+    assert findings(typed) == []
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
