@@ -262,6 +262,10 @@ def test_a_conversation_is_gone_on_with_forked_and_left_for_a_new_one(room: Room
     assert "❯ remember this" in screen
     room.type("again")
     room.wait("Second answer.")
+    room.type("/fork 999")
+    room.wait("there is no record 999 in")
+    room.type("/fork 0")
+    room.wait("there is no record 0 in")
     room.type("/fork")
     room.wait("this is a fork now")
     room.type("once more")

@@ -65,14 +65,16 @@ def test_a_fork_takes_over_what_came_before(acme: Any) -> None:
     assert fork["records"][-1]["type"] == "forked"
 
 
-def test_a_fork_past_the_end_says_where_the_end_was(acme: Any) -> None:
+def test_a_fork_at_a_record_that_is_not_there_makes_no_session(acme: Any) -> None:
     session = acme.session()
     last = len(json.loads(acme.fine("sessions", "show", session, "--json"))["records"])
-    new = acme.fine("sessions", "fork", session, "--at", "100000").splitlines()[0]
+    problem = acme.error("sessions", "fork", session, "--at", str(last + 1))
+    assert f"there is no record {last + 1} in {session}, the last is {last}" in str(problem)
+    assert acme.type("sessions", "fork", session, "--at", "0").exit_code == 2
+    assert [journal.stem for journal in acme.journals] == [session]
+    new = acme.fine("sessions", "fork", session, "--at", str(last)).splitlines()[0]
     records = json.loads(acme.fine("sessions", "show", new, "--json"))["records"]
-    assert records[-1]["parent_seq"] == last
-    assert records[-1]["seq"] == last + 1
-    assert records[0]["parent_seq"] == last
+    assert (records[-1]["parent_seq"], records[-1]["seq"], records[0]["parent_seq"]) == (last, last + 1, last)
 
 
 def test_removing_takes_all_or_nothing(acme: Any) -> None:

@@ -184,9 +184,10 @@ def _lines_until(path: Path, at: int | None) -> tuple[Iterator[bytes], int]:
             break
         kept.append(line)
         last = seq
-    if not kept:
+    if not kept or (at is not None and at > last):  # whoever names a record wants that one, not another
+        end = f", the last is {last}" if kept else ""
         raise PegboardError(
-            f"there is no record {at} in {path.stem}; `pegboard sessions show {path.stem}` has them all"
+            f"there is no record {at} in {path.stem}{end}; `pegboard sessions show {path.stem}` has them all"
         )
     return iter(kept), last
 
