@@ -14,6 +14,7 @@ from pegboard.typed import Reading, Tagged, Typed, fact
 
 Word = TypeVar("Word")
 _new, _fill = object.__new__, object.__setattr__
+EMPTY_DIGEST = hashlib.sha256()
 
 
 def trusted(kind: type[Word], facts: dict[str, Any]) -> Word:
@@ -391,4 +392,6 @@ PLAIN = frozenset({str, int, bool, float, type(None)})
 
 def input_hash(value: dict[str, Any]) -> str:
     """Return the SHA-256 (hex, 64 characters) of the canonical JSON of a tool's input."""
-    return hashlib.sha256(canonical(value)).hexdigest()
+    digest = EMPTY_DIGEST.copy()  # to make one anew has OpenSSL look for the algorithm, which takes as long again
+    digest.update(canonical(value))
+    return digest.hexdigest()

@@ -33,6 +33,7 @@ from pegboard._board.outcomes import (
 from pegboard._board.permitting import in_bounds, own_sections, within
 from pegboard._board.plan import Impl, Plan, seconds_of
 from pegboard._board.registry import Board, describe
+from pegboard._board.row import Row, in_row
 from pegboard._board.sheet import Sheet
 from pegboard._board.surroundings import Surroundings
 from pegboard._board.taking import patch, take_prompt, vote
@@ -63,6 +64,7 @@ from pegboard.requests import (
     StreamEvent,
 )
 
+NUMBERS = (int, float)
 SLOW_NS = 1_000_000
 """Only after a dispatch of a millisecond is it worth a look whether one of them alone was over its deadline."""
 
@@ -102,11 +104,11 @@ class Dispatcher:
         return self.plan.id != last.id
 
     def _bind(self) -> None:
-        self._bound = self._turnout.bind(self.plan, self.failures.leaves_out)
+        self._bound = {h: in_row(b) for h, b in self._turnout.bind(self.plan, self.failures.leaves_out).items()}
         self.hooked = frozenset(hook for hook, bound in self._bound.items() if bound)
         """The hooks that somebody implements."""
         self._deciders = {
-            hook: tuple(b for b in bound if not b[0].options.rewrites) for hook, bound in self._bound.items()
+            hook: in_row(tuple(b for b in bound if not b[0].options.rewrites)) for hook, bound in self._bound.items()
         }
         self._rewriters = {
             hook: tuple(b for b in bound if b[0].options.rewrites) for hook, bound in self._bound.items()
@@ -523,6 +525,15 @@ class Dispatcher:
         marks = [perf_counter_ns()]
         first, begin, end = len(ns) - place, place, len(bound)
         round_: _Round | None = None
+        if type(bound) is Row and not place:
+            try:
+                bound.call(args[0], answers, marks, dog, one_by_one=one_by_one)
+            except BaseException as error:
+                answers[len(marks) - 1] = self._caught(bound[len(marks) - 1][0], error)
+                marks.append(perf_counter_ns())
+            place = len(marks) - 1
+            if one_by_one and answers[place - 1] is not None:
+                end = place
         while place < end:
             walk = _Walk(waits=round_ is not None and round_.waits)
             steps = _walk(walk, bound, place, args, answers, marks, dog, one_by_one)
@@ -603,7 +614,7 @@ class Dispatcher:
         """Drop the answers of those that kept the loop past their deadline and could not be ended."""
         for place, (impl, _) in enumerate(bound):
             limit = impl.limit
-            late = isinstance(limit, int | float) and ns[place] > limit * 1e9
+            late = isinstance(limit, NUMBERS) and ns[place] > limit * 1e9
             if late and not isinstance(answers[begin + place], Failure):
                 error = HookTimeoutError(impl.plugin, impl.hook, limit)  # type: ignore[arg-type]
                 answers[begin + place] = Failure(str(error), timeout=True)

@@ -24,6 +24,8 @@ def raise_in(thread_id: int, error: type[BaseException] | None) -> None:
 class Watchdog:
     """Watches one event loop's thread. The dispatcher says whom it calls by setting `running` and `count`.
 
+    `running` is what runs, or says when asked `who` does.
+
     The deadline is the `limit` of what runs; where that depends on the event, it is the one set here.
 
     No lock and no clock on the hot path: the thread looks now and then, and measures from when it first saw a call.
@@ -70,6 +72,10 @@ class Watchdog:
             self.running = None
             raise_in(self.thread_id, None)
 
+    def _who(self) -> Any:
+        who = getattr(self.running, "who", None)
+        return self.running if who is None else who()
+
     def _watch(self) -> None:
         seen: Any = None
         seen_count = -1
@@ -79,7 +85,7 @@ class Watchdog:
             if self._stopped:
                 return
             time.sleep(INTERVAL)
-            running, count = self.running, self.count
+            running, count = self._who(), self.count
             limit = getattr(running, "limit", None)
             if callable(limit):
                 limit = self.limit
@@ -91,7 +97,7 @@ class Watchdog:
             elif now - since > limit:
                 with self._lock:
                     # Look again: it may have ended while we waited for the lock.
-                    if self.running is running and self.count == count:
+                    if self._who() is running and self.count == count:
                         self.named.append(str(running))
                         raise_in(self.thread_id, OverrunError)
                 seen = None
