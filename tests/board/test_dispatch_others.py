@@ -447,6 +447,10 @@ def broken(ctx: Any) -> bool:
     raise RuntimeError("no idea")
 
 
+def exits(ctx: Any) -> bool:
+    raise SystemExit(3)
+
+
 @pytest.mark.parametrize(
     ("silent", "asks"),
     [
@@ -455,6 +459,7 @@ def broken(ctx: Any) -> bool:
         pytest.param([lambda ctx: True, lambda ctx: False], True, id="one has something to say"),
         pytest.param([lambda ctx: True, None], True, id="one does not say"),
         pytest.param([broken], True, id="who fails is asked"),
+        pytest.param([exits], True, id="who exits is asked"),
     ],
 )
 def test_a_step_is_asked_about_unless_all_say_that_they_have_nothing_to_say(silent: list[Any], asks: bool) -> None:

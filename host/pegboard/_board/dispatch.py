@@ -363,7 +363,7 @@ class Dispatcher:
             for unless, ctx in self._unless:
                 if unless is None or not unless(ctx):
                     return self.next_step
-        except Exception:
+        except (Exception, SystemExit):
             return self.next_step
         return None
 
