@@ -11,7 +11,7 @@ from typing import Any
 
 HERE = re.compile(
     r"\$(?:CLAUDE_PROJECT_DIR|PEGBOARD_PROJECT_DIR|PWD)\b"
-    r"|\$\{(?:CLAUDE_PROJECT_DIR|PEGBOARD_PROJECT_DIR|PWD)(?::?[-=+?](?:\$\([^()]*\)|\$\{[^{}]*\}|[^{}])*)?\}"
+    r"|\$\{(?:CLAUDE_PROJECT_DIR|PEGBOARD_PROJECT_DIR|PWD)(?::?[-=+?](?:\$\([^()]*\)|\$\{[^{}]*\}|\$(?![({])|[^{}$])*)?\}"
     r"|\$\(\s*(?:pwd|git\s+rev-parse\s+--show-toplevel)[^()]*\)"
     r"|`\s*(?:pwd|git\s+rev-parse\s+--show-toplevel)[^`]*`"
 )

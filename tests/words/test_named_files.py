@@ -48,6 +48,7 @@ def project(tmp_path: Path) -> Path:
         pytest.param('python3 -c "' + "x = 1; " * 900 + '"', [], id="a program longer than a path can be"),
         pytest.param("echo 'no end; python3 guard.py", ["guard.py"], id="an open quote"),
         pytest.param("echo a\0b", [], id="a null byte"),
+        pytest.param("${CLAUDE_PROJECT_DIR:-" + "$(a)${b}" * 60, [], id="a default without an end"),
         pytest.param("", [], id="nothing"),
     ],
 )

@@ -118,7 +118,7 @@ def _names(text: str, one: Written, event: str) -> bool:
 
 def _is_sent(text: str, one: Written) -> bool:
     line = text.rfind("\n", 0, one.start) + 1
-    sent = SENT.search(text[line : one.start]) is not None and ELSEWHERE.match(text, one.end) is None
+    sent = SENT.search(text[line : one.start]) is not None and ELSEWHERE.match(text, one.end, one.end + 2000) is None
     return sent and not captured(text, one.start)
 
 

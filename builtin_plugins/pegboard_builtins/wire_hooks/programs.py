@@ -10,6 +10,7 @@ import re
 import subprocess
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pegboard.errors import nearest
@@ -22,6 +23,10 @@ from pegboard_builtins.wire_hooks.runners.resolve import first_words, script_of
 from pegboard_builtins.wire_hooks.sources import scripts_of
 
 LARGEST = 512 * 1024
+LOOK = 2000
+"""How far around a place is looked on one line: a program may be one line of half a megabyte."""
+ENOUGH = 200
+"""How many places of one kind are looked at in one program."""
 OF_A_PLUGIN = re.compile(r"\b(?:CLAUDE|PEGBOARD)_PLUGIN_ROOT\b")
 
 
@@ -229,7 +234,7 @@ MISNAMED_OUTPUT = {
 
 
 COMMENTS = re.compile(
-    r"""(?m)^[ \t]*(?:\#(?!!)[^\n]*|//[^\n]*|/\*[\s\S]*?\*/|(?:[rR]?\"{3}[\s\S]*?\"{3}|[rR]?'{3}[\s\S]*?'{3})[ \t]*$)"""
+    r"""(?m)^[ \t]*(?:\#(?!!)[^\n]*|//[^\n]*|/\*[\s\S]*?\*/|(?:[rR]?\"{3}[\s\S]*?\"{3}|[rR]?'{3}[\s\S]*?'{3}))"""
 )
 
 
@@ -324,9 +329,9 @@ def _values(text: str, row: EventRow) -> Iterator[Remark]:
         yield Remark("output field", said, f"Write {right_word!r}.", _line(text, found), sure=bool(SENDS.search(line)))
 
 
-JQ = re.compile(r"""\bjq\s+(?:-\w+\s+|--?\w[\w-]*\s+)*["']?\s*\.([a-z_]\w*)""")
+JQ = re.compile(r"""\bjq\s+(?:--?\w[\w-]*\s+)*["']?\s*\.([a-z_]\w*)""")
 KEEPS_STDIN = re.compile(
-    r"\b(\w+)=[\"']?\$\((?:\s*cat\b[^|)]*|\s*<\s*/dev/stdin\s*)\)"
+    r"\b(\w+)=[\"']?\$\((?:\s*cat\b[^|)]{0,200}|\s*<\s*/dev/stdin\s*)\)"
     r"|(?m:^)\s*(?:IFS=\S*\s+)?read\s+(?:-\w+\s+)*(?:'' )?(\w+)"
 )
 
@@ -336,7 +341,7 @@ def _jq(text: str, row: EventRow) -> Iterator[Remark]:
     fields = set(row.input.model_fields) | set(Input.model_fields) | {"effort", "scratchpad_dir", "mcp_server"}
     everywhere = {name for one in EVENTS.values() for name in one.input.model_fields}
     kept = {found[1] or found[2] for found in KEEPS_STDIN.finditer(text)}
-    for found in JQ.finditer(text):
+    for found in islice(JQ.finditer(text), ENOUGH):
         name = found[1]
         if name in fields or name in MISNAMED_INPUT or name in everywhere or not _of_the_event(text, found, kept):
             continue
@@ -349,14 +354,19 @@ def _jq(text: str, row: EventRow) -> Iterator[Remark]:
 
 def _of_the_event(text: str, found: re.Match[str], kept: Collection[str]) -> bool:
     """Whether a `jq` reads standard input as the program has it, or a variable that holds it."""
-    before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
-    after = re.match(r"""[^|;&)\n]*?(?:["']\s*)?(?:<<<\s*["']?\$\{?(\w+)|([|;&)\n]|$))""", text[found.end() :])
+    begin = max(text.rfind("\n", 0, found.start()) + 1, found.start() - LOOK)
+    before = text[begin : found.start()]
+    after = re.match(
+        r"""[^|;&)\n]*?(?:["']\s*)?(?:<<<\s*["']?\$\{?(\w+)|([|;&)\n]|$))""", text[found.end() : found.end() + LOOK]
+    )
     if after and after[1]:
         return after[1] in kept
     feeds = re.search(r"""(?:\b(?:echo|printf)\b[^|;&]*?\$\{?(\w+)\}?["']?\s*|\bcat\s*)\|\s*$""", before)
     if feeds:
         return feeds[1] is None or feeds[1] in kept
-    takes_a_file = re.match(r"""(?:[^"'\n]*["']|[^\s"'|;&)<>]*)[ \t]+[^|;&)\s<>2]""", text[found.end() :])
+    takes_a_file = re.match(
+        r"""(?:[^"'\n]*["']|[^\s"'|;&)<>]*)[ \t]+[^|;&)\s<>2]""", text[found.end() : found.end() + LOOK]
+    )
     return not takes_a_file and (
         not before.strip() or re.search(r"(?:\$\(|[;&`(!]|\b(?:then|if|do|exec)|=)\s*$", before) is not None
     )
@@ -432,13 +442,13 @@ def endings(text: str, row: EventRow, *, whole: bool) -> Iterator[Remark]:
     """Look for refusals that refuse nothing: exit code 1, or words on stderr with exit code 0."""
     if row.exit_2 is not Exit2.BLOCK or ANSWERS.search(text):
         return
-    speaks = list(TO_STDERR.finditer(text))
+    speaks = list(islice(TO_STDERR.finditer(text), ENOUGH))
     if EXIT_2.search(text):
         if not speaks:
             yield from _reason_on_stdout(text)
         return
     meant = [one for one in speaks if not _own_trouble(text, one)]
-    found = next((one for one in EXIT_1.finditer(text) if not _own_trouble(text, one)), None)
+    found = next((one for one in islice(EXIT_1.finditer(text), ENOUGH) if not _own_trouble(text, one)), None)
     if found and meant:
         yield Remark(
             "exit code",
@@ -486,7 +496,9 @@ def only_says(command: str, row: EventRow) -> Iterator[Remark]:
     """Look for a command that does nothing but print text where nobody reads text."""
     if row.text or row.name == "WorktreeCreate" or ANSWERS.search(command) or EXIT_2.search(command):
         return
-    says = _said_on_stdout(command) + [one for one in SHOWS.finditer(command) if not captured(command, one.start())]
+    says = _said_on_stdout(command) + [
+        one for one in islice(SHOWS.finditer(command), ENOUGH) if not captured(command, one.start())
+    ]
     bare = re.sub(r"""'[^']*'|"(?:\\.|[^"\\])*\"""", "''", command)
     first = re.findall(r"(?:^|[;&|\n(`]|\b(?:then|else|do|if|elif|while)\b|!)\s*(?:\w+=\S*\s+)*([^\s;&|()`]+)", bare)
     if says and first and ONLY_SAYS.issuperset(first):
@@ -502,11 +514,14 @@ SHOWS = re.compile(
 """A file that is shown as it is."""
 
 
+SENT_ELSEWHERE = re.compile(r"[^\n;]*(?:>|\|(?!\|)|file\s*=)")
+
+
 def _said_on_stdout(text: str) -> list[re.Match[str]]:
     return [
         one
-        for one in SAYS.finditer(text)
-        if not re.match(r"[^\n;]*(?:>|\|(?!\|)|file\s*=)", text[one.end() :]) and not captured(text, one.start())
+        for one in islice(SAYS.finditer(text), ENOUGH)
+        if not SENT_ELSEWHERE.match(text, one.end(), one.end() + LOOK) and not captured(text, one.start())
     ]
 
 

@@ -215,6 +215,9 @@ DISPATCHER = (
         ),
         pytest.param("PreToolUse", SH + 'echo "no" >&2\nexit 2\n', id="a refusal as it should be"),
         pytest.param("PreToolUse", SH + 'echo "seen" >> log\nexit 2\n', id="a log and a refusal"),
+        pytest.param("PreToolUse", SH + "jq " + "-r " * 60 + "!\n", id="very many options of jq"),
+        pytest.param("PreToolUse", PY + '"""a\n' * 3000, id="very many docstrings"),
+        pytest.param("PreToolUse", JS + "{a: " * 3000, id="very many braces"),
     ],
 )
 def test_it_leaves_alone(event: str, text: str) -> None:
