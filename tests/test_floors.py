@@ -37,6 +37,7 @@ STEPS = {
     ("_authoring", "testing"),
     ("hookspecs", "context"),
     ("settings", "plugin_folders"),
+    ("typed", "_dataclass"),
     ("typed", "_typed"),
     ("tools", "requests"),
     ("shell_filling", "shell_wrappers"),

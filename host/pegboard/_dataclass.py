@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 else:
     import dataclasses
     from dataclasses import MISSING, FrozenInstanceError, fields
+    from operator import attrgetter
 
     _fill = object.__setattr__
+    _READS = {}
+    """What of an instance counts where it is compared, by its class."""
     _SHARED = frozenset({"__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__"})
 
     def dataclass(cls=None, /, **options):
@@ -46,7 +49,14 @@ else:
         given, items = ["self"], []
         for one in fields(cls):
             name = value = one.name
-            if one.default_factory is not MISSING:
+            if not one.init:  # at its default, or made by `__post_init__`
+                if one.default_factory is not MISSING:
+                    names[f"_{name}"], value = one.default_factory, f"_{name}()"
+                elif one.default is not MISSING:
+                    names[f"_{name}"], value = one.default, f"_{name}"
+                else:
+                    continue
+            elif one.default_factory is not MISSING:
                 names[f"_{name}"] = one.default_factory
                 given.append(f"{name}=_MISSING")
                 value = f"_{name}() if {name} is _MISSING else {name}"
@@ -65,7 +75,11 @@ else:
         return made
 
     def _compared(self):
-        return tuple([getattr(self, one.name) for one in fields(self) if one.compare])
+        read = _READS.get(type(self))
+        if read is None:
+            names = [one.name for one in fields(self) if one.compare]
+            read = _READS[type(self)] = attrgetter(*names) if names else lambda word: ()
+        return read(self)
 
     def __repr__(self):
         said = ", ".join([f"{one.name}={getattr(self, one.name)!r}" for one in fields(self) if one.repr])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, Self, Typ
 
 from pydantic_core import SchemaSerializer, from_json
 
+from pegboard._dataclass import dataclass
 from pegboard._typed.facts import MISSING, Before, Fact, Tagged, as_pydantic
 from pegboard._typed.plain import ANY, UnsureError, Ways, constrained, of_subclass, taken, ways
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from pegboard._typed.judging import Judge
 
-__all__ = ["Before", "Fact", "Reading", "Tagged", "Typed", "as_pydantic", "fact", "fields_of"]
+__all__ = ["Before", "Fact", "Reading", "Tagged", "Typed", "as_pydantic", "dataclass", "fact", "fields_of"]
 
 Kind = TypeVar("Kind", bound="Typed")
 _new, _fill = object.__new__, object.__setattr__

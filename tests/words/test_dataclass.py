@@ -121,3 +121,23 @@ def test_a_word_with_slots_compares_and_reads_as_the_librarys_does():
     assert not hasattr(word, "__dict__")
     with pytest.raises(TypeError, match="unhashable"):
         hash(word)
+
+
+def test_a_field_that_nobody_gives_is_at_its_default_or_made_afterwards() -> None:
+    @dataclass(frozen=True)
+    class Rules:
+        deny: tuple[str, ...]
+        first: str = field(init=False)
+        limit: int = field(default=3, init=False)
+        kept: dict[str, int] = field(default_factory=dict, init=False, compare=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "first", self.deny[0])
+
+    one, other = Rules(("rm", "dd")), Rules(deny=("rm", "dd"))
+    one.kept["x"] = 1
+    assert (one.first, one.limit, other.kept) == ("rm", 3, {})
+    assert one == other
+    assert hash(one) == hash(other)
+    with pytest.raises(TypeError):
+        Rules(("rm",), limit=4)  # type: ignore[call-arg]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pegboard.settings import SettingsLayer, Source
+from pegboard.typed import dataclass
 from pegboard_builtins.permissions.settings import LISTS
 
 # Not compiled here: only a file that is no JSON needs them.
@@ -17,7 +17,7 @@ _COMMENT_OR_STRING = rf"{_STRING}|//[^\n]*|/\*.*?\*/"
 _TRAILING_COMMA_OR_STRING = rf"{_STRING}|,(?=\s*[\]}}])"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """One word of a settings file, and where it stands."""
 
@@ -25,7 +25,7 @@ class Entry:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClaudeFile:
     """What a file says about permissions. `problems` name file and line."""
 

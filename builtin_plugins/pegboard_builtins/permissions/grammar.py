@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 from pegboard.errors import PegboardError, did_you_mean
+from pegboard.typed import dataclass
 
 CONTRACT_TOOLS = (
     *("Agent", "AskUserQuestion", "Bash", "Edit", "EnterWorktree", "ExitPlanMode", "Glob", "Grep", "MultiEdit"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from pegboard.settings import Source
+from pegboard.typed import dataclass
 from pegboard_builtins.permissions.grammar import PATH_TOOLS, Pattern
 from pegboard_builtins.permissions.paths import PathPattern
 

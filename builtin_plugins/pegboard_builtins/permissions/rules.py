@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from pegboard.settings import FROM_THE_FOLDER, LayerFile, SettingsLayer, SettingsView, Source
+from pegboard.typed import dataclass
 from pegboard_builtins.permissions.claude_files import ClaudeFile, claude_paths, read_claude_file
 from pegboard_builtins.permissions.grammar import Pattern, RuleError, parse, unknown_tool
 from pegboard_builtins.permissions.index import CommandIndex, PathIndex
@@ -18,7 +19,7 @@ from pegboard_builtins.permissions.rule import Rule
 from pegboard_builtins.permissions.settings import LISTS, MODES, TABLE, TIGHTENING
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ToolRules:
     """The rules that are about one tool, in their order."""
 

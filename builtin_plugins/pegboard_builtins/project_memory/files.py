@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
-from pegboard.typed import Typed, fact
+from pegboard.typed import Typed, dataclass, fact
 from pegboard_builtins.project_memory.imports import Import, expand
 
 USER, PROJECT, LOCAL = "User", "Project", "Local"
@@ -33,7 +33,7 @@ class MemorySettings(Typed):
         return tuple(name for name in self.files if self.claude or not name.startswith("CLAUDE"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Memory:
     """A memory file, read: `text` with its imports, cut to the limit; `imports` says what came in with it."""
 

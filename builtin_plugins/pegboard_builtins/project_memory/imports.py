@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from pegboard.typed import dataclass
 
 MAX_DEPTH = 5
 
@@ -19,7 +20,7 @@ Load = Callable[[Path], "str | None"]
 """Takes a path and returns its text, or None where the mention is to stay as it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Import:
     """A file that was brought in, and by which."""
 

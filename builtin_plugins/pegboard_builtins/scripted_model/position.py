@@ -20,12 +20,13 @@ The rules, and why:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from pegboard.messages import StopReason
 from pegboard.records import AssistantLine, Discarded, Record, RequestRecord, ResponseRecord
 from pegboard.requests import Purpose, Request
+from pegboard.typed import dataclass
 
 CONVERSATIONS = frozenset({Purpose.TURN, Purpose.SUBAGENT})
 WITHOUT_ANSWER = frozenset({StopReason.INTERRUPTED, StopReason.ERROR})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from pegboard.requests import (
     ToolInputDelta,
     ToolUseCut,
 )
+from pegboard.typed import dataclass
 from pegboard_builtins.scripted_model.toml_lines import line_of, lines_of
 from pegboard_builtins.scripted_model.turns import BadScriptError, CallWords, TurnWords, first_problem, parse_words
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from pegboard.hookspecs import Ask, State, hookimpl
 from pegboard.messages import Outcome, ToolCall
 from pegboard.records import Event, HooksBrought
 from pegboard.requests import CompactionJob, CompactionResult
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.presence import Stamp, declares_anything, stamp
 from pegboard_builtins.wire_hooks.settings import TABLE, HookSettings
 

@@ -6,7 +6,6 @@ import gc
 import hashlib
 import os
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -141,6 +140,8 @@ class Store:
     def remove(self, path: Path) -> None:
         """Take a session away with all that lies beside it. Raises SessionLockedError while it is in use."""
         Journal(path).close()
+        import shutil
+
         shutil.rmtree(path.with_suffix(""), ignore_errors=True)
         for beside in path.parent.glob(f"{path.name}.torn-*"):
             beside.unlink()
