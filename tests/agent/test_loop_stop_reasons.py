@@ -8,7 +8,7 @@ import pytest
 from agent_room import AllowAll, assert_whole, calls, dumped, fold, load_tools, log, results, text_of, until
 
 from pegboard import Decision, PromptDecision, ResultPatch, StepDecision, hookimpl, tool
-from pegboard.errors import ModelError
+from pegboard.errors import ModelError, PegboardError
 from pegboard.messages import EndReason, ImageBlock, ThinkingBlock, ToolResult
 from pegboard.testing import HostFixture, Options, call
 
@@ -53,6 +53,7 @@ async def test_pause_turn_sends_the_same_conversation_back():
         assert (result.reason, result.steps) == (EndReason.COMPLETED, 2)
         assert [message.role for message in host.messages] == ["user", "assistant"]
         assert text_of(host.messages[1]) == "One, two."
+        assert result.text == "One, two."
 
 
 async def test_reasoning_after_a_pause_does_not_make_a_message_that_cannot_be_sent():
@@ -66,6 +67,9 @@ async def test_a_refusal_ends_the_turn_as_an_error():
     async with HostFixture() as host:
         result = await ended(host, {"text": "No.", "stop_reason": "refusal"})
         assert (result.reason, result.detail) == (EndReason.ERROR, "the model refused to answer")
+        with pytest.raises(PegboardError, match="nothing to go on with: the model refused to answer"):
+            await host.prompt(None)
+        assert not host.session.broken_off
 
 
 async def test_max_tokens_is_asked_to_go_on_three_times_in_a_row():
@@ -73,6 +77,7 @@ async def test_max_tokens_is_asked_to_go_on_three_times_in_a_row():
         cut = {"text": "and on", "stop_reason": "max_tokens"}
         result = await ended(host, cut, cut, "the end.")
         assert (result.reason, result.steps) == (EndReason.COMPLETED, 3)
+        assert result.text == "and onand onthe end."
         assert "Go on exactly where it stopped" in text_of(host.messages[2])
     async with HostFixture() as host:
         result = await ended(host, *[cut] * 9)
@@ -86,6 +91,7 @@ async def test_a_call_that_was_cut_is_never_run_and_the_model_is_told():
         result = await ended(host, CUT, "Done.")
         assert (result.reason, log, calls(host.messages)) == (EndReason.COMPLETED, [], [])
         assert "inside the call of alone; that call did not run" in text_of(host.messages[2])
+        assert result.text == "Done."
 
 
 async def test_calls_before_a_cut_one_run():

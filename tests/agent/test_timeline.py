@@ -151,6 +151,9 @@ def test_an_answer_that_did_not_count_says_why() -> None:
     request = RequestRecord(request="r1", purpose="turn", model="m", hash="h", messages=1)
     (row,) = timeline([request, Discarded(request="r1", reason="the stream broke")])
     assert (row.decision, row.detail) == ("discarded", "the stream broke")
+    gone = Discarded(request="r1", reason="the stream broke")
+    rows = timeline([request, gone, ResponseRecord(request="r1", stop_reason="end_turn")])
+    assert [(row.name, row.decision) for row in rows] == [("m", "discarded"), ("m", "end_turn")]
 
 
 def test_an_error_of_the_model_is_in_its_line() -> None:

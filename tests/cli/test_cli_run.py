@@ -166,6 +166,13 @@ def test_a_limit_exits_4(run: Start) -> None:
     assert "  go on with: pegboard run --resume " in done.stderr
 
 
+def test_an_answer_in_pieces_is_printed_whole_and_a_refusal_is_not_gone_on_with(run: Start) -> None:
+    pieces = '[[turn]]\ntext = "One, "\nstop_reason = "max_tokens"\n[[turn]]\ntext = "two."\n'
+    assert run(pieces, "count").stdout == "One, two.\n"
+    done = run('[[turn]]\ntext = "I will not."\nstop_reason = "refusal"\n', "hi")
+    assert (done.returncode, done.stderr) == (1, "! ended: error: the model refused to answer\n")
+
+
 def test_a_model_error_exits_1_and_says_which(run: Start) -> None:
     done = run('[[turn]]\nexpect = { contains = "something else" }\ntext = "x"\n', "hi")
     assert done.returncode == 1

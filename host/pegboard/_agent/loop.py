@@ -184,6 +184,7 @@ class _Turn:
         self.steps = steps_before
         self.usages: list[Usage] = []
         self.text = ""
+        self.unfinished = False
         self.continuations = 0
         self.kept_going = False
         self.cuts = 0
@@ -220,7 +221,9 @@ class _Turn:
         self.usages.append(answer.usage)
         text = answer.text
         if text:
-            self.text = text if self.port.display is None else await self.port.display(request, text)
+            shown = text if self.port.display is None else await self.port.display(request, text)
+            self.text = self.text + shown if self.unfinished else shown
+        self.unfinished = False
         return await self.after(answer)
 
     async def after(self, answer: Answer) -> TurnEnd | None:
@@ -236,6 +239,7 @@ class _Turn:
         if reason == StopReason.REFUSAL:
             return self.end(EndReason.ERROR, "the model refused to answer")
         if reason == StopReason.PAUSE_TURN:
+            self.unfinished = True
             return None  # the same conversation goes back, and the model goes on
         if reason == StopReason.MAX_TOKENS:
             if self.cuts == CUT_ANSWERS:
@@ -265,6 +269,7 @@ class _Turn:
                 f"Do the same in smaller pieces."
             )
         else:
+            self.unfinished = True
             text = "Your answer reached its token limit. Go on exactly where it stopped."
         self.port.say(text, "continue", "host")
 

@@ -407,6 +407,8 @@ class Session(Serving):
             and replay.end_reason not in BROKEN_OFF
         ):
             raise PegboardError("there is nothing to go on with: the last turn has ended. Give a prompt.")
+        if self.refused and messages[-1].role == "assistant" and not orphans:
+            raise PegboardError("there is nothing to go on with: the model refused to answer. Give another prompt.")
         if not replay.turn_is_open:
             self._turn += 1
             self._begin_turn()
@@ -904,7 +906,12 @@ class Session(Serving):
     @property
     def broken_off(self) -> bool:
         """Whether the last turn was broken off, so that `run()` without a prompt goes on with it."""
-        return self._replay.turn_is_open or self._replay.end_reason in BROKEN_OFF
+        return self._replay.turn_is_open or (self._replay.end_reason in BROKEN_OFF and not self.refused)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the last answer was a refusal: that would only be said once more."""
+        return self._replay.stop_reason == StopReason.REFUSAL
 
     @property
     def turn(self) -> int:

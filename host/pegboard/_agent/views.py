@@ -117,6 +117,7 @@ class _Timeline:
         self._asked_for: dict[str, tuple[str, Any]] = {}
         self._calls: dict[str, _Entry] = {}
         self._requests: dict[str, _Entry] = {}
+        self._discards: dict[str, str] = {}
         self._agents: dict[str, _Entry] = {}
         self._event: _Entry | None = None
         self._waiting = Waiting()
@@ -172,7 +173,7 @@ class _Timeline:
     def _response(self, record: ResponseRecord) -> None:
         entry = self._requests.pop(record.request, None)
         if entry is None:
-            entry = self._add(record, kind="model", name="?", id=record.request)
+            entry = self._add(record, kind="model", name=self._discards.pop(record.request, "?"), id=record.request)
         usage = record.usage
         read = usage.context_tokens - usage.output_tokens
         words = [f"{read:,} in, {usage.output_tokens:,} out", record.error, record.cut]
@@ -187,6 +188,7 @@ class _Timeline:
         entry = self._requests.pop(record.request, None)
         if entry is not None:
             entry.facts.update(decision="discarded", detail=record.reason)
+            self._discards[record.request] = entry.facts["name"]  # what it is asked again for is a row of its own
 
     # tools
 

@@ -159,7 +159,7 @@ async def _turns(host: Any, session: Any, prompt: str | None, *, again: bool, pr
             continue
         result = await session.run(text)
         code = EXIT_CODES[result.reason]
-        printer.finish(result, code)
+        printer.finish(result, code, refused=session.refused)
     return code
 
 
@@ -281,8 +281,8 @@ class Printer:
         """Print what a plugin's verb answered, without a turn."""
         print(text, file=self._out, flush=True)
 
-    def finish(self, result: Any, code: int) -> None:
-        """Print how it ended."""
+    def finish(self, result: Any, code: int, *, refused: bool = False) -> None:
+        """Print how it ended; with a refusal nobody can go on."""
         usage = result.usage.model_dump(exclude_none=True)
         summary = {
             "session_id": result.session_id,
@@ -305,7 +305,7 @@ class Printer:
             if result.reason is not EndReason.COMPLETED or result.detail:
                 self._quiet = False
                 self._aside(f"! ended: {result.reason}{': ' + result.detail if result.detail else ''}", "33")
-            if result.reason in GO_ON and not quiet:
+            if result.reason in GO_ON and not quiet and not refused:
                 self._aside(f"  go on with: pegboard run --resume {result.session_id}", "2")
 
 

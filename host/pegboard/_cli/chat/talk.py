@@ -319,7 +319,7 @@ class Talk:
         elif reason is EndReason.INTERRUPTED:
             self.face.say(f"interrupted; type what to do instead, or {GO_ON}", "warning")
         elif reason is EndReason.ERROR:
-            self.face.say(f"{detail}\n{GO_ON} from here", "error")
+            self.face.say(detail if self.session.refused else f"{detail}\n{GO_ON} from here", "error")
         elif reason in LIMITS:
             self.face.say(f"a limit was reached: {detail}; {GO_ON}", "warning")
         else:
