@@ -98,6 +98,7 @@ EVERYTHING = Tool(
     preview=lambda given, cwd: f"+{given['path']}",
     where=("pyproject.toml",),
     deferred=True,
+    needs_person=True,
 )
 """A tool that says everything there is to say of one."""
 
