@@ -237,14 +237,18 @@ class InvalidRequestError(PegboardError):
 
 
 class UnknownSessionError(PegboardError):
-    """No session has this id; an empty one stands for the newest session of a folder that has none."""
+    """No session has this id; an empty one stands for the newest session of a folder that has none.
 
-    def __init__(self, wanted: str, known: Iterable[str] = ()) -> None:
+    *above* is a folder around that one which has some.
+    """
+
+    def __init__(self, wanted: str, known: Iterable[str] = (), *, above: str = "") -> None:
         self.wanted = wanted
+        here = f" One above, {above}, has some: go there, or say --cwd." if above else ""
         super().__init__(
             f"there is no session {wanted!r}.{did_you_mean(wanted, known)} `pegboard sessions list` shows them."
             if wanted
-            else "there is no session of this folder yet. `pegboard sessions list --all` shows those of others."
+            else f"there is no session of this folder yet.{here} `pegboard sessions list --all` shows those of others."
         )
 
 

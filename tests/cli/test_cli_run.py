@@ -173,6 +173,18 @@ def test_an_answer_in_pieces_is_printed_whole_and_a_refusal_is_not_gone_on_with(
     assert (done.returncode, done.stderr) == (1, "! ended: error: the model refused to answer\n")
 
 
+def test_in_a_folder_below_one_with_sessions_that_one_is_named(
+    run: Start, project: Path, environment: dict[str, str]
+) -> None:
+    run(HELLO, "hi")
+    below = project / "src" / "deep"
+    below.mkdir(parents=True)
+    words = [sys.executable, "-m", "pegboard", "run", "--model", "scripted:../../script.toml", "--continue", "more"]
+    done = subprocess.run(words, cwd=below, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert f"One above, {project.resolve()}, has some: go there, or say --cwd." in done.stderr
+
+
 def test_a_model_error_exits_1_and_says_which(run: Start) -> None:
     done = run('[[turn]]\nexpect = { contains = "something else" }\ntext = "x"\n', "hi")
     assert done.returncode == 1

@@ -87,7 +87,8 @@ class Store:
         """Return the newest journal of a project. Raises UnknownSessionError."""
         found = self.paths(project)
         if not found:
-            raise UnknownSessionError("")
+            above = next((str(folder) for folder in project.parents if self.paths(folder)), "")
+            raise UnknownSessionError("", above=above)
         return found[0]
 
     def find(self, wanted: str) -> Path:
