@@ -325,7 +325,7 @@ async def test_a_crash_after_an_answer_that_was_not_the_last_goes_on(tmp_path, f
     async with again(tmp_path, path) as host:
         host.model.script(first, more)
         result = await host.prompt(None)
-        assert (result.reason, result.text) == (EndReason.COMPLETED, "two.")
+        assert (result.reason, result.text) == (EndReason.COMPLETED, "One, two.")
         assert dumped(host.messages) == whole
 
 

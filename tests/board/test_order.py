@@ -125,6 +125,10 @@ def test_a_plugin_more_leaves_the_others_in_their_order(count: Callable[[int], i
     @example([Place("p1"), Place("p2")], Place("zoo", before=("p1",)))
     @example([Place("a", before=("*",)), Place("b", before=("*",))], Place("x", before=("a",)))
     @example(
+        [Place("ants"), Place("bees", before=("ants",)), Place("cats", before=("ants",))],
+        Place("cod", before=("bees",)),
+    )
+    @example(
         [Place("ants"), Place("bees", before=("dogs",), innermost=True), Place("dogs", before=("dogs",))],
         Place("aaa", before=("*",), after=("dogs",)),
     )

@@ -175,18 +175,21 @@ def _smallest_first(
     return ordered
 
 
-def _keys(by_name: dict[str, Place], groups: dict[str, _Group]) -> dict[str, Key]:
-    """Return what decides between two that may both come next: who says "before x" goes when it is x's turn."""
-    found: dict[str, Key] = {}
+def _keys(by_name: dict[str, Place], groups: dict[str, _Group]) -> dict[str, tuple[Key, ...]]:
+    """Return what decides between two that may both come next: who says "before x" goes when it is x's turn.
 
-    def of(name: str) -> Key:
+    Of several that wait for x each goes in its own place; so the key of one is x's, with its own behind.
+    """
+    found: dict[str, tuple[Key, ...]] = {}
+
+    def of(name: str) -> tuple[Key, ...]:
         if name not in found:
             place = by_name[name]
-            found[name] = place.key
+            found[name] = (place.key,)
             near = [
                 other for other in place.before if other in by_name and groups[other] is groups[name] and other != name
             ]
-            found[name] = min([place.key, *map(of, near)])
+            found[name] = min([(place.key,), *((*of(other), place.key) for other in near)])
         return found[name]
 
     for name in sorted(by_name):
