@@ -101,7 +101,11 @@ def test_a_plain_run_imports_neither_typer_nor_rich(tmp_path: Path):
         "code = main(['run', '--model', 'scripted:script.toml', '--no-plugins', 'go'])\n"
         "print(code, sorted({'typer', 'rich', 'anthropic'} & set(sys.modules)))"
     )
-    environment = {"PEGBOARD_STATE_DIR": str(tmp_path / "state"), "PEGBOARD_CONFIG_DIR": str(tmp_path / "config")}
+    environment = {
+        "PEGBOARD_STATE_DIR": str(tmp_path / "state"),
+        "PEGBOARD_CONFIG_DIR": str(tmp_path / "config"),
+        "PEGBOARD_MEMORY__ON": "false",
+    }
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
     )

@@ -33,6 +33,7 @@ def pegboard(project: Path, tmp_path: Path) -> Pegboard:
         "HOME": str(tmp_path / "home"),
         "PEGBOARD_STATE_DIR": str(tmp_path / "state"),
         "PEGBOARD_CONFIG_DIR": str(tmp_path / "config"),
+        "PEGBOARD_MEMORY__ON": "false",
         "COLUMNS": "200",
     }
 
