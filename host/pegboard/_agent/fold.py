@@ -188,14 +188,14 @@ class Conversation:
         What is known of older blocks is forgotten: whoever asks does so once for each message.
         """
         known, self._encoded = self._encoded, {}
-        whole = b""
+        whole = []  # joined at the end: a conversation that is resumed has tens of thousands
         for message in self._messages[start:]:
             blocks = []
             for block in message.content:
                 found = known.get(id(block))
                 blocks.append(found[1] if found is not None else block_json(block))
-            whole += b'{"role":"%b","content":[%b]}' % (message.role.encode(), b",".join(blocks))
-        return whole
+            whole.append(b'{"role":"%b","content":[%b]}' % (message.role.encode(), b",".join(blocks)))
+        return b"".join(whole)
 
     def view(self) -> MessagesView:
         """Return all messages as they stand."""
