@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticSerializationError, to_json
 
 from pegboard.messages import whole
+from pegboard.settings import Effort as Level
 
 PermissionMode = Literal["default", "plan", "acceptEdits", "auto", "dontAsk", "bypassPermissions"]
 
@@ -19,7 +20,7 @@ class Effort(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    level: Literal["low", "medium", "high", "xhigh", "max"]
+    level: Level
 
 
 class Input(BaseModel):

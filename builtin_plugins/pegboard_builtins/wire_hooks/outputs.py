@@ -211,8 +211,8 @@ class PostModelSwitchSpecific(_Context):
     hookEventName: Literal["PostModelSwitch"]
 
 
-ASYNC_KEYS = frozenset({"async", "asyncTimeout"})
-BESIDE = ASYNC_KEYS | {"metrics", "rewakeMessage", "rewakeSummary"}
+NO_EFFECT = ("metrics", "rewakeMessage", "rewakeSummary")
+BESIDE = frozenset({"async", "asyncTimeout", *NO_EFFECT})
 """Keys of the contract at the top of an answer that `Output` does not have: nobody who writes them has erred."""
 
 

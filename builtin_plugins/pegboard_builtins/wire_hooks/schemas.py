@@ -7,7 +7,7 @@ from typing import Any
 
 from pegboard_builtins.wire_hooks.events import EVENTS, SHORT, SPELLED, EventRow
 from pegboard_builtins.wire_hooks.handlers import HandlerType, Posture
-from pegboard_builtins.wire_hooks.outputs import BESIDE, Output
+from pegboard_builtins.wire_hooks.outputs import BESIDE, NO_EFFECT, Output
 from pegboard_builtins.wire_hooks.settings import SPELLINGS, HookSettings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -91,9 +91,6 @@ def output_schema(row: EventRow) -> dict[str, Any]:
 
 def _closed(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "additionalProperties": False}
-
-
-NO_EFFECT = ("metrics", "rewakeMessage", "rewakeSummary")
 
 
 def _async() -> dict[str, Any]:
