@@ -135,8 +135,7 @@ class Message:
     content: tuple[Block, ...]
 
     def __post_init__(self) -> None:
-        if self.role not in ("user", "assistant"):
-            raise ValueError(f"a message is the user's or the assistant's; {self.role!r} is no role")
+        _check_role(self.role)
         _fill(self, "content", _BLOCKS.of(self.content))
 
     def wire(self) -> dict[str, Any]:
@@ -152,6 +151,11 @@ class Message:
         return "".join(block.text for block in self.content if isinstance(block, TextBlock))
 
 
+def _check_role(role: Any) -> None:
+    if role not in ("user", "assistant"):
+        raise ValueError(f"a message is the user's or the assistant's; {role!r} is no role")
+
+
 def parse_message(raw: dict[str, Any], origins: list[list[str]] | None = None) -> Message:
     """Build a message from its wire shape; *origins* has a list of labels per block.
 
@@ -165,7 +169,9 @@ def parse_message(raw: dict[str, Any], origins: list[list[str]] | None = None) -
             {**block, "origins": labels} if labels else block
             for block, labels in zip(content, [*origins, *[[]] * len(content)], strict=False)
         ]
-    return Message(role=raw.get("role"), content=content)  # type: ignore[arg-type]  # it looks at both itself
+    role = raw.get("role")
+    _check_role(role)
+    return trusted(Message, {"role": role, "content": _BLOCKS.of(content)})  # a resume makes tens of thousands
 
 
 class Usage(Typed, extra="ignore"):

@@ -25,7 +25,6 @@ from pegboard.messages import (
     trusted,
 )
 from pegboard.requests import characters
-from pegboard.typed import fields_of
 
 
 class MessagesView(Sequence[Message]):
@@ -316,7 +315,7 @@ class Replay:
     def _response(self, raw: dict[str, Any]) -> None:
         had = raw["request"] in self.conversation.unfinished_requests
         self.conversation.end_request(raw["request"], lost=self.stop_reason != StopReason.PAUSE_TURN)
-        usage = _usage(raw.get("usage") or {})
+        usage = Usage.model_validate(raw.get("usage") or {})
         self.usage.add(usage)
         if had:
             self.stop_reason, self.cut = raw.get("stop_reason", ""), raw.get("cut", "")
@@ -389,7 +388,7 @@ class Replay:
         self.flags = (raw["values"], raw.get("facts") or {})
 
     def _agent_end(self, raw: dict[str, Any]) -> None:
-        self.usage.add(_usage(raw.get("usage") or {}))
+        self.usage.add(Usage.model_validate(raw.get("usage") or {}))
 
     @property
     def orphans(self) -> list[tuple[ToolCall, dict[str, Any] | None]]:
@@ -398,7 +397,3 @@ class Replay:
             (ToolCall(id=call.id, name=call.name, input=call.input), self.started.get(call.id))
             for call in self.conversation.open_calls
         ]
-
-
-def _usage(raw: dict[str, Any]) -> Usage:
-    return Usage(**{name: value for name, value in raw.items() if name in fields_of(Usage)})

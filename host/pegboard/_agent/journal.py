@@ -262,9 +262,10 @@ def recover(path: Path, take: Callable[[dict[str, Any]], None]) -> Damage:
         except (KeyError, TypeError, ValueError, AttributeError):  # JSON, but not what its type says that it is
             bad.append((number, len(line)))
             continue
-        damage.skipped += [n for n, _ in bad]
-        damage.skipped_bytes += sum(size for _, size in bad)
-        bad.clear()
+        if bad:
+            damage.skipped += [n for n, _ in bad]
+            damage.skipped_bytes += sum(size for _, size in bad)
+            bad.clear()
         good_end = end
     if bad:
         damage.tail_bytes = sum(size for _, size in bad)

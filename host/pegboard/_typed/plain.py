@@ -130,7 +130,15 @@ def _each(inner: Ways, make: Callable[[Iterable[Any]], Any]) -> Callable[[Any], 
     def convert(values: Any) -> Any:
         if exact.issuperset(map(type, values)):
             return make(values)
-        return make([taken(inner, one) for one in values])
+        made = []
+        for one in values:
+            try:
+                how = inner[type(one)]  # `taken`, without the call
+            except KeyError:
+                made.append(of_subclass(inner, one))
+            else:
+                made.append(one if how is None else how(one))
+        return make(made)
 
     return convert
 
