@@ -189,12 +189,14 @@ class Ctx:
     thread) and `parents` say whose call this is; `cwd` follows the session; `project` is where the session started.
     """
 
-    __slots__ = ("__weakref__", "_services", "log", "plugin", "state")
+    __slots__ = ("__weakref__", "_services", "begins_turn", "log", "plugin", "state")
 
     def __init__(self, services: Services, plugin: str) -> None:
         self._services = services
         self.plugin = plugin
         self.state = State(services, plugin)
+        self.begins_turn = False
+        """Whether a `when` is asked because a turn begins: then what holds for a whole turn may be read anew."""
         self.log = logging.getLogger(f"pegboard.plugin.{plugin}")
 
     @property
@@ -653,6 +655,10 @@ class HostView(Protocol):
 
     def consented(self, wanted: Wanted) -> bool:
         """Whether the user has consented to this part of the project's folder, just as it is now."""
+        ...
+
+    def wanted(self) -> Sequence[Wanted]:
+        """Return what of the project's folder runs only with consent, as all plugins say it."""
         ...
 
     def sessions(self, *, everywhere: bool = False) -> Sequence[Path]:

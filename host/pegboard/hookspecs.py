@@ -231,7 +231,8 @@ def hookimpl(
         `event`, types of records; for `prompt_submit`, a regular expression that the prompt must have in it.
     blocking: run it in a thread that can be left behind: the safe form for code that may hang.
     when: asked when a session opens and at the start of each turn, for plugins that have nothing to do in most
-        sessions: False leaves the implementation out until the next turn, a text is its matcher until then. If it
+        sessions: False leaves the implementation out until the next turn, a text is its matcher until then. Asked
+        once more within a turn (`ctx.begins_turn` is False then) where a skill brings hooks along. If it
         fails, the implementation takes part. A name instead of a function is that of a switch in the plugin's own
         settings (`when="on"`), for which the plugin need not be imported where nobody has set anything.
     unless: for `next_step`, asked before each step by whoever has something to say only now and then. Where all that

@@ -695,6 +695,10 @@ class HostFace:
         """See context.HostView."""
         return self._host.consented(self.project, wanted)
 
+    def wanted(self) -> Sequence[Wanted]:
+        """See context.HostView."""
+        return self._host.wanted()
+
     def sessions(self, *, everywhere: bool = False) -> Sequence[Path]:
         """See context.HostView."""
         return self._host.store.paths(None if everywhere else self.project)

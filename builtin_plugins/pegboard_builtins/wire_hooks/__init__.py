@@ -134,13 +134,18 @@ def register(registry: Registry) -> None:
 
 
 def _session(ctx: Ctx) -> HookSession | None:
-    """Return the hooks of a session, None if nothing is declared; they are read again when a file has changed."""
+    """Return the hooks of a session, None if nothing is declared.
+
+    They are read again where a turn begins and a file has changed: what is written during a turn waits for the next.
+    """
     kept = _kept.get(ctx)
     if ctx.parents:
         return kept.session if kept is not None else _below(ctx)
     if kept is None:
         kept = _kept[ctx] = _Kept(None, 0.0, None)
     clock = time.monotonic()
+    if kept.stamp is not None and not ctx.begins_turn:
+        return kept.session
     if kept.stamp is not None and clock - kept.looked < SAME_MOMENT:
         return kept.session
     kept.looked = clock
@@ -176,7 +181,7 @@ def _below(ctx: Ctx) -> HookSession | None:
     if own is None and ctx.brief is not None and ctx.brief.hooks:
         from pegboard_builtins.wire_hooks.session import HookSession
 
-        own = HookSession.of_agent(ctx, HookSession.open(ctx).table)
+        own = HookSession.of_agent(ctx, HookSession.without_hooks(ctx).table)
     kept = _kept[ctx] = _Kept(None, 0.0, own)
     if kept.session is not None:
         _by_id[ctx.session_id] = kept.session
@@ -221,7 +226,7 @@ def _bring(ctx: Ctx, event: HooksBrought) -> None:
 
     session = _session(ctx)
     if session is None:
-        session = _kept[ctx].session = _by_id[ctx.session_id] = HookSession.open(ctx)
+        session = _kept[ctx].session = _by_id[ctx.session_id] = HookSession.without_hooks(ctx)
     session.bring_those_of(event)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from pegboard_builtins.wire_hooks.events import EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
-from pegboard_builtins.wire_hooks.programs import IN_THE_EVENT, Remark
+from pegboard_builtins.wire_hooks.remarks import Remark
 from pegboard_builtins.wire_hooks.runners.urls import VARIABLE, BadUrlError, is_allowed, parts_of
+from pegboard_builtins.wire_hooks.variables import IN_THE_EVENT
 
 
 def remarks_of(

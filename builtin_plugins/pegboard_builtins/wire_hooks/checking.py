@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from pegboard.errors import nearest
-from pegboard_builtins.wire_hooks import programs
+from pegboard_builtins.wire_hooks import endings, fields, programs, shells, variables
 from pegboard_builtins.wire_hooks.asking_others import remarks_of
 from pegboard_builtins.wire_hooks.conditions import tool_of
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.load import COMMENT, COMMON_KEYS, KEYS_OF, OUR_KEYS, HookTable, Standing
 from pegboard_builtins.wire_hooks.match import compiled, exact_names, matcher_test
+from pegboard_builtins.wire_hooks.remarks import Remark
 from pegboard_builtins.wire_hooks.runners.resolve import resolve, shebang_problem
 
 VOCABULARY = frozenset(
@@ -30,8 +31,6 @@ VOCABULARY = frozenset(
 )
 """Tools of the contract: one that is not here is no mistake in a file that is shared with other hosts."""
 HARMLESS_KEYS = frozenset({"description", "name", "comment", "commandWindows"})
-TASKS = "tasks"
-"""The flag that turns on the tools which keep tasks."""
 LARGEST_SECONDS = 1000.0
 """A timeout from here on was hardly meant in seconds."""
 VALUES = {
@@ -87,18 +86,29 @@ class Finding:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-def check(table: HookTable, project: Path, tools: Iterable[str], environment: Mapping[str, str]) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The tools that a session would have now; of those that are `off`, the flag that turns each on."""
+
+    on: frozenset[str]
+    off: Mapping[str, str] = field(default_factory=dict)
+
+    def mend(self, name: str) -> str:
+        """Return how a tool that is off is turned on; empty where nothing is known of it."""
+        return f"Write `{self.off[name]} = true` under [flags.values] to have {name}." if name in self.off else ""
+
+
+def check(table: HookTable, project: Path, tools: Tools, environment: Mapping[str, str]) -> list[Finding]:
     """Return all findings: of the files first, then hook by hook in their order."""
     found = [
         Finding("settings", problem.text, problem.mend, file=problem.where.file, line=problem.where.line)
         for problem in table.problems
     ]
-    known = frozenset(tools)
     programs_of = {entry.handler.id: programs.files_of(entry.handler, project) for entry in table.entries}
     events = _events_of(table, programs_of)
     for entry in table.entries:
         handler = entry.handler
-        made = [*_entry(handler, known)]
+        made = [*_entry(handler, tools)]
         if entry.standing is Standing.UNREACHABLE:
             made.append(Finding("if", entry.why, "Take `if` away, and look at the event in the hook itself."))
         if handler.type is HandlerType.COMMAND:
@@ -117,16 +127,16 @@ def _placed(one: Finding, handler: Handler) -> Finding:
 # --- the entry -----------------------------------------------------------------------------------------
 
 
-def _entry(handler: Handler, tools: frozenset[str]) -> Iterator[Finding]:
+def _entry(handler: Handler, tools: Tools) -> Iterator[Finding]:
     row = EVENTS[handler.event]
     yield from _keys(handler)
     yield from _matcher(handler, row, tools)
-    yield from _condition(handler, tools)
+    yield from _condition(handler, tools.on)
     if not row.fires:
         yield Finding("event", f"nothing here fires {row.name}: it needs {row.missing}", level=Level.DOUBT)
-    if row.by_tool and row.by_tool not in tools:
-        mend = f"Write `{TASKS} = true` under [flags.values], if the model is to keep tasks."
-        yield Finding("event", f"nothing here fires {row.name}: the tool {row.by_tool} is off", mend, level=Level.DOUBT)
+    if row.by_tool and row.by_tool not in tools.on:
+        what = f"nothing here fires {row.name}: the tool {row.by_tool} is off"
+        yield Finding("event", what, tools.mend(row.by_tool), level=Level.DOUBT)
     if handler.timeout is not None and handler.timeout >= LARGEST_SECONDS:
         mend = f"Write {handler.timeout / 1000:g} if milliseconds were meant."
         yield Finding("timeout", f"`timeout` is in seconds: {handler.timeout:g} of them are {_long(handler)}", mend)
@@ -151,7 +161,7 @@ def _keys(handler: Handler) -> Iterator[Finding]:
             yield Finding("key", f"nobody reads `{key}`", f"Write `{close}` if that was meant.")
 
 
-def _matcher(handler: Handler, row: EventRow, tools: frozenset[str]) -> Iterator[Finding]:
+def _matcher(handler: Handler, row: EventRow, tools: Tools) -> Iterator[Finding]:
     matcher = handler.matcher
     if matcher in (None, "", "*"):
         return
@@ -163,17 +173,17 @@ def _matcher(handler: Handler, row: EventRow, tools: frozenset[str]) -> Iterator
         return
     names = exact_names(matcher, row.separators)
     if names is None:
-        yield from _pattern(matcher, row, tools)
+        yield from _pattern(matcher, row, tools.on)
         return
-    known = values_of(row, tools)
+    known = values_of(row, tools.on)
     if known is None:
         return
     strange = [name for name in sorted(names) if name and name not in known]
     for name in strange:
-        yield from _strange(name, row, known, alone=len(strange) == len(names))
+        yield from _strange(name, row, known, tools.mend(name), alone=len(strange) == len(names))
 
 
-def _strange(name: str, row: EventRow, known: frozenset[str], *, alone: bool) -> Iterator[Finding]:
+def _strange(name: str, row: EventRow, known: frozenset[str], turn_on: str, *, alone: bool) -> Iterator[Finding]:
     if row.tool and name.startswith("mcp__"):
         if name.count("__") < 2:
             yield Finding(
@@ -184,7 +194,8 @@ def _strange(name: str, row: EventRow, known: frozenset[str], *, alone: bool) ->
         return
     if row.tool and name in VOCABULARY:
         if alone:
-            yield Finding("matcher", f"there is no tool {name!r} here, so it never matches", level=Level.DOUBT)
+            said = f"there is no tool {name!r} here, so it never matches"
+            yield Finding("matcher", said, turn_on, level=Level.DOUBT)
         return
     close = nearest(name, known) or next((one for one in known if one.lower() == name.lower()), None)
     mend = f"Names are exact; write {close!r}." if close else f"It can be {', '.join(sorted(known))}."
@@ -270,10 +281,10 @@ def _command(handler: Handler, project: Path, environment: Mapping[str, str]) ->
         text, _, mend = problem.partition("; ")
         yield Finding("broken", text, f"{mend[:1].upper()}{mend[1:]}." if mend else "")
     yield from map(
-        _of_program, programs.invented_variables(" ".join((handler.command, *(handler.args or ()))), environment)
+        _of_program, variables.invented_variables(" ".join((handler.command, *(handler.args or ()))), environment)
     )
     if handler.args is None:
-        yield from map(_of_program, programs.shell_command(handler.command, bash=handler.shell == "bash"))
+        yield from map(_of_program, shells.shell_command(handler.command, bash=handler.shell == "bash"))
         yield from _relative(handler, project)
 
 
@@ -283,9 +294,8 @@ def _relative(handler: Handler, project: Path) -> Iterator[Finding]:
         is_path = "/" in word or place > 0
         if is_path and not word.startswith(("/", "~", "$", "-")) and os.path.isfile(project / word):
             mend = f'Write "$CLAUDE_PROJECT_DIR"/{word.removeprefix("./")}.'
-            yield Finding(
-                "relative path", f"{word} is looked for in the session's folder: after a `cd` it is not found", mend
-            )
+            said = f"{word} is looked for in the session's folder: after a `cd` it is not found"
+            yield Finding("relative path", said, mend, level=Level.DOUBT)
 
 
 # --- the program ---------------------------------------------------------------------------------------
@@ -311,11 +321,11 @@ def _program(handler: Handler, paths: list[Path], events: Mapping[Path, set[str]
             yield Finding(made.kind, made.text, made.mend, file=str(path), line=one.line, level=made.level)
     if handler.type is HandlerType.COMMAND and handler.args is None:
         row = EVENTS[handler.event]
-        yield from map(_of_program, programs.words(handler.command, row))
-        yield from map(_of_program, programs.endings(handler.command, row, whole=False))
-        yield from map(_of_program, programs.only_says(handler.command, row))
-        yield from map(_of_program, programs.unheard(handler.command, row, handler))
+        yield from map(_of_program, fields.words(handler.command, row))
+        yield from map(_of_program, endings.endings(handler.command, row, whole=False))
+        yield from map(_of_program, endings.only_says(handler.command, row))
+        yield from map(_of_program, endings.unheard(handler.command, row, handler))
 
 
-def _of_program(one: programs.Remark) -> Finding:
+def _of_program(one: Remark) -> Finding:
     return Finding(one.kind, one.text, one.mend, level=Level.WRONG if one.sure else Level.DOUBT)

@@ -1,10 +1,10 @@
-"""Hooks in the heads of skills, commands and agents: `hooks check` looks at them before they are used."""
+"""Hooks in the heads of skills, commands and agents, as they are before any of those is used."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pegboard.errors import PegboardError
@@ -19,28 +19,55 @@ MOST = 500
 """Files of one place that are looked at."""
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The hooks of one file. `origin` is user, pack or project; `by` says what brings them: "skill:careful"."""
+
+    path: Path
+    by: str
+    origin: str
+    entries: tuple[Entry, ...]
+
+    def consent_key(self, project: Path) -> str:
+        """Return what consent to this file goes by; only a file of the project needs any."""
+        return f"{self.by.partition(':')[0]} {os.path.relpath(self.path, project)}"
+
+    @property
+    def holds(self) -> str:
+        """When they count."""
+        kind, _, name = self.by.partition(":")
+        return f"while the agent {name} runs" if kind == "agent" else f"once the {kind} {name} is used"
+
+
 def table_of_heads(settings: HookTable, project: Path, config_dir: Path, view: SettingsView) -> HookTable:
-    """Return the hooks of all heads, for which the switches of the settings count too.
+    """Return the hooks of all heads, for which the switches of the settings count too."""
+    heads, problems = heads_of(settings, project, config_dir, view)
+    entries = tuple(entry for head in heads for entry in head.entries)
+    return HookTable(entries=entries, problems=tuple(problems), switches=settings.switches)
+
+
+def heads_of(
+    settings: HookTable, project: Path, config_dir: Path, view: SettingsView
+) -> tuple[list[Head], list[Problem]]:
+    """Return every head that has hooks, and what is wrong with others.
 
     Those of a plugin folder's agents do not count, so they are left out.
     """
     claude = settings.switches.get("claude", True) is not False
     none = HookTable(switches=settings.switches)
-    entries: list[Entry] = []
+    heads: list[Head] = []
     problems: list[Problem] = []
     for place in places_of(KINDS, project, config_dir, view.plugin_folders, claude=claude):
         if place.kind == "agents" and place.folder is not None:
             continue
         for path in _files(place):
-            made, wrong = _hooks_of(path, place, view, none)
-            entries += made
+            made, wrong = _head_of(path, place, view, none)
+            heads += made
             problems += wrong
-    return HookTable(entries=tuple(entries), problems=tuple(problems))
+    return heads, problems
 
 
-def _hooks_of(
-    path: Path, place: Place, view: SettingsView, none: HookTable
-) -> tuple[Iterable[Entry], Iterable[Problem]]:
+def _head_of(path: Path, place: Place, view: SettingsView, none: HookTable) -> tuple[Iterable[Head], Iterable[Problem]]:
     try:
         content = read_markdown(path)
     except PegboardError:  # whoever reads these files tells of it
@@ -57,11 +84,14 @@ def _hooks_of(
     brought = Brought(by, hooks, str(path), plugin, once=place.kind != "agents")
     entries, problems = brought.beside(none, in_agent=place.kind == "agents")
     where = Source(SettingsLayer.SESSION, str(path), content.head.lines["hooks"])
-    return [replace(one, handler=replace(one.handler, where=where)) for one in entries], problems
+    placed = tuple(replace(one, handler=replace(one.handler, where=where)) for one in entries)
+    return [Head(path, by, place.origin, placed)], problems
 
 
 def _name(path: Path, place: Place, content: Markdown) -> str:
     own = path.parent.name if place.kind == "skills" else path.stem
+    if place.kind == "commands" and path != place.root:
+        own = ":".join(path.relative_to(place.root).with_suffix("").parts)
     name = content.head.text("name").strip() if place.kind == "agents" else own
     return f"{place.folder.name}:{name or own}" if place.folder is not None else name or own
 

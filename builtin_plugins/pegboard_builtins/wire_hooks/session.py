@@ -85,6 +85,13 @@ class HookSession:
         """Read what is declared for a session's project."""
         return cls(ctx, read_table(ctx.all_settings, ctx.project, ctx.consented))
 
+    @classmethod
+    def without_hooks(cls, ctx: Ctx) -> HookSession:
+        """Return those of a project that declared none as this turn began, with its switches: others may bring some."""
+        made = cls.open(ctx)
+        made.table = replace(made.table, entries=())
+        return made
+
     def below(self, ctx: Ctx) -> HookSession:
         """Return the hooks of a sub-agent: the very same ones, whatever was written since this turn began.
 

@@ -24,6 +24,7 @@ class Turnout:
         self._made: dict[tuple[Impl, int, str], Impl] = {}
         self._answers: dict[Impl, bool | str] = {}
         self._last: tuple[Plan, Plan] | None = None
+        self._begins_turn = False
 
     def ask(self, plan: Plan, plugins: Collection[str] | None = None) -> Plan:
         """Return the plan of a turn: the plan itself if all take part, else one of those that do, with its own id.
@@ -36,6 +37,7 @@ class Turnout:
         self._answers = {
             i: said for i, said in self._answers.items() if plugins is not None and i.plugin not in plugins
         }
+        self._begins_turn = plugins is None
         idle: list[str] = []
         concerned: Concerned = {}
         hooks = {hook: self._of(impls, idle, concerned) for hook, impls in plan.hooks.items()}
@@ -85,7 +87,11 @@ class Turnout:
                 return True
             if isinstance(options.when, str):
                 return bool(getattr(ctx.settings, options.when))
-            said = options.when(ctx)
+            ctx.begins_turn = self._begins_turn
+            try:
+                said = options.when(ctx)
+            finally:
+                ctx.begins_turn = False
             if isinstance(said, str):
                 matcher(said)
                 return said

@@ -44,6 +44,9 @@ def findings(typed: Any, *words: str) -> list[tuple[str, str, str]]:
         pytest.param(
             "TaskCreated", {}, "event", "TaskCreate is off", "tasks = true", id="an event of a tool that is off"
         ),
+        pytest.param(
+            PRE, {"matcher": "TaskCreate"}, "matcher", "never matches", "tasks = true", id="a tool that is off"
+        ),
         pytest.param(PRE, {"command": "no-such-program"}, "broken", "no program", "Install it", id="no program"),
         pytest.param(PRE, {"command": "python3 /no/x.py"}, "broken", "does not exist", "Mend", id="no script"),
         pytest.param(
@@ -151,6 +154,13 @@ def test_a_program_is_read_and_its_own_line_is_named(typed: Any, project: Any, t
     assert said in one["text"]
     assert one["file"] == str(program)
     assert one["line"] >= 1
+
+
+def test_a_relative_path_is_a_doubt_since_it_holds_until_somebody_changes_the_folder(typed: Any, project: Any) -> None:
+    (project.root / "hook").write_text("exit 0\n")
+    project.declare({PRE: ["sh ./hook"]}, where="user")
+    [one] = typed.json("hooks", "check")["findings"]
+    assert (one["kind"], one["level"], typed.code) == ("relative path", "doubt", 0)
 
 
 def test_what_is_well_is_not_complained_of(typed: Any, project: Any) -> None:

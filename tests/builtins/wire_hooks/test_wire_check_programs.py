@@ -12,7 +12,8 @@ from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.job import RawResult
 from pegboard_builtins.wire_hooks.parse import read as read_answer
-from pegboard_builtins.wire_hooks.programs import Remark, read
+from pegboard_builtins.wire_hooks.programs import read
+from pegboard_builtins.wire_hooks.remarks import Remark
 
 PY, SH, JS = "#!/usr/bin/env python3\n", "#!/usr/bin/env bash\n", "#!/usr/bin/env node\n"
 
@@ -287,6 +288,37 @@ def test_hooks_in_the_heads_of_files_are_checked_before_they_are_used(
     [one] = [one for one in told["findings"] if one["kind"] == "text"]
     assert (one["hook"], one["where"], told["hooks"]) == (f"{event}/1.1@{who}", f"{path}:3", 1)
     assert [one["kind"] for one in told["findings"] if one["kind"] == "once"] == ["once"] * who.startswith("agent")
+
+
+ASKING = head(
+    "  PreToolUse:",
+    "    - hooks:",
+    "        - type: http",
+    "          url: http://127.0.0.1:9/x",
+    "          headers:",
+    '            X: "$TOK"',
+    '          allowedEnvVars: ["TOK"]',
+)
+
+
+@pytest.mark.parametrize(
+    ("switches", "kinds"),
+    [
+        pytest.param({}, [], id="no bounds"),
+        pytest.param({"allowedHttpHookUrls": []}, ["url"], id="no address"),
+        pytest.param({"allowedHttpHookUrls": ["http://127.0.0.1:*/x"]}, [], id="the address"),
+        pytest.param({"httpHookAllowedEnvVars": ["OTHER"]}, ["variable"], id="another variable"),
+    ],
+)
+def test_the_bounds_of_the_settings_count_for_hooks_in_the_heads_of_files(
+    typed: Any, project: Any, monkeypatch: pytest.MonkeyPatch, switches: dict[str, Any], kinds: list[str]
+) -> None:
+    monkeypatch.setenv("TOK", "x")
+    path = project.root / ".claude" / "skills" / "plan" / "SKILL.md"
+    path.parent.mkdir(parents=True)
+    path.write_text(ASKING)
+    project.declare({}, where="user", **switches)
+    assert [one["kind"] for one in typed.json("hooks", "check")["findings"]] == kinds
 
 
 def test_hooks_of_a_plugin_folders_skills_are_checked_and_those_of_its_agents_do_not_count(

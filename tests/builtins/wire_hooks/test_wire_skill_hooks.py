@@ -85,6 +85,24 @@ async def test_beside_declared_hooks_they_come_last_and_outlive_a_reload(project
     assert rows[-1] == ["PreToolUse/1.1@project", "PreToolUse/1.1@skill:guard"]
 
 
+@pytest.mark.parametrize("declared", [True, False], ids=["beside others", "alone"])
+async def test_what_is_written_during_a_turn_waits_for_the_next_though_a_skill_brings_hooks(project, host_of, declared):
+    if declared:
+        project.declare({"PreToolUse": [project.hook("first")]})
+    skill(project, project.hook("brought"))
+    async with host_with_skills(host_of) as host:
+        later = project.declare({"PreToolUse": [project.hook("later")]}).rename(project.outer / "later.json")
+        target = project.root / ".claude" / "settings.json"
+        if declared:
+            project.declare({"PreToolUse": [project.hook("first")]})
+        write = call("Bash", command=f"cp {later} {target}")
+        await run(host, write, USE, BASH, "Done.")
+        assert sorted(project.ran) == ["brought", *["first"] * 3 * declared]
+        before = len(project.ran)
+        await run(host, BASH, "Done.")
+        assert sorted(project.ran[before:]) == ["brought", "later"]
+
+
 async def test_a_person_brings_them_by_sending_it(project, host_of):
     skill(project, project.hook("h", stdout=DENY))
     async with host_with_skills(host_of) as host:

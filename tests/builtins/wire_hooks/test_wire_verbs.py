@@ -75,6 +75,55 @@ def test_a_hook_is_listed_with_file_line_layer_trust_and_posture(typed: Any, pro
     assert (mine["trust"], mine["standing"]) == ("yes", "active")
 
 
+def head(event: str, command: str) -> str:
+    lines = ["---", "name: x", "description: x", "hooks:", f"  {event}:", "    - hooks:"]
+    return "\n".join([*lines, "        - type: command", f"          command: {command}", "---", "Do it.", ""])
+
+
+def test_hooks_in_the_heads_of_files_are_listed_with_what_they_wait_for(typed: Any, project: Any) -> None:
+    project.declare({"Stop": ["true"]}, where="user")
+    files = {
+        project.root / ".claude" / "skills" / "guard" / "SKILL.md": ("PreToolUse", "skill guard", "no"),
+        project.root / ".pegboard" / "commands" / "db" / "drop.md": ("PreToolUse", "command db:drop", "no"),
+        project.home / ".claude" / "agents" / "x.md": ("Stop", "agent x", "not needed"),
+    }
+    for path, (event, _, _) in files.items():
+        path.parent.mkdir(parents=True)
+        path.write_text(head(event, "echo hello"))
+    told = {one["file"]: one for one in typed.json("hooks", "list")["hooks"]}
+    assert len(told) == 4
+    for path, (event, what, trust) in files.items():
+        one = told[str(path)]
+        kind, _, name = what.partition(" ")
+        event = "SubagentStop" if kind == "agent" else event
+        assert one["id"] == f"{event}/1.1@{kind}:{name}"
+        assert one["holds"] == (f"while the {what} runs" if kind == "agent" else f"once the {what} is used")
+        assert (one["trust"], one["standing"]) == (trust, "untrusted" if trust == "no" else "active")
+        assert (one["layer"], one["line"]) == ("user" if kind == "agent" else "project", 4)
+    typed.fine("trust", "--yes")
+    now = typed.json("hooks", "list", "pre-tool")["hooks"]
+    assert [(one["trust"], one["standing"]) for one in now] == [("yes", "active")] * 2
+    assert "once the skill guard is used" in " ".join(typed.fine("hooks", "list").split())
+
+
+def test_a_hook_in_a_head_can_be_switched_off_and_on(typed: Any, project: Any) -> None:
+    path = project.home / ".claude" / "skills" / "guard" / "SKILL.md"
+    path.parent.mkdir(parents=True)
+    path.write_text(head("PreToolUse", "echo hello"))
+    name = "PreToolUse/1.1@skill:guard"
+    for verb, standing in (("disable", "disabled"), ("enable", "active")):
+        typed.fine("hooks", verb, name)
+        assert [(one["id"], one["standing"]) for one in typed.json("hooks", "list")["hooks"]] == [(name, standing)]
+
+
+def test_a_head_that_cannot_be_read_is_told_beside_the_list(typed: Any, project: Any) -> None:
+    path = project.root / ".claude" / "skills" / "guard" / "SKILL.md"
+    path.parent.mkdir(parents=True)
+    path.write_text("---\nname: x\ndescription: x\nhooks: later\n---\nDo it.\n")
+    [problem] = typed.json("hooks", "list")["problems"]
+    assert (problem["file"], problem["line"]) == (str(path), 4)
+
+
 # --- order ---------------------------------------------------------------------------------------------
 
 

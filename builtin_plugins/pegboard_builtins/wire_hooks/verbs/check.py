@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pegboard.context import HostView
-    from pegboard_builtins.wire_hooks.checking import Finding
+    from pegboard_builtins.wire_hooks.checking import Finding, Tools
     from pegboard_builtins.wire_hooks.load import HookTable
 
 SESSIONS = 5
@@ -42,8 +42,7 @@ def run(
 
     host = host_of(ctx)
     table = table_in(with_file, host)
-    flags = host.resolve_flags().snapshot.values
-    tools = [name for name, tool in host.tools().items() if not tool.flag or flags.get(tool.flag)]
+    tools = tools_of(host)
     found = check(table, host.project, tools, host.environment)
     heads = table_of_heads(host, table) if with_file is None else None
     if heads is not None:
@@ -69,6 +68,15 @@ def table_of_heads(host: HostView, table: HookTable) -> HookTable:
     from pegboard_builtins.wire_hooks import heads
 
     return heads.table_of_heads(table, host.project, host.config_dir, host.settings)
+
+
+def tools_of(host: HostView) -> Tools:
+    """Return the tools that a session which began now would have, and those that a flag keeps from it."""
+    from pegboard_builtins.wire_hooks.checking import Tools
+
+    flags = host.resolve_flags().snapshot.values
+    off = {name: tool.flag for name, tool in host.tools().items() if tool.flag and not flags.get(tool.flag)}
+    return Tools(frozenset(host.tools()) - off.keys(), off)
 
 
 def _show(one: Finding) -> None:

@@ -12,8 +12,10 @@ from pegboard_builtins.wire_hooks.verbs.desk import JsonOption, host_of, place_o
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pegboard.context import HostView
     from pegboard_builtins.wire_hooks.handlers import Handler
-    from pegboard_builtins.wire_hooks.load import Entry
+    from pegboard_builtins.wire_hooks.heads import Head
+    from pegboard_builtins.wire_hooks.load import Entry, HookTable, Problem
 
 
 def run(
@@ -23,7 +25,8 @@ def run(
 ) -> None:
     """Show every hook that is declared for this project: where, from which layer, trusted or not, and its posture.
 
-    The order is the one in which answers are merged. Hooks that do not count are shown with the reason.
+    The order is the one in which answers are merged. Hooks that do not count are shown with the reason; those in the
+    heads of skills, commands and agents come last, with what they wait for.
     """
     from pegboard_builtins.wire_hooks.events import row_of
     from pegboard_builtins.wire_hooks.load import load
@@ -34,22 +37,51 @@ def run(
     consented = consent_to(files, host.project, host.consented)
     table = load(files, consented)
     wanted = row_of(event).name if event else ""
-    entries = [entry for entry in table.entries if not wanted or entry.handler.event == wanted]
-    told = [facts_of(entry, consented) for entry in entries]
+    heads, in_heads = heads_here(host, table)
+    told = [facts_of(entry, consented) for entry in table.entries]
+    told += _of_heads(heads, host)
+    told = [one for one in told if not wanted or one["event"] == wanted]
+    found = [*table.problems, *in_heads]
     if as_json:
         problems = [
-            {"text": one.text, "mend": one.mend, "file": one.where.file, "line": one.where.line}
-            for one in table.problems
+            {"text": one.text, "mend": one.mend, "file": one.where.file, "line": one.where.line} for one in found
         ]
         print_json({"hooks": told, "problems": problems, "files": list(table.files)})
         return
     columns = ("id", "event", "matcher", "kind", "where", "layer", "trust", "posture", "counts", "runs")
     empty = f"No hook is declared for {wanted}." if wanted else "No hook is declared here."
     print_table(columns, [_line(one) for one in told], empty=empty)
-    for problem in table.problems:
+    for problem in found:
         say(f"wrong: {problem}", "red")
-    if not table.entries and not table.problems:
+    if not told and not found and not wanted:
         say("`pegboard hooks add` shows ready ones; `pegboard hooks events` has the events.", "dim")
+
+
+def heads_here(host: HostView, table: HookTable) -> tuple[list[Head], list[Problem]]:
+    """Return the hooks in the heads of skills, commands and agents, and what is wrong with those files."""
+    from pegboard_builtins.wire_hooks.heads import heads_of
+
+    return heads_of(table, host.project, host.config_dir, host.settings)
+
+
+def _of_heads(heads: list[Head], host: HostView) -> list[dict[str, Any]]:
+    """Return what is to say of hooks in heads: they wait for the use of their file, and one of the project for consent.
+
+    Whoever consents to such a file consents to its hooks.
+    """
+    wanted = {one.key: one for one in host.wanted()} if any(head.origin == "project" for head in heads) else {}
+    told = []
+    for head in heads:
+        facts = {"layer": "user" if head.origin == "pack" else head.origin, "holds": head.holds, "trust": "not needed"}
+        if head.origin == "project":
+            asked = wanted.get(head.consent_key(host.project))
+            facts["trust"] = "yes" if asked is not None and host.consented(asked) else "no"
+        for entry in head.entries:
+            one = {**facts_of(entry, lambda handler: True), **facts}
+            if one["trust"] == "no" and one["standing"] == "active":
+                one |= {"standing": "untrusted", "why": "nobody consented to this file as it is now: `pegboard trust`"}
+            told.append(one)
+    return told
 
 
 def facts_of(entry: Entry, consented: Callable[[Handler], bool]) -> dict[str, Any]:
@@ -68,6 +100,7 @@ def facts_of(entry: Entry, consented: Callable[[Handler], bool]) -> dict[str, An
         "layer": str(handler.where.layer),
         "plugin": handler.plugin.name if handler.plugin is not None else "",
         "trust": trust_of(handler, consented),
+        "holds": "always",
         "standing": str(entry.standing),
         "why": entry.why,
         "on_error": str(handler.on_error),
@@ -99,7 +132,9 @@ def posture_of(told: dict[str, Any]) -> str:
 
 def _line(told: dict[str, Any]) -> tuple[str, ...]:
     matcher = "*" if told["matcher"] in (None, "") else str(told["matcher"])
-    counts = told["standing"] if told["standing"] == "active" else f"{told['standing']}: {told['why']}"
+    counts = told["standing"] if told["holds"] == "always" else told["holds"]
+    if told["standing"] != "active":
+        counts = f"{told['standing']}: {told['why']}"
     marks = f" [{', '.join(told['marks'])}]" if told["marks"] else ""
     return (
         told["id"],

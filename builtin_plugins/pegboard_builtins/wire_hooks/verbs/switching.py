@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from pegboard.context import HostView
 from pegboard.errors import PegboardError
 from pegboard.settings import FROM_THE_FOLDER, SettingsLayer
 from pegboard.settings_writing import change_file, with_key, without_key
-from pegboard_builtins.wire_hooks.load import Standing
+from pegboard_builtins.wire_hooks.load import HookTable, Standing
 from pegboard_builtins.wire_hooks.settings import TABLE
 from pegboard_builtins.wire_hooks.verbs.desk import entry_of, table_of
+from pegboard_builtins.wire_hooks.verbs.listing import heads_here
 
 KEY = "disabled"
 MADE = re.compile(r"\w+/\d+\.\d+@")
@@ -22,7 +24,7 @@ MADE = re.compile(r"\w+/\d+\.\d+@")
 
 def disable(host: HostView, wanted: str, *, project: bool, local: bool) -> Iterator[str]:
     """Switch a hook off; goes through what there is to say. Raises PegboardError for an id that no hook has."""
-    entry = entry_of(table_of(host), wanted)
+    entry = entry_of(_whole_table(host), wanted)
     layer = SettingsLayer.PROJECT if project else SettingsLayer.LOCAL if local else SettingsLayer.USER
     target = files_of(host)[layer]
     if entry.handler.where.layer is SettingsLayer.MANAGED:
@@ -46,7 +48,7 @@ def enable(host: HostView, wanted: str) -> Iterator[str]:
         (layer, target) for layer, target in files_of(host).items() if target.is_file() and _take_out(target, wanted)
     ]
     if not changed:
-        entry = entry_of(table_of(host), wanted)  # an id that stands in a list may be of a hook that is gone
+        entry = entry_of(_whole_table(host), wanted)  # an id that stands in a list may be of a hook that is gone
         if entry.standing is Standing.ACTIVE:
             yield f"{wanted} is not switched off."
         else:
@@ -56,6 +58,13 @@ def enable(host: HostView, wanted: str) -> Iterator[str]:
         yield f"{wanted} is no longer switched off in {target}."
     if any(layer in FROM_THE_FOLDER for layer, _ in changed):
         yield from _needs_consent(host)
+
+
+def _whole_table(host: HostView) -> HookTable:
+    """Return the hooks of the settings and those that skills, commands and agents bring."""
+    table = table_of(host)
+    heads, _ = heads_here(host, table)
+    return replace(table, entries=(*table.entries, *(entry for head in heads for entry in head.entries)))
 
 
 def files_of(host: HostView) -> dict[SettingsLayer, Path]:
