@@ -121,7 +121,8 @@ class WrongAnswerError(PegboardError):
     def __init__(self, plugin: str, hook: str, got: str, wanted: str) -> None:
         self.plugin = plugin
         self.hook = hook
-        super().__init__(f"{plugin!r} answered {hook!r} with {got}; it may answer {wanted} or None")
+        may = f"it may answer {wanted} or None" if wanted != "nothing" else "it answers nothing"
+        super().__init__(f"{plugin!r} answered {hook!r} with {got}; {may}")
 
 
 # --- settings ------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from pegboard._agent.shapes import Options, RunResult
 from pegboard._agent.showing import Shown
 from pegboard._agent.store import AGENTS, SessionInfo, Store, open_journal
 from pegboard._board.acceptance import AcceptedPacks, gone_since
+from pegboard._board.caught import describe, pass_on
 from pegboard._board.discovery import (
     LONGEST_REASON,
     EntryPointLike,
@@ -38,7 +39,7 @@ from pegboard._board.observing import OBSERVATIONS
 from pegboard._board.order import Tier
 from pegboard._board.plan import Plan
 from pegboard._board.planning import SessionGates, compile_plan
-from pegboard._board.registry import Board, describe
+from pegboard._board.registry import Board
 from pegboard._board.snapshot import SWITCH, Snapshot
 from pegboard._board.threads import Threads
 from pegboard._board.trust import TrustStore
@@ -406,7 +407,8 @@ class Host:
                     votes += source(request)
                 except SettingsError:
                     raise
-                except (Exception, SystemExit) as error:
+                except BaseException as error:
+                    pass_on(error)
                     self.flag_problems.append(f"the flag source of {name!r} failed: {describe(error)}")
         return resolve(request.flags, votes)
 
@@ -515,7 +517,8 @@ class Host:
                     for one in source(session.ctx(plugin)):
                         if SENDABLE.fullmatch(one.name):
                             found.setdefault(one.name, Prompt(one.name, one_line(one.help), one_line(one.args)))
-                except Exception as error:  # who types a command must not be kept from typing
+                except BaseException as error:  # who types a command must not be kept from typing
+                    pass_on(error)
                     session.ctx(plugin).log.warning("its prompts cannot be listed: %s", describe(error))
         return dict(sorted(found.items()))
 
@@ -598,7 +601,8 @@ class Host:
             for check in contribution.checks:
                 try:
                     found = check.ask()
-                except (Exception, SystemExit) as error:
+                except BaseException as error:
+                    pass_on(error)
                     found = f"the check itself failed: {describe(error)}"
                 if isinstance(found, str):
                     found = (Ailment(found),) if found else ()

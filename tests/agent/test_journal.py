@@ -21,7 +21,7 @@ from pegboard import hookimpl, tool
 from pegboard._agent.journal import Journal, read_lines, read_records, recover, timestamp
 from pegboard._agent.store import open_journal
 from pegboard._agent.validate import check_messages
-from pegboard.errors import SessionLockedError
+from pegboard.errors import JournalError, SessionLockedError
 from pegboard.flags import FlagDetails, FlagLayer, FlagSnapshot
 from pegboard.messages import EndReason, TextBlock, ToolResultBlock
 from pegboard.records import (
@@ -45,6 +45,15 @@ QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, Hea
 
 
 # --- appending -----------------------------------------------------------------------------------------
+
+
+def test_a_journal_that_somebody_has_closed_says_so(tmp_path):
+    journal = Journal(tmp_path / "j.jsonl", fsync="off")
+    journal.write(Notice(level="info", text="one"))
+    journal.close()
+    with pytest.raises(JournalError, match=r"Bad file descriptor\. A plugin has closed a file that is not its own"):
+        journal.write(Notice(level="info", text="two"))
+    assert journal.seq == 1
 
 
 def test_a_record_is_one_line_and_one_write(tmp_path, monkeypatch):

@@ -72,6 +72,22 @@ async def test_a_refusal_ends_the_turn_as_an_error():
         assert not host.session.broken_off
 
 
+async def test_a_stream_that_ends_without_a_stop_reason_is_an_error_that_says_so():
+    class Stops:
+        @hookimpl
+        async def model_call(self, request, call_next):
+            async for event in call_next(request):
+                if event.type == "model_done":
+                    return
+                yield event
+
+    async with HostFixture() as host:
+        host.load(Stops)
+        result = await ended(host, {"text": "Now.", "call": [{"name": "look", "input": {"name": "a"}}]})
+        assert (result.reason, log) == (EndReason.ERROR, [])
+        assert result.detail == "the answer broke off: its stream ended without a stop reason"
+
+
 async def test_max_tokens_is_asked_to_go_on_three_times_in_a_row():
     async with HostFixture() as host:
         cut = {"text": "and on", "stop_reason": "max_tokens"}

@@ -42,6 +42,18 @@ BROKEN = {
     "misspells a specname": ("@hookimpl(specname='posttool')\ndef f(call): ...", "Did you mean 'post_tool'?"),
     "raises in register": ("@hookimpl\ndef register(registry): raise OSError('disk full')", "OSError: disk full"),
     "exits in register": ("@hookimpl\ndef register(registry): raise SystemExit(1)", "SystemExit: 1"),
+    "raises a BaseException at import": ("class Odd(BaseException): ...\nraise Odd('odd')", "Odd: odd"),
+    "interrupts at import": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "interrupts in register": ("@hookimpl\ndef register(registry): raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "has an error without words": (
+        "class Odd(Exception):\n    def __str__(self): raise SystemExit(9)\nraise Odd",
+        "Odd: (its words cannot be had)",
+    ),
+    "answers in register": ("@hookimpl\ndef register(registry): return 42", "'register' with int; it answers nothing"),
+    "registers in a generator": (
+        "@hookimpl\ndef register(registry):\n    yield registry.add_tool(None)",
+        "'register' with generator; it answers nothing",
+    ),
     "registers no tool": ("@hookimpl\ndef register(registry): registry.add_tool(print)", "what @tool makes"),
     "blocks asynchronously": (
         "@hookimpl(blocking=True)\nasync def pre_tool(call): ...",

@@ -19,7 +19,7 @@ class Choosy:
     @staticmethod
     def when(ctx):
         Choosy.asked += 1
-        if isinstance(Choosy.said, Exception):
+        if isinstance(Choosy.said, BaseException):
             raise Choosy.said
         return Choosy.said
 
@@ -40,6 +40,7 @@ class Choosy:
         pytest.param(False, [], id="False: nothing"),
         pytest.param("TurnEnd|StopFailure", ["TurnEnd"], id="a text: what it matches"),
         pytest.param(ValueError("no"), ["SessionStart", "TurnEnd"], id="a failure: all of it"),
+        pytest.param(SystemExit(3), ["SessionStart", "TurnEnd"], id="an exit: all of it"),
     ],
 )
 async def test_an_implementation_takes_part_as_it_says(said, saw):

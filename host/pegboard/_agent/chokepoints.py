@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from pydantic_core import PydanticSerializationError, to_json
 
 from pegboard._agent.batches import NO_BATCH
+from pegboard._board.caught import describe, pass_on
 from pegboard._board.dispatch import Dispatcher
 from pegboard._board.outcomes import CallOutcome
-from pegboard._board.registry import describe
 from pegboard._board.threads import Threads
 from pegboard._board.waiting import LateError, being_cancelled, within
 from pegboard._dataclass import dataclass
@@ -141,7 +141,8 @@ class Invoker:
             return Claims()
         try:
             return tool.claims_of(call.input, self._around.cwd)
-        except Exception:  # a claims function that does not understand the input: nothing may run beside it
+        except BaseException as error:  # one that does not understand the input: nothing may run beside it
+            pass_on(error)
             return Claims.alone()
 
     def problems(self, call: ToolUseBlock | ToolCall) -> str:
@@ -375,9 +376,8 @@ class Invoker:
                     duration_ms=(time.perf_counter() - started) * 1e3,
                 )
                 raise Interrupted(Done(call, outcome, attempts=attempt), told=False) from None
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # a tool's SystemExit too: it must not end the host
+            pass_on(error)
             kind, result = OutcomeKind.ERROR, _error(f"{tool.name} failed: {describe(error)}")
         finally:
             running_call.reset(running)
@@ -460,7 +460,8 @@ def _described(preview: Preview, given: dict[str, Any], cwd: Path) -> str:
     """Return what a tool says a call would change; nothing where it cannot: the question is asked all the same."""
     try:
         return preview(given, cwd)
-    except Exception:
+    except BaseException as error:
+        pass_on(error)
         return ""
 
 

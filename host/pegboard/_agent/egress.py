@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
+from pegboard._board.caught import pass_on
 from pegboard.context import Ctx
 from pegboard.egress import FilterFunction, StreamFilter
 from pegboard.errors import EgressClosedError, PegboardError
@@ -105,7 +106,8 @@ class Egress:
             self._close(surface, plugin, refused.reason, refused=refused.refused)
         except PegboardError as error:
             self._close(surface, plugin, str(error))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            pass_on(error)
             self._close(surface, plugin, _kind_of(error))
 
     def _close(self, surface: str, plugin: str, reason: str, *, refused: bool = False) -> NoReturn:

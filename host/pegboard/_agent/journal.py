@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,9 +137,10 @@ class Journal:
             while written < size:
                 written += os.write(self._fd, line[written:])
         except OSError as error:
-            # Half a line would look like damage later, and the next record would be glued to it.
-            os.ftruncate(self._fd, self._size)
             self.seq -= 1
+            # Half a line would look like damage later, and the next record would be glued to it.
+            with suppress(OSError):  # somebody closed it: nothing was written
+                os.ftruncate(self._fd, self._size)
             raise self._full(error) from error
         self._size += size
         if self._each or (name in _SYNCED and self._fsync == "turn"):
@@ -178,9 +181,10 @@ class Journal:
         return made
 
     def _full(self, error: OSError) -> JournalError:
-        return JournalError(
-            f"the journal {self.path} takes no more records: {error.strerror}. Free some space, then resume."
-        )
+        mend = "Free some space"
+        if error.errno == errno.EBADF:
+            mend = "A plugin has closed a file that is not its own: leave it out"
+        return JournalError(f"the journal {self.path} takes no more records: {error.strerror}. {mend}, then resume.")
 
     def reads_of(self, snapshot: FlagSnapshot) -> Callable[[FlagDetails], object]:
         """Return whom to tell of each flag that is read of *snapshot*: reads are written with the next record."""

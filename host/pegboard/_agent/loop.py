@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pegboard._dataclass import dataclass
 from pegboard.decisions import StepVerb
-from pegboard.errors import ContextOverflowError, PegboardError
+from pegboard.errors import ContextOverflowError, ModelError, PegboardError
 from pegboard.hookspecs import State
 from pegboard.messages import Block, EndReason, Outcome, StopReason, TextBlock, ToolCall, ToolUseBlock, Usage, total
 from pegboard.requests import (
@@ -398,7 +398,7 @@ async def read_answer(port: Port, request: Request) -> Answer:
     answer = Answer()
     started = time.perf_counter()
     partial: list[str] = []
-    watched, ended = port.watched, False
+    watched, ended, done = port.watched, False, False
     stream = port.stream(request)
     try:
         async for event in stream:
@@ -413,6 +413,7 @@ async def read_answer(port: Port, request: Request) -> Answer:
             elif kind is TextDelta:
                 partial.append(event.text)  # type: ignore[union-attr]
             elif kind is ModelDone:
+                done = True
                 answer.stop_reason, answer.usage = event.stop_reason, event.usage  # type: ignore[union-attr]
             elif kind is ToolUseCut:
                 answer.cut = event.name  # type: ignore[union-attr]
@@ -424,6 +425,8 @@ async def read_answer(port: Port, request: Request) -> Answer:
             if watched or kind is ModelNotice:
                 port.show(event)
         ended = True
+        if not done:
+            raise ModelError("the answer broke off: its stream ended without a stop reason")
     except ContextOverflowError as error:
         answer.stop_reason, answer.error = StopReason.CONTEXT_OVERFLOW, str(error)
     except PegboardError as error:

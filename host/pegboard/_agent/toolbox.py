@@ -15,7 +15,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
-from pegboard._board.registry import describe
+from pegboard._board.caught import describe, pass_on
 from pegboard._board.waiting import being_cancelled
 from pegboard.context import Ctx, ToolSource
 from pegboard.requests import Layer, Section, Stability, ToolSpec
@@ -117,7 +117,8 @@ class Toolbox:
             return tuple(tool if tool.owner == plugin else replace(tool, owner=plugin) for tool in tools)
         except TimeoutError:
             self._warn(plugin, f"its tools took longer than {SOURCE_SECONDS:g} s; this turn goes on without new ones")
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            pass_on(error)
             self._warn(plugin, f"it could not bring its tools: {describe(error)}")
         return None
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
-from contextvars import copy_context
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from operator import sub
 from time import perf_counter_ns
+from types import CoroutineType
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from pegboard._board.answers import sound
+from pegboard._board.caught import describe, pass_on
 from pegboard._board.failing import Failures
 from pegboard._board.onion import Below, Watched
 from pegboard._board.outcomes import (
@@ -32,13 +31,13 @@ from pegboard._board.outcomes import (
 )
 from pegboard._board.permitting import in_bounds, own_sections, within
 from pegboard._board.plan import Impl, Plan, seconds_of
-from pegboard._board.registry import Board, describe
+from pegboard._board.registry import Board
+from pegboard._board.round import Round
 from pegboard._board.row import Row, in_row
 from pegboard._board.sheet import Sheet
 from pegboard._board.surroundings import Surroundings
 from pegboard._board.taking import patch, take_prompt, vote
 from pegboard._board.turnout import Bound, Turnout
-from pegboard._board.waiting import GRACE, LateError, go_on, start_task, until_each_deadline
 from pegboard._board.watchdog import OverrunError, Watchdog
 from pegboard._board.whereabouts import AS_AGENT
 from pegboard.context import Ctx
@@ -207,20 +206,22 @@ class Dispatcher:
             below = Below(inner)
             try:
                 stream = impl.call(request, below, ctx)
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
+                pass_on(error)
                 return broken(request, error, False)
             if stream is None:
                 return inner(request)
             if stream is below.passed:
                 return below.raw  # type: ignore[return-value]  # passed on as it is: no layer in between
-            if not hasattr(stream, "__aiter__"):
-                if inspect.iscoroutine(stream):
+            if not hasattr(type(stream), "__aiter__"):
+                if type(stream) is CoroutineType:
                     stream.close()
                 wrong = WrongAnswerError(impl.plugin, impl.hook, type(stream).__name__, "an async iterator")
                 return broken(request, wrong, False)
             try:
-                return Watched(stream, request, below, broken)
-            except (Exception, SystemExit) as error:  # its own `__aiter__`
+                return Watched(stream, request, below, broken, impl.plugin)
+            except BaseException as error:  # its own `__aiter__`
+                pass_on(error)
                 return broken(request, error, False)
 
         return frame
@@ -363,7 +364,8 @@ class Dispatcher:
             for unless, ctx in self._unless:
                 if unless is None or not unless(ctx):
                     return self.next_step
-        except (Exception, SystemExit):
+        except BaseException as error:
+            pass_on(error)
             return self.next_step
         return None
 
@@ -511,7 +513,7 @@ class Dispatcher:
         place: int = 0,
         *,
         one_by_one: bool = False,
-    ) -> _Round | None:
+    ) -> Round | None:
         """Call from *place* on, as far as that goes without waiting: all, or *one_by_one* until one answers or waits.
 
         Puts a duration into the sheet for each that was called. Returns the round of those that wait, if any does.
@@ -524,7 +526,7 @@ class Dispatcher:
             return self._call_last(sheet, bound, args, answers, place)
         marks = [perf_counter_ns()]
         first, begin, end = len(ns) - place, place, len(bound)
-        round_: _Round | None = None
+        round_: Round | None = None
         if type(bound) is Row and not place:
             try:
                 bound.call(args[0], answers, marks, dog, one_by_one=one_by_one)
@@ -545,7 +547,7 @@ class Dispatcher:
                     break
                 # What comes now is neither a plain `def` nor stepped in place: in a thread, with a limit of its own.
                 impl, ctx = bound[place]
-                round_ = round_ or _Round(answers, ns, first, self.abandoned)
+                round_ = round_ or Round(answers, ns, first, self.abandoned)
                 dog.running = impl
                 try:
                     dog.limit = limit = seconds_of(impl, args[0])
@@ -559,7 +561,7 @@ class Dispatcher:
                 place = begin + len(marks) - 1
                 walk.waits = walk.over = True
                 impl = bound[place][0]
-                round_ = round_ or _Round(answers, ns, first, self.abandoned)
+                round_ = round_ or Round(answers, ns, first, self.abandoned)
                 round_.in_place = (place, impl, steps, waits_for, impl.limit, marks[-1])  # type: ignore[assignment]
             marks.append(perf_counter_ns())
             place += 1
@@ -573,7 +575,7 @@ class Dispatcher:
 
     def _call_last(
         self, sheet: Sheet, bound: Sequence[Bound], args: tuple[Any, ...], answers: list[Any], place: int
-    ) -> _Round | None:
+    ) -> Round | None:
         """Call the one that is left, which costs less than a walk through several."""
         impl, ctx = bound[place]
         dog, ns = self._dog, sheet.ns
@@ -585,7 +587,7 @@ class Dispatcher:
             if impl.stepped:
                 steps, answer = answer, None
                 waits_for = steps.send(None)
-                round_ = _Round(answers, ns, len(ns) - place, self.abandoned)
+                round_ = Round(answers, ns, len(ns) - place, self.abandoned)
                 round_.in_place = (place, impl, steps, waits_for, impl.limit, began)  # type: ignore[assignment]
         except StopIteration as end:
             answer = end.value if impl.stepped else self._caught(impl, end)
@@ -602,7 +604,7 @@ class Dispatcher:
         self, sheet: Sheet, bound: Sequence[Bound], answers: list[Any], begin: int = 0, end: int | None = None
     ) -> list[Any]:
         """Check what those from *begin* to *end* answered, and count who failed."""
-        if answers.count(None) < len(answers):
+        if not all_silent(answers):
             for place, answer in enumerate(answers):
                 if answer is not None:
                     answers[place] = self._checked(sheet, bound[place][0], answer)
@@ -615,7 +617,7 @@ class Dispatcher:
         for place, (impl, _) in enumerate(bound):
             limit = impl.limit
             late = isinstance(limit, NUMBERS) and ns[place] > limit * 1e9
-            if late and not isinstance(answers[begin + place], Failure):
+            if late and type(answers[begin + place]) is not Failure:
                 error = HookTimeoutError(impl.plugin, impl.hook, limit)  # type: ignore[arg-type]
                 answers[begin + place] = Failure(str(error), timeout=True)
 
@@ -625,23 +627,24 @@ class Dispatcher:
             limit = impl.limit if isinstance(impl.limit, int | float) else 0.0
             return Failure(str(HookTimeoutError(impl.plugin, impl.hook, limit)), timeout=True)
         self._dog.running = None
-        if isinstance(error, KeyboardInterrupt):
-            raise error
+        pass_on(error)
         return Failure(describe(error))
 
     def _checked(self, sheet: Sheet, impl: Impl, answer: Any) -> Any:
         """Turn an answer of the wrong type into a Failure; count failures. What is held back is only journaled."""
-        if not isinstance(answer, Failure):
-            wanted = POLICIES[impl.hook].answers
-            if isinstance(answer, wanted):
+        if type(answer) is not Failure:
+            try:
+                if type(answer) is CoroutineType:
+                    answer.close()
+                answer = sound(answer, impl.plugin, impl.hook, POLICIES[impl.hook].answers)
+            except BaseException as error:
+                pass_on(error)
+                answer = Failure(str(error) if type(error) is WrongAnswerError else describe(error))
+            else:
                 answer = sheet.bound(impl, *in_bounds(answer), mend="Nobody reads so much")
                 if impl.lacks:
                     answer = sheet.bound(impl, *within(answer, impl.lacks))
                 return sheet.hold(impl, answer) if impl.held and answer is not None else answer
-            if inspect.iscoroutine(answer):
-                answer.close()
-            names = " or ".join(kind.__name__ for kind in wanted) or "nothing"
-            answer = Failure(str(WrongAnswerError(impl.plugin, impl.hook, type(answer).__name__, names)))
         if impl.held:
             sheet.hold(impl, answer)
             self.failed(impl, answer.error)
@@ -652,6 +655,15 @@ class Dispatcher:
     def failed(self, impl: Impl, error: str) -> None:
         """Tell of a failure and count it."""
         self.failures.take(impl, error)
+
+
+def all_silent(answers: list[Any]) -> bool:
+    """Whether nobody has answered. What one has answered may have an `__eq__` of its own, which `count` asks."""
+    try:
+        return answers.count(None) == len(answers)
+    except BaseException as error:
+        pass_on(error)
+        return False
 
 
 class _Walk:
@@ -707,141 +719,6 @@ async def _walk(
                 return None
         place += 1
     return None
-
-
-class _Round:
-    """The implementations of one dispatch that are not plain: stepped in place, in a thread, or as tasks.
-
-    The first coroutine that waits goes on in the task that called it; only those after it get tasks of their own.
-    """
-
-    __slots__ = ("_answers", "_first", "_ns", "_tasks", "in_place", "left")
-
-    def __init__(self, answers: list[Any], ns: list[int], first: int, left: list[str]) -> None:
-        self._answers = answers
-        self._ns = ns
-        self._first = first
-        self.in_place: tuple[int, Impl, Coroutine[Any, Any, Any], Any, float | None, int] | None = None
-        self._tasks: dict[asyncio.Future[None], tuple[int, Impl, float | None]] = {}
-        self.left = left  # the dispatcher's own: some are found out only a grace after the round
-
-    @property
-    def waits(self) -> bool:
-        """Whether somebody has not answered yet."""
-        return self.in_place is not None or bool(self._tasks)
-
-    def start(self, place: int, impl: Impl, ctx: Ctx, args: tuple[Any, ...], limit: float | None) -> None:
-        """Call one implementation, as far as it goes without waiting. Raises what it raises."""
-        if impl.options.blocking:
-            self._tasks[self._in_thread(place, impl, ctx, args)] = (place, impl, limit)
-        elif not impl.is_async:
-            self._answers[place] = impl.call(*args, ctx)
-        elif self.in_place is None:
-            began = perf_counter_ns()
-            coroutine = impl.call(*args, ctx)
-            try:
-                waits_for = coroutine.send(None)
-            except StopIteration as end:
-                self._answers[place] = end.value
-            else:
-                self.in_place = (place, impl, coroutine, waits_for, limit, began)
-        else:
-            task = start_task(self._as_task(place, impl, ctx, args, limit))
-            if not task.done():
-                self._tasks[task] = (place, impl, limit)
-
-    async def finish(self) -> list[Any]:
-        """Wait for all, each until its own deadline; return the answers."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        pending = {task: None if limit is None else now + limit for task, (_, _, limit) in self._tasks.items()}
-        if self.in_place is None:
-            await until_each_deadline(pending, self._late)
-            return self._answers
-        others = loop.create_task(until_each_deadline(pending, self._late)) if pending else None
-        try:
-            await self._go_on(*self.in_place)
-            if others is not None:
-                await others
-        except BaseException:
-            if others is not None:
-                others.cancel()
-                await asyncio.wait([others])
-            raise
-        return self._answers
-
-    async def _go_on(
-        self, place: int, impl: Impl, coroutine: Any, waits_for: Any, limit: float | None, began: int
-    ) -> None:
-        try:
-            self._answers[place] = await go_on(coroutine, waits_for, limit)
-        except LateError as late:
-            self._missed(place, impl, limit)
-            if late.left:
-                self.left.append(str(impl))
-        except BaseException as error:
-            task = asyncio.current_task()
-            if isinstance(error, KeyboardInterrupt) or (
-                isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
-            ):
-                raise
-            self._answers[place] = Failure(describe(error))
-        self._ns[self._first + place] = perf_counter_ns() - began
-
-    async def _as_task(self, place: int, impl: Impl, ctx: Ctx, args: tuple[Any, ...], limit: float | None) -> None:
-        began = perf_counter_ns()
-        me = asyncio.current_task()
-        assert me is not None
-        try:
-            answer = await impl.call(*args, ctx)
-        except BaseException as error:  # also SystemExit, which would end the loop
-            if isinstance(error, asyncio.CancelledError) and me.cancelling():
-                raise
-            answer = Failure(describe(error))
-        if me.cancelling():
-            return  # it ate its cancellation: too late, whatever it says now
-        if limit is not None and perf_counter_ns() - began > limit * 1e9:
-            self._missed(place, impl, limit)  # it computed past its deadline, and no timer could fire
-            return
-        self._answers[place] = answer
-        if self._first + place < len(self._ns):
-            self._ns[self._first + place] = perf_counter_ns() - began
-
-    def _in_thread(self, place: int, impl: Impl, ctx: Ctx, args: tuple[Any, ...]) -> asyncio.Future[None]:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        context = copy_context()
-
-        def finish(answer: Any) -> None:
-            if not done.done():
-                self._answers[place] = answer
-                done.set_result(None)
-
-        def run() -> None:
-            try:
-                answer = context.run(impl.call, *args, ctx)
-            except BaseException as error:
-                answer = Failure(describe(error))
-            try:
-                loop.call_soon_threadsafe(finish, answer)
-            except RuntimeError:  # the loop has ended: nobody waits any more
-                pass
-
-        threading.Thread(target=run, name=f"pegboard-{impl}", daemon=True).start()
-        return done
-
-    def _late(self, future: asyncio.Future[None]) -> None:
-        place, impl, limit = self._tasks[future]
-        self._missed(place, impl, limit)
-
-        def look() -> None:
-            if not future.done() or impl.options.blocking:
-                self.left.append(str(impl))
-
-        asyncio.get_running_loop().call_later(GRACE, look)
-
-    def _missed(self, place: int, impl: Impl, limit: float | None) -> None:
-        self._answers[place] = Failure(str(HookTimeoutError(impl.plugin, impl.hook, limit or 0)), timeout=True)
 
 
 # --- who is there --------------------------------------------------------------------------------------

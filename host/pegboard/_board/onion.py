@@ -5,12 +5,14 @@ They are classes, because generators take twice the time here: an event loop kee
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, get_args
 
-from pegboard.errors import PegboardError
+from pegboard._board.caught import pass_on
+from pegboard.errors import PegboardError, WrongAnswerError
 from pegboard.requests import CallNext, Request, StreamEvent
+
+EVENTS = frozenset(get_args(get_args(StreamEvent)[0]))
 
 Broken = Callable[[Request, BaseException, bool], AsyncIterator[StreamEvent]]
 """What comes in the place of a frame's stream that failed; told whether it had yielded something."""
@@ -64,9 +66,12 @@ class _Passed:
 class Watched:
     """The stream of a frame. Where the frame fails, *broken* is asked what comes instead (or raises)."""
 
-    __slots__ = ("_below", "_broken", "_next", "_request", "_stream", "_yielded")
+    __slots__ = ("_below", "_broken", "_next", "_plugin", "_request", "_stream", "_yielded")
 
-    def __init__(self, stream: AsyncIterator[StreamEvent], request: Request, below: Below, broken: Broken) -> None:
+    def __init__(
+        self, stream: AsyncIterator[StreamEvent], request: Request, below: Below, broken: Broken, plugin: str
+    ) -> None:
+        self._plugin = plugin
         self._stream = stream
         self._next = aiter(stream).__anext__
         self._request = request
@@ -80,16 +85,19 @@ class Watched:
     async def __anext__(self) -> StreamEvent:
         try:
             event = await self._next()
+            if type(event) not in EVENTS:
+                raise WrongAnswerError(
+                    self._plugin, "model_call", f"a stream of {type(event).__name__}", "stream events"
+                )
         except StopAsyncIteration:
             if self._below.passed is not None:
                 await self._below.passed.aclose()
             raise
-        except (PegboardError, asyncio.CancelledError, KeyboardInterrupt):
-            await self.aclose()
-            raise
-        except (Exception, SystemExit) as error:
-            await self.aclose()
-            if error is self._below.error:
+        except BaseException as error:
+            if type(error) is not GeneratorExit:  # where that closes us, nothing can be awaited
+                await self.aclose()
+            pass_on(error)
+            if error is self._below.error or (isinstance(error, PegboardError) and type(error) is not WrongAnswerError):
                 raise
             self._stream = self._broken(self._request, error, self._yielded)
             self._next = self._stream.__anext__

@@ -17,8 +17,9 @@ from typing import Any
 import pluggy
 
 from pegboard import __version__, hookspecs
+from pegboard._board.caught import describe, pass_on, words_of
 from pegboard._board.contribution import Contribution
-from pegboard._board.discovery import LONGEST_REASON, PluginRecord, Status
+from pegboard._board.discovery import PluginRecord, Status
 from pegboard._board.environment import noted_reads
 from pegboard._board.marked import Manager
 from pegboard._board.observing import OBSERVATIONS
@@ -46,10 +47,10 @@ from pegboard.errors import (
     SettingsError,
     UnacceptedError,
     UnknownHookError,
+    WrongAnswerError,
 )
 from pegboard.flags import Flag, UnknownFlagError
 from pegboard.hookspecs import NO_OPTIONS, OPTIONS, POLICIES, ImplOptions
-from pegboard.output import clipped
 from pegboard.requests import ModelInfo, Section
 from pegboard.settings import SettingsView
 from pegboard.tools import Tool
@@ -123,7 +124,8 @@ class Board:
             record.fail(Status.LOAD_ERROR, str(error))
         except ModuleNotFoundError as error:
             record.fail(Status.LOAD_ERROR, describe(error), f"install what it needs: the module {error.name!r}")
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            pass_on(error)
             record.fail(Status.LOAD_ERROR, describe(error))
         else:
             record.status = Status.ACTIVE
@@ -171,12 +173,18 @@ class Board:
         self.manager.register(record.plugin, record.name)
         register = getattr(record.plugin, "register", None)
         if register is not None and "register" in record.hooks:
-            said = record.hooks["register"].timeout
-            limit = said if isinstance(said, int | float) else POLICIES["register"].timeout or IMPORT_SECONDS
+            own = record.hooks["register"].timeout
+            limit = own if isinstance(own, int | float) else POLICIES["register"].timeout or IMPORT_SECONDS
             wanted = inspect.signature(register).parameters
             contribution.registering = True
-            run_abandonable((lambda: register(contribution)) if wanted else register, limit, record.name, "register")
+            said = run_abandonable(
+                (lambda: register(contribution)) if wanted else register, limit, record.name, "register"
+            )
             contribution.registering = False
+            if said is not None:  # a generator's or a coroutine's body has not even begun
+                if inspect.iscoroutine(said):
+                    said.close()
+                raise WrongAnswerError(record.name, "register", type(said).__name__, "nothing")
         contribution.check_words()
         record.register_ms = (time.perf_counter() - imported) * 1e3
         contribution.tools = [self._named(record.name, one) for one in contribution.tools]
@@ -262,9 +270,10 @@ class Board:
             try:
                 contribution = self._registered(record)
                 functions = functions_of(self.manager, record.plugin)
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
+                pass_on(error)
                 record.plugin = stand_in
-                why = str(error) if isinstance(error, PegboardError) else describe(error)
+                why = words_of(error) if isinstance(error, PegboardError) else describe(error)
                 self.disable(name, why, status=Status.LOAD_ERROR)
                 self._forget(record, "it could not be imported")
                 self._broken[name] = f"cannot be imported: {why}"
@@ -708,6 +717,8 @@ def run_abandonable(call: Callable[[], Any], seconds: float, plugin: str, hook: 
     def run() -> None:
         try:
             outcome.append((True, call()))
+        except KeyboardInterrupt as error:  # the plugin's own: nobody's Ctrl-C arrives in this thread
+            outcome.append((False, PluginError(plugin, f"raised {describe(error)}")))
         except BaseException as error:  # also SystemExit: a plugin must not end the host
             outcome.append((False, error))
 
@@ -722,17 +733,3 @@ def run_abandonable(call: Callable[[], Any], seconds: float, plugin: str, hook: 
     if fine:
         return value
     raise value
-
-
-def describe(error: BaseException) -> str:
-    """Return an error in one line, with the place of a plugin's code that raised it."""
-    import traceback
-
-    said = str(error)
-    text = clipped(f"{type(error).__name__}: {said}", LONGEST_REASON) if said else type(error).__name__
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "importlib" not in frame.filename and "/pegboard/_" not in frame.filename
-    ]
-    return f"{text} ({frames[-1].filename}:{frames[-1].lineno})" if frames else text

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from operator import is_
 
+from pegboard._board.caught import pass_on
 from pegboard._board.plan import Impl, Plan, matcher
 from pegboard._board.whereabouts import AS_AGENT, is_somewhere
 from pegboard.context import Ctx
@@ -96,7 +97,8 @@ class Turnout:
                 matcher(said)
                 return said
             return bool(said)
-        except Exception:
+        except BaseException as error:
+            pass_on(error)
             return True
 
     def _as(self, impl: Impl, index: int, narrowed: str) -> Impl:

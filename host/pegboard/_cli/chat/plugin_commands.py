@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from rich.text import Text
 
-from pegboard._board.registry import describe, resolve
+from pegboard._board.caught import describe, pass_on
+from pegboard._board.registry import resolve
 from pegboard._cli.chat.shapes import Slash, Talking
 from pegboard.context import Prompt
 from pegboard.errors import PegboardError
@@ -56,6 +57,7 @@ async def answer(talk: Talking, name: str, words: str) -> str:
             said = await said
     except PegboardError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        pass_on(error)
         raise PegboardError(f"/{name} of the plugin {plugin!r} failed: {describe(error)}") from error
     return "" if said is None else str(said)
