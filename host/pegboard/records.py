@@ -579,12 +579,18 @@ class Event(Typed):
 
 
 class SessionStart(Event):
-    """A session begins: `source` is startup, resume, clear, compact or fork. `title` is what it was called before."""
+    """A session begins: `source` is startup, resume, clear, compact or fork.
+
+    Of one that is resumed or forked: `title` is what it was called, `answered` when the model spoke last (UTC, ISO
+    8601), and `tokens` what its context held then.
+    """
 
     name: Literal["SessionStart"] = "SessionStart"
     source: str = "startup"
     model: str = ""
     title: str = ""
+    answered: str = ""
+    tokens: int = 0
 
 
 class SessionEnd(Event):

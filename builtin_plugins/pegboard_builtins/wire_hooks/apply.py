@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from pegboard.records import (
     SessionStart,
     SkillsChanged,
     TaskCompleted,
+    UserPromptExpansion,
 )
 from pegboard.requests import CompactionJob, CompactionResult
 from pegboard_builtins.wire_hooks import payloads
@@ -151,6 +152,10 @@ async def resolve_ask(session: HookSession, ask: Ask) -> Resolution | None:
     if ask.by == PLUGIN and not session.ctx.interactive:
         return None
     fired = await session.fire(payloads.permission_request(ask, session.ctx), ask.call.id)
+    if fired.together.stop:
+        by = fired.together.stop_by
+        reason = fired.together.stop_reason or f"the hook {by.id if by is not None else ''} stopped the turn"
+        return Resolution(allow=False, reason=reason, interrupt=True)
     said = [(one, one.said.specific["decision"]) for one in fired.heard if "decision" in one.said.specific]
     denied = [decision for _, decision in said if decision["behavior"] == "deny"]
     if denied:
@@ -355,7 +360,6 @@ async def _switch(session: HookSession, fired: Fired, event: PreModelSwitch) -> 
 def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:
     together = fired.together
     prompt, _ = first(fired.heard, "initialUserMessage")
-    title, _ = first(fired.heard, "sessionTitle")
     display, _ = last(fired.heard, "displayContent")
     retry, _ = first(fired.heard, "retry")
     action, _ = first(fired.heard, "action")
@@ -363,19 +367,27 @@ def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:
     name = f"SessionStart:{event.source}" if isinstance(event, SessionStart) else ""
     # What a hook has to say of a new folder is for the model (hook-contract 1.5), for the person as well.
     told = [text for _, text in together.messages] if isinstance(event, DirectoryAdded) else []
-    stops = together.stop and isinstance(event, TaskCompleted)  # it would end a teammate; here the task stays open
+    # It would end the turn, which has not begun, or a teammate: no prompt is sent, and the task stays open.
+    stops = together.stop and isinstance(event, UserPromptExpansion | TaskCompleted)
     answer = Answer(
         context=_joined([*_contexts(session, fired, name), *told]),
         block=together.blocked or stops,
-        reason=together.reason or (together.stop_reason if stops else ""),
+        reason=(together.stop_reason if stops else "") or together.reason,
         display=display,
         retry=bool(retry),
         prompt=prompt or "",
-        title=title or "",
+        title=title_of(fired.heard, event),
         action=action or "",
         content=content if action == "accept" else None,
     )
     return answer if answer != Answer() else None
+
+
+def title_of(heard: Sequence[Heard], event: Event) -> str:
+    """Return what hooks call a session as it starts; after a compaction it keeps its name (hook-contract 1.5)."""
+    if not isinstance(event, SessionStart) or event.source not in ("startup", "resume", "fork"):
+        return ""
+    return first(heard, "sessionTitle")[0] or ""
 
 
 async def _end(session: HookSession, told: SessionEndInput) -> None:

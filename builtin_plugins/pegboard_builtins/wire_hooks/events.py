@@ -69,10 +69,8 @@ class EventRow:
         return self.exit_2 is Exit2.BLOCK
 
     def seconds_of(self, kind: HandlerType) -> float:
-        """Return the deadline of a handler that says none."""
-        if kind in DEFAULT_SECONDS:
-            return min(DEFAULT_SECONDS[kind], self.seconds)
-        return self.seconds
+        """Return the deadline of a handler that says none; where being late is a refusal, one holds for all types."""
+        return self.seconds if self.late_blocks else DEFAULT_SECONDS.get(kind, self.seconds)
 
 
 _ALL = (
@@ -100,6 +98,7 @@ _ALL = (
         "InstructionsLoaded",
         inputs.InstructionsLoadedInput,
         matches="load_reason",
+        speaks=False,
         fires="the plugin project_memory has read a memory file",
     ),
     EventRow(
@@ -152,6 +151,7 @@ _ALL = (
         outputs.PermissionRequestSpecific,
         matches="tool_name",
         types=FIVE,
+        stops=True,
         speaks=False,
         tool=True,
         fires="somebody must be asked about a call, or it would be refused",
@@ -202,6 +202,7 @@ _ALL = (
         "Notification",
         inputs.NotificationInput,
         matches="notification_type",
+        speaks=False,
         fires="a question in a chat has waited for 6 s, or its person is idle for 60 s, or a call was deferred",
     ),
     EventRow(
@@ -265,6 +266,7 @@ _ALL = (
         "StopFailure",
         inputs.StopFailureInput,
         matches="error",
+        speaks=False,
         separators="|",
         fires="a turn ended by an error of the model's API, instead of Stop",
     ),
@@ -299,7 +301,7 @@ _ALL = (
         fires="a watched file has changed on disk",
     ),
     EventRow("WorktreeCreate", inputs.WorktreeCreateInput, outputs.WorktreeCreateSpecific, missing="worktrees"),
-    EventRow("WorktreeRemove", inputs.WorktreeRemoveInput, missing="worktrees"),
+    EventRow("WorktreeRemove", inputs.WorktreeRemoveInput, speaks=False, missing="worktrees"),
     EventRow(
         "PreCompact",
         inputs.PreCompactInput,

@@ -90,6 +90,8 @@ class Handler:
     enabled: bool = True
 
     plugin: PluginFolder | None = None
+    by: str = ""
+    """What brings it ("skill:careful"); empty where a settings file or a plugin folder declares it."""
     unknown: tuple[str, ...] = ()
 
     @property
@@ -102,8 +104,8 @@ class Handler:
     def key(self) -> tuple[object, ...]:
         """What makes two entries of settings files the same handler (hook-contract 2.8, C13).
 
-        The event, what is run, and `if`; not the matcher, the timeout or who said it. Copies in plugin folders are
-        handlers of their own.
+        The event, what is run, and `if`; not the matcher, the timeout or who said it. Copies in plugin folders, skills
+        and agents are handlers of their own.
         """
         return (
             self.event,
@@ -112,6 +114,7 @@ class Handler:
             self.args,
             self.condition,
             self.plugin.name if self.plugin is not None else "",
+            self.by,
         )
 
     @property

@@ -90,6 +90,9 @@ class SessionStartInput(Input):
     source: Literal["startup", "resume", "clear", "compact", "fork"]
     model: str | None = None
     session_title: str | None = None
+    seconds_since_last_response: int | None = Field(default=None, description="Of one that is resumed or forked.")
+    context_tokens: int | None = Field(default=None, description="What its context held then.")
+    prompt_cache_likely_expired: bool | None = Field(default=None, description="Whether five minutes have passed.")
 
 
 class SetupInput(Input):

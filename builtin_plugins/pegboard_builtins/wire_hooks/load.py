@@ -268,6 +268,7 @@ class _Reading:
             "ramp": _text(entry.get("ramp", ""), "ramp"),
             "enabled": entry.get("enabled", True) is not False,
             "plugin": self._file.plugin,
+            "by": self._file.by,
             "unknown": tuple(sorted(key for key in entry if key not in known or self._is_lost(key, entry))),
         }
         return Handler(**facts, **_OWN[kind](entry))

@@ -76,6 +76,41 @@ def read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
     return said
 
 
+def read_late(row: EventRow, handler: Handler, raw: RawResult) -> Said:
+    """Return what a hook said that nobody waited for: context, a message, a signal (hook-contract 2.11).
+
+    Each counts by itself: a wrong field voids no other. Of several lines the first that is a JSON object is read.
+    """
+    if raw.timed_out or raw.error:
+        return read(row, handler, raw)
+    given, _, _ = _json_of(row, raw)
+    if given is None:
+        given = next(filter(None, map(_object, raw.stdout.splitlines())), None)
+    if given is None:
+        return read(row, handler, raw)
+    specific = given.get("hookSpecificOutput")
+    specific = specific if isinstance(specific, dict) and specific.get("hookEventName") == row.name else {}
+    return Said(
+        context=_words(specific.get("additionalContext")),
+        message=_words(given.get("systemMessage")),
+        signal=_words(given.get("terminalSequence")),
+    )
+
+
+def _words(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return whole(found) if isinstance(found, dict) else None
+
+
 def _is_nothing(raw: RawResult) -> bool:
     """Whether it ended well and said nothing: in values an empty object, or no output at all."""
     if raw.exit != 0 or raw.stderr or raw.timed_out or raw.error or raw.broken:
@@ -105,7 +140,7 @@ def _read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
     if raw.error:
         return Said("failed", problem=raw.error)
     if handler.type in ASKING and raw.answer is not None:
-        return _verdict(row, raw.answer)
+        return _verdict(row, handler, raw.answer)
     given, problem, inert = _json_of(row, raw)
     said = Said(inert=tuple(inert))
     if given is not None:
@@ -123,8 +158,11 @@ def _read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
     return said
 
 
-def _verdict(row: EventRow, answer: dict[str, Any]) -> Said:
-    """Read what a model judged: `{ok, reason, impossible}` (hook-contract 2.10). It has no say in permissions."""
+def _verdict(row: EventRow, handler: Handler, answer: dict[str, Any]) -> Said:
+    """Read what a model judged: `{ok, reason}`, and of a prompt hook `impossible`, too (hook-contract 2.10).
+
+    It has no say in permissions.
+    """
     if answer.get("ok") or row.name in ("PermissionRequest", "PermissionDenied"):
         return Said()
     said = Said(reason=str(answer.get("reason") or "the condition of the hook is not met"))
@@ -132,7 +170,7 @@ def _verdict(row: EventRow, answer: dict[str, Any]) -> Said:
         said.verdict = Verdict.DENY
     else:
         said.block = row.decides
-    said.specific = {"impossible": bool(answer.get("impossible"))}
+    said.specific = {"impossible": bool(answer.get("impossible")) and handler.type is HandlerType.PROMPT}
     return said
 
 
@@ -250,6 +288,8 @@ def _exit_2(row: EventRow, handler: Handler, raw: RawResult, said: Said) -> None
     why = accident(raw.stderr)
     if why and not raw.broken and row.exit_2 is Exit2.BLOCK:
         said.inert += (f"its exit code 2 hardly comes from itself: {why}",)
+    if row.name in ("Elicitation", "ElicitationResult"):
+        said.specific = {}  # who refuses to answer fills in no form
     refused = said.block or said.verdict is Verdict.DENY
     if row.exit_2 is Exit2.BLOCK:
         if not refused:

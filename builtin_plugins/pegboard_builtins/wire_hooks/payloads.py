@@ -5,6 +5,7 @@ What is told with every tool call is put together as values, in the order of its
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pegboard.context import Ctx
@@ -204,8 +205,8 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
             first = event.source in WITHOUT_PROMPT
             facts = common(ctx, mode=False, prompt=not first)
             model = None if first else ctx.model_name
-            title = event.title or None
-            return inputs.SessionStartInput(**facts, source=event.source, model=model, session_title=title)
+            facts |= {"source": event.source, "model": model, "session_title": event.title or None}
+            return inputs.SessionStartInput(**facts, **_rest(event))
         case SubagentStart():
             return inputs.SubagentStartInput(**shared)
         case SessionEnd():
@@ -305,6 +306,22 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
             )
         case _:
             return None
+
+
+CACHED = 300
+"""Seconds for which a provider keeps what it has read, unless somebody pays for more."""
+
+
+def _rest(event: SessionStart) -> dict[str, Any]:
+    """Return how long a session that goes on has rested, and how much it holds."""
+    if not event.answered:
+        return {}
+    seconds = int(max((datetime.now(UTC) - datetime.fromisoformat(event.answered)).total_seconds(), 0))
+    return {
+        "seconds_since_last_response": seconds,
+        "context_tokens": event.tokens,
+        "prompt_cache_likely_expired": seconds > CACHED,
+    }
 
 
 # --- results -------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from pegboard_builtins.wire_hooks.firing import Fired, Place, Ran, Told, fire, r
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.load import Brought, HookTable, Standing
-from pegboard_builtins.wire_hooks.parse import NOTHING, Said, capped, read
+from pegboard_builtins.wire_hooks.parse import NOTHING, Said, capped, read_late
 from pegboard_builtins.wire_hooks.payloads import Always
 from pegboard_builtins.wire_hooks.sources import plugin_at, read_table
 from pegboard_builtins.wire_hooks.watch import Watch, is_wanted
@@ -319,7 +319,7 @@ class HookSession:
     async def _take_late(self, handler: Handler, work: Coroutine[Any, Any, RawResult]) -> None:
         """Take what a hook said that nobody waited for: context and message reach the model, nothing else counts."""
         raw = await work
-        said = read(EVENTS[handler.event], handler, raw)
+        said = read_late(EVENTS[handler.event], handler, raw)
         here = self._still_open()
         for text in (said.context, said.message):
             if text:

@@ -246,6 +246,7 @@ class Replay:
         self.requests = 0
         self.usage = Tally()
         self.last_tokens = 0
+        self.answered = ""
         self.counted_characters = 0
         self.is_new_fork = False
         self.title = ""
@@ -317,6 +318,7 @@ class Replay:
         self.conversation.end_request(raw["request"], lost=self.stop_reason != StopReason.PAUSE_TURN)
         usage = Usage.model_validate(raw.get("usage") or {})
         self.usage.add(usage)
+        self.answered = raw.get("timestamp", "")
         if had:
             self.stop_reason, self.cut = raw.get("stop_reason", ""), raw.get("cut", "")
             self.turn_steps += 1

@@ -223,7 +223,15 @@ class Session(Serving):
         return {"agent_type": self.agent_type} if self.agent_type else {}
 
     async def _tell_start(self) -> None:
-        answers = await self.fire(SessionStart(source=self._source, model=self.model_name, title=self._replay.title))
+        past = self._replay
+        start = SessionStart(
+            source=self._source,
+            model=self.model_name,
+            title=past.title,
+            answered=past.answered,
+            tokens=past.last_tokens,
+        )
+        answers = await self.fire(start)
         self.first_prompt = next((answer.prompt for _, answer in answers if answer.prompt.strip()), "")
         if self._replay.model not in ("", self.model_name):
             from pegboard._agent.switching import told
