@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from itertools import pairwise
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -80,12 +81,23 @@ def check(matcher: Matcher, text: str, pieces: list[str]) -> None:
 @example(" \x1b[1mnova\x1b[0m", [6, 7])
 @example("\\n\u200bnova", [3, 4])
 @example("n\x1b[\x1b[0m' 'Nova", [4, 8, 12])
+@example("n000\\eO\x1anova6e  nnnnova\x1b(B000", [188])
+@example("%2e\u200bnova", [4])
+@example("=2e\u200bnova", [4])
+@example("0\x1bO\x01nova", [4])
+@example("a\x1b[@\x01no\x1b[mva", [5])
+@example("&amp;Va\x1b[blaxiaem9yYmxheGlhIA==<i>Va", [23])
+@example("i%6e426c7565204865726f6e\x1b(Bem9yYmxheGlhIA==0;t", [9, 26, 30])
+@example("%2e\x1b(B%6eovA", [6])
+@example("%2e\u200b\u200bnova", [3, 4, 5])
 def test_a_stream_shows_what_the_whole_text_would_show(text, places):
     check(NORMAL, text, pieces_of(text, places))
 
 
 @settings(max_examples=400, deadline=None)
 @given(texts, cuts)
+@example("天\\n76Tm92YQ==\x1b[!p&#110;prime&shy;天", [5, 6, 12, 14, 28])
+@example("&amp;\x1b[!pqvaem9yYmxheGlhIHpvcmJsYXhpYSB6b3JibGF4aWEg\x07", [9, 11, 19, 32, 42, 46])
 def test_a_strict_stream_shows_what_the_whole_text_would_show(text, places):
     check(STRICT, text, pieces_of(text, places))
 
@@ -103,6 +115,15 @@ def test_bytes_may_be_parted_within_a_character(raw, places):
     stream = ByteStream(NORMAL, MASK)
     shown = b"".join(stream.take(raw[a:b]) for a, b in pairwise(edges)) + stream.end()
     assert shown.decode() == NORMAL.mask(raw.decode(), MASK)
+
+
+@pytest.mark.parametrize(
+    "digits", [b"Blue Heron".hex(), base64.b32encode(b"Blue Heron").decode()], ids=["hex", "base32"]
+)
+def test_a_colour_before_digits_hides_no_name_in_them(digits):
+    text = f"a \x1b[0m{digits} b"
+    assert digits not in NORMAL.mask(text, MASK)
+    check(NORMAL, text, list(text))
 
 
 def test_long_texts_are_masked_as_if_they_were_looked_at_at_once():

@@ -99,6 +99,7 @@ class Stream:
             return limit
         strict = self._matcher.strict
         ranges = merged(scan.hits)
+        removed = [(first, last + _unseen(text, last)) for first, last in scan.removed]
         head = text[:limit]
         for pattern, first, fewest in (
             (PAIRS, len(head.rstrip(_HEX)), FEWEST_PAIRED),
@@ -112,7 +113,7 @@ class Stream:
             for first, last in ranges:
                 if first < start < last:
                     start = first
-            for first, last in scan.removed:  # its last letter would stand before what follows as a neighbour
+            for first, last in removed:  # its last letter would stand before what follows as a neighbour
                 if first < start <= last:
                     start = _row_before(text, first)
             if start == limit:
@@ -122,7 +123,9 @@ class Stream:
 
 def _row_start(text: str, at: int) -> int:
     """Return the beginning of the row of escapes and runs in which *at* stands; *at* itself if it stands in none."""
-    if not 0 < at < len(text) or (text[at] not in _RUN and not is_invisible(text[at - 1])):
+    if not 0 < at < len(text):
+        return at
+    if text[at] not in _RUN and not is_invisible(text[at]) and not is_invisible(text[at - 1]):
         return at
     return _row_before(text, at)
 
@@ -135,9 +138,22 @@ def _row_before(text: str, at: int) -> int:
     return len(text[:before].rstrip(_RUN)) if before and text[before - 1] in _RUN else at
 
 
+def _unseen(text: str, at: int) -> int:
+    """Return how many characters from *at* on show nothing."""
+    end = at
+    while end < len(text) and is_invisible(text[end]):
+        end += 1
+    return end - at
+
+
 def _open_row(text: str, *, strict: bool) -> int:
-    """Return where the row begins that the end of a text stands in, and so may still go on."""
+    """Return where the row begins that the end of a text stands in, and so may still go on.
+
+    What shows nothing at the end leaves the row before it open: its escape would be the neighbour of what follows.
+    """
     start = len(text.rstrip(_RUN))
+    if start == len(text):
+        start = _row_before(text, start)
     tails = [(_HEX_TAIL, len(text.rstrip(_HEX)), 1), (_LINES_TAIL, len(text.rstrip(_LINES)), FEWEST_WRAPPED)]
     if strict:
         tails.append((_TAG_TAIL, max(0, len(text) - _LOOK_BACK), 1))

@@ -8,7 +8,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from .letters import OTHER_READINGS
 
@@ -61,31 +60,48 @@ class View:
         return there, there + 1
 
     def decoded_rows(self) -> list[tuple[int, int]]:
-        """Return the rows of letters in which something was decoded that may belong to a run.
+        """Return the rows of letters that may hold a run which was none before: part of it was decoded, or it is of
+        digits and stood behind a letter that is taken out now.
 
         What was taken out without a trace joins no rows: nobody can tell then where a run begins while it comes in.
+        Nor does a row count for what stands beside it, which may have been shown long ago.
         """
-        if not self.runs:
+        if not self.runs or self.parent is None:
             return []
         text = self.text
         gaps = [start for start, end in zip(self.starts, self.ends, strict=True) if start == end]
         found: list[tuple[int, int]] = []
         reach = 0
         for start, end in zip(self.starts, self.ends, strict=True):
-            if end <= reach or not text[start:end].strip(_NO_RUN):
-                continue
-            before, behind = text[max(0, start - ROW) : start], text[end : end + ROW]
-            first = start - len(before) + len(before.rstrip(_IN_RUNS))
-            reach = end + len(behind) - len(behind.lstrip(_IN_RUNS))
-            edges = [first, *(gap for gap in gaps if first < gap < reach), reach]
-            found += pairwise(edges)
+            next_gap = bisect_right(gaps, start)
+            last = gaps[next_gap] if next_gap < len(gaps) else len(text)
+            if start == end:
+                digits = _DIGITS.match(text, start, min(last, start + ROW))
+                if digits is not None and found[-1:] != [digits.span()]:
+                    found.append(digits.span())
+            elif end > reach and text[start:end].strip(_NO_RUN):
+                first = _row_from(text, start, gaps[next_gap - 1] if next_gap else 0)
+                reach = _row_to(text, end, last)
+                found.append((first, reach))
         return found
+
+
+def _row_from(text: str, at: int, earliest: int) -> int:
+    part = text[max(earliest, at - ROW) : at]
+    return at - len(part) + len(part.rstrip(_IN_RUNS))
+
+
+def _row_to(text: str, at: int, last: int) -> int:
+    part = text[at : min(last, at + ROW)]
+    return at + len(part) - len(part.lstrip(_IN_RUNS))
 
 
 ROW = 4_096
 """Characters of a run that are looked at on either side of what was decoded in it."""
 _IN_RUNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-="
 _NO_RUN = " \t\r\n\"'<>(),.;:!?"
+_DIGITS = re.compile(r"(?:(?:0x)?(?:[0-9A-Fa-f]{2}){3,}|[A-Z2-7]{5,})(?![0-9A-Za-z])")
+"""Digits in hexadecimal or base32; base64 is found wherever it begins."""
 
 Reader = Callable[[re.Match[str]], str | None]
 
