@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -300,6 +302,81 @@ async def test_a_frame_of_a_guard_refuses_the_request_whatever_it_does(deed: str
     with stage, pytest.raises(ModelError, match=r"bad \(a guard\) failed"):
         async for _ in stage.dispatcher.model_call(given):
             pass
+
+
+# --- what holds the loop -------------------------------------------------------------------------------
+
+
+def sleeps_in_c() -> None:
+    time.sleep(60)
+
+
+def waits_for_a_lock() -> None:
+    threading.Event().wait(60)
+
+
+def reads_from_nobody() -> None:
+    select.select([], [], [], 60)
+
+
+async def waits_and_sleeps_in_c() -> None:
+    await asyncio.sleep(0)
+    time.sleep(60)  # noqa: ASYNC251  (that is the point)
+
+
+async def waits_and_loops() -> None:
+    await asyncio.sleep(0)
+    while True:
+        pass
+
+
+HOLDS = [sleeps_in_c, waits_for_a_lock, reads_from_nobody, waits_and_sleeps_in_c, waits_and_loops]
+
+
+@pytest.mark.parametrize("holds", HOLDS)
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside one that waits"])
+async def test_what_holds_the_loop_is_ended_also_in_c_and_after_it_has_waited(holds: Any, beside: bool) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("in another thread only what takes steps of the interpreter can be ended")
+    ended: list[BaseException] = []
+
+    if asyncio.iscoroutinefunction(holds):
+
+        async def body() -> None:
+            try:
+                await holds()
+            except BaseException as error:
+                ended.append(error)
+                raise
+    else:
+
+        def body() -> None:  # type: ignore[misc]
+            try:
+                holds()
+            except BaseException as error:
+                ended.append(error)
+                raise
+
+    async def waits() -> None:
+        await asyncio.sleep(0)
+
+    others = [("first", plugin("pre_tool", waits))] if beside else []
+    with Stage([*others, ("held", plugin("pre_tool", body, guard=True, timeout=FAR))]) as stage:
+        outcome = await stage.pre_tool()
+        assert (outcome.verdict, outcome.by) == (Verdict.DENY, "held")
+        assert "did not answer 'pre_tool' within" in outcome.reason
+        assert [type(error).__name__ for error in ended] == ["OverrunError"]
+
+
+async def test_an_observer_that_is_never_done_has_nothing_to_say_once_the_session_is_closed() -> None:
+    seen: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, facts: seen.append(facts.get("exception")))  # type: ignore[arg-type]
+    async with HostFixture() as host:
+        host.load(hookimpl(specname="event", timeout=FAR * 20)(will_not_be_cancelled("event")), "bad")
+        host.model.script("done")
+        assert (await host.prompt("go")).text == "done"
+    await asyncio.sleep(FAR * 20)
+    assert not seen
 
 
 # --- what it hands out -----------------------------------------------------------------------------------

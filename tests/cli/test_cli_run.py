@@ -261,3 +261,42 @@ def test_ctrl_c_exits_130_and_the_session_goes_on(run: Start, project: Path, env
     assert process.returncode == 130, said
     assert "go on with: pegboard run --resume" in said
     assert run(script, "and now?", "--continue").stdout == "Back again.\n"
+
+
+HELD = """
+import time
+from pathlib import Path
+from pegboard import Decision, hookimpl
+
+@hookimpl
+def pre_tool(): return Decision.ask("who knows")
+
+@hookimpl
+def resolve_ask():
+    Path("begun").touch()
+    {hangs}
+"""
+
+
+@pytest.mark.parametrize("hangs", ["while True: pass", "time.sleep(600)"])
+def test_a_second_ctrl_c_ends_the_process_also_where_a_hook_without_a_deadline_holds_the_loop(
+    hangs: str, project: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "config" / "plugins").mkdir(parents=True)
+    (tmp_path / "config" / "plugins" / "holds.py").write_text(HELD.format(hangs=hangs))
+    (project / "script.toml").write_text(WRITE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pegboard", "run", "--model", "scripted:script.toml", "go"],
+        cwd=project,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    while not (project / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    while process.poll() is None and time.monotonic() < deadline:  # two that come at once are one
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    process.kill()
+    assert process.wait() == 130, process.stderr.read() if process.stderr else ""

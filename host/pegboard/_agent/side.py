@@ -96,9 +96,19 @@ class Observers:
             await self._tell(self._records.popleft())
 
     async def wait(self, seconds: float) -> None:
-        """Wait until all was told, but no longer than this."""
-        if self._telling is not None:
-            await asyncio.wait([self._telling], timeout=seconds)
+        """Wait until all was told, but no longer than this: what is not told by then is not told any more."""
+        if self._telling is None:
+            return
+        await asyncio.wait([self._telling], timeout=seconds)
+        if not self._telling.done():
+            self._records.clear()
+            self._telling.cancel()
+            self._telling.add_done_callback(_forget)  # what it still has to say has no journal any more
+
+
+def _forget(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 @dataclass(frozen=True)

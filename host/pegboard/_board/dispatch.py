@@ -547,7 +547,7 @@ class Dispatcher:
                     break
                 # What comes now is neither a plain `def` nor stepped in place: in a thread, with a limit of its own.
                 impl, ctx = bound[place]
-                round_ = round_ or Round(answers, ns, first, self.abandoned)
+                round_ = round_ or Round(answers, ns, first, self.abandoned, dog)
                 dog.running = impl
                 try:
                     dog.limit = limit = seconds_of(impl, args[0])
@@ -561,7 +561,7 @@ class Dispatcher:
                 place = begin + len(marks) - 1
                 walk.waits = walk.over = True
                 impl = bound[place][0]
-                round_ = round_ or Round(answers, ns, first, self.abandoned)
+                round_ = round_ or Round(answers, ns, first, self.abandoned, dog)
                 round_.in_place = (place, impl, steps, waits_for, impl.limit, marks[-1])  # type: ignore[assignment]
             marks.append(perf_counter_ns())
             place += 1
@@ -587,7 +587,7 @@ class Dispatcher:
             if impl.stepped:
                 steps, answer = answer, None
                 waits_for = steps.send(None)
-                round_ = Round(answers, ns, len(ns) - place, self.abandoned)
+                round_ = Round(answers, ns, len(ns) - place, self.abandoned, dog)
                 round_.in_place = (place, impl, steps, waits_for, impl.limit, began)  # type: ignore[assignment]
         except StopIteration as end:
             answer = end.value if impl.stepped else self._caught(impl, end)

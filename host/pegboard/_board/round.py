@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from contextvars import copy_context
 from time import perf_counter_ns
+from types import coroutine
 from typing import Any
 
 from pegboard._board.caught import describe, pass_on
 from pegboard._board.outcomes import Failure
 from pegboard._board.plan import Impl
 from pegboard._board.waiting import GRACE, LateError, go_on, start_task, until_each_deadline
+from pegboard._board.watchdog import OverrunError, Watchdog
 from pegboard.context import Ctx
 from pegboard.errors import HookTimeoutError
 
@@ -23,9 +25,10 @@ class Round:
     The first coroutine that waits goes on in the task that called it; only those after it get tasks of their own.
     """
 
-    __slots__ = ("_answers", "_first", "_ns", "_tasks", "in_place", "left")
+    __slots__ = ("_answers", "_dog", "_first", "_ns", "_tasks", "in_place", "left")
 
-    def __init__(self, answers: list[Any], ns: list[int], first: int, left: list[str]) -> None:
+    def __init__(self, answers: list[Any], ns: list[int], first: int, left: list[str], dog: Watchdog) -> None:
+        self._dog = dog
         self._answers = answers
         self._ns = ns
         self._first = first
@@ -82,7 +85,9 @@ class Round:
         self, place: int, impl: Impl, coroutine: Any, waits_for: Any, limit: float | None, began: int
     ) -> None:
         try:
-            self._answers[place] = await go_on(coroutine, waits_for, limit)
+            self._answers[place] = await go_on(Steps(coroutine, impl, self._dog), waits_for, limit)
+        except OverrunError:
+            self._missed(place, impl, limit)
         except LateError as late:
             self._missed(place, impl, limit)
             if late.left:
@@ -97,7 +102,10 @@ class Round:
         me = asyncio.current_task()
         assert me is not None
         try:
-            answer = await impl.call(*args, ctx)
+            answer = await Steps(impl.call(*args, ctx), impl, self._dog).all()
+        except OverrunError:
+            self._missed(place, impl, limit)
+            return
         except BaseException as error:  # also SystemExit, which would end the loop
             pass_on(error)
             answer = Failure(describe(error))
@@ -145,3 +153,49 @@ class Round:
 
     def _missed(self, place: int, impl: Impl, limit: float | None) -> None:
         self._answers[place] = Failure(str(HookTimeoutError(impl.plugin, impl.hook, limit or 0)), timeout=True)
+
+
+class Steps:
+    """A coroutine whose every step the watchdog sees: also who has waited once can hold the loop afterwards."""
+
+    __slots__ = ("_dog", "_impl", "_steps")
+
+    def __init__(self, steps: Coroutine[Any, Any, Any], impl: Impl, dog: Watchdog) -> None:
+        self._steps = steps
+        self._impl = impl
+        self._dog = dog
+
+    def send(self, value: Any) -> Any:
+        """Go on with a value."""
+        self._begin()
+        try:
+            return self._steps.send(value)
+        finally:
+            self._dog.running = None
+
+    def throw(self, error: BaseException) -> Any:
+        """Go on with an error."""
+        self._begin()
+        try:
+            return self._steps.throw(error)
+        finally:
+            self._dog.running = None
+
+    @coroutine
+    def all(self) -> Generator[Any, Any, Any]:
+        """Take every step; return what the coroutine returns."""
+        try:
+            waits_for = self.send(None)
+            while True:
+                try:
+                    sent = yield waits_for
+                except BaseException as error:
+                    waits_for = self.throw(error)
+                else:
+                    waits_for = self.send(sent)
+        except StopIteration as end:
+            return end.value
+
+    def _begin(self) -> None:
+        self._dog.count += 1
+        self._dog.running = self._impl

@@ -6,6 +6,8 @@ import threading
 import time
 from typing import Any
 
+from pegboard._board.breaking_in import Listener
+
 INTERVAL = 0.1
 """Seconds between two looks while a turn runs; a thread that looks ten times a second costs nothing to see."""
 
@@ -56,7 +58,20 @@ class Watchdog:
     No lock and no clock on the hot path: the thread looks now and then, and measures from when it first saw a call.
     """
 
-    __slots__ = ("_busy", "_lock", "_stopped", "_thread", "_wake", "count", "limit", "named", "running", "thread_id")
+    __slots__ = (
+        "_busy",
+        "_due",
+        "_listener",
+        "_lock",
+        "_stopped",
+        "_thread",
+        "_wake",
+        "count",
+        "limit",
+        "named",
+        "running",
+        "thread_id",
+    )
 
     def __init__(self) -> None:
         self.running: Any = None
@@ -69,10 +84,14 @@ class Watchdog:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._due: tuple[Any, int] | None = None
+        self._listener: Listener | None = None
 
     def enter(self) -> None:
         """A turn begins: look from now on."""
         self.thread_id = threading.get_ident()
+        if self._listener is None:
+            self._listener = Listener(self._end)
         self._busy += 1
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="pegboard-watchdog", daemon=True)
@@ -96,6 +115,12 @@ class Watchdog:
         with self._lock:
             self.running = None
         take_back()
+
+    def _end(self) -> None:
+        """End what was found to overrun, if that still runs; called in the main thread itself."""
+        due, self._due = self._due, None
+        if due is not None and self._who() is due[0] and self.count == due[1]:
+            raise OverrunError
 
     def _who(self) -> Any:
         who = getattr(self.running, "who", None)
@@ -124,5 +149,8 @@ class Watchdog:
                     # Look again: it may have ended while we waited for the lock.
                     if self._who() is running and self.count == count:
                         self.named.append(str(running))
-                        raise_in(self.thread_id, OverrunError)
+                        self._due = running, count
+                        if self._listener is None or not self._listener.send(self.thread_id):
+                            self._due = None
+                            raise_in(self.thread_id, OverrunError)
                 seen = None

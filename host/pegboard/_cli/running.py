@@ -192,26 +192,34 @@ def _flag_value(said: str) -> tuple[str, str]:
 
 
 class _interrupts:
-    """The first Ctrl-C ends the turn in good order, the second ends the process."""
+    """The first Ctrl-C ends the turn in good order, the second ends the process.
+
+    Handlers of the loop's own would wait for the loop, and what hangs in a hook holds that.
+    """
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._before: dict[signal.Signals, Any] = {}
+        self._pressed = False
 
     def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._interrupt)
+            self._before[number] = signal.signal(number, self._press)
+
+    def _press(self, number: int, frame: Any) -> None:
+        if self._pressed:
+            os._exit(130)
+        self._pressed = True
+        self._loop.call_soon_threadsafe(self._interrupt)
 
     def _interrupt(self) -> None:
-        if self._tasks:
-            os._exit(130)
-        self._tasks.add(asyncio.get_running_loop().create_task(self._session.interrupt()))
+        self._task = self._loop.create_task(self._session.interrupt())
 
     def __exit__(self, *exc: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
 
 class Printer:
