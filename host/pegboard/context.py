@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Mu
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from pegboard._dataclass import dataclass
 from pegboard.egress import FilterFunction, Surface
@@ -48,6 +48,7 @@ class AgentBrief:
     all of them). `model` is the session's unless given. `mode` is a permission mode, which counts where it allows less
     than that of the session above. `max_steps` and `max_time` (seconds) can only lower the limits of that one. `hooks`
     are declared hooks that hold while it runs, in the contract's form; `source` names the file that says so.
+    `isolation` is "worktree" where it shall work in a checkout of its own.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class AgentBrief:
     max_time: float | None = None
     hooks: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+    isolation: Literal["", "worktree"] = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class AgentReport:
     """What became of a sub-agent. `text` is its last word; `reason` and `detail` say why it ended.
 
     `calls` are the names of the tools that it called, in order; `origins` are the labels of everything that it has
-    read, which whoever passes its words on must keep. `journal` is where all of it can be read.
+    read, which whoever passes its words on must keep. `journal` is where all of it can be read. `kept` says where its
+    worktree is, if it had one and something in it was kept.
     """
 
     agent_id: str
@@ -83,6 +86,7 @@ class AgentReport:
     duration_ms: float = 0.0
     calls: tuple[str, ...] = ()
     origins: tuple[Origin, ...] = ()
+    kept: str = ""
 
 
 class Services(Protocol):
@@ -94,6 +98,7 @@ class Services(Protocol):
     parents: tuple[str, ...]
     cwd: Path
     project: Path
+    workspace: Path
     flags: FlagView
     cancelled: bool
     interactive: bool
@@ -245,8 +250,13 @@ class Ctx:
 
     @property
     def project(self) -> Path:
-        """The folder in which the session started."""
+        """The folder in which the session started: its settings, hooks and consents count."""
         return self._services.project
+
+    @property
+    def workspace(self) -> Path:
+        """The folder whose files the session works on: `project`, or the worktree that it was given."""
+        return self._services.workspace
 
     @property
     def flags(self) -> FlagView:

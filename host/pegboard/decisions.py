@@ -189,7 +189,7 @@ class Answer(Typed):
 
     `block` counts only where the event's docstring says so. `display` replaces text that is shown,
     `watch` names paths to watch, `retry` asks for one more try where the event offers that. `action` and `content`
-    answer an MCP server that asked something.
+    answer an MCP server that asked something. `path` is the worktree that was asked for.
     """
 
     context: str = ""
@@ -203,3 +203,4 @@ class Answer(Typed):
     title: str = ""
     action: str = ""
     content: dict[str, Any] | None = None
+    path: str = ""

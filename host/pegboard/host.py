@@ -462,12 +462,12 @@ class Host:
                     off[name] = gate.flag
         return off
 
-    def session_sections(self, flags: FlagView) -> tuple[Section, ...]:
-        """Return the sections of a session's prompt."""
+    def session_sections(self, flags: FlagView, workspace: Path) -> tuple[Section, ...]:
+        """Return the sections of a session's prompt; it works in the files of *workspace*."""
         base = Section(name="pegboard", text=BASE_PROMPT, owner="host")
         place = Section(
             name="place",
-            text=f"The working folder is {self.cwd}.",
+            text=f"The working folder is {workspace}.",
             layer=Layer.SYSTEM,
             stability=Stability.SESSION,
             owner="host",

@@ -508,6 +508,14 @@ class CwdRecord(Record):
     new: str
 
 
+class WorkspaceRecord(Record):
+    """The session works in a checkout of its own from here on: in `folder` of the worktree that is called `name`."""
+
+    type: Literal["workspace"] = "workspace"
+    name: str
+    folder: str
+
+
 class Damaged(Record):
     """What recovery cut or skipped: `kept` is the file that holds the bytes."""
 
@@ -553,6 +561,7 @@ AnyRecord = Annotated[
     | Notice
     | Spilled
     | CwdRecord
+    | WorkspaceRecord
     | Damaged,
     Tagged("type"),
 ]
@@ -860,6 +869,42 @@ class CwdChanged(Event):
     name: Literal["CwdChanged"] = "CwdChanged"
     old_cwd: str
     new_cwd: str
+
+
+class WorktreeWanted(Event):
+    """A session shall work in a checkout of its own, called `worktree`, of the project that `folder` lies in.
+
+    Whoever can make one answers with its `path`, or blocks and says why not. Fired before the session's start.
+    """
+
+    name: Literal["WorktreeWanted"] = "WorktreeWanted"
+    worktree: str
+    folder: str
+
+
+class WorktreeLeft(Event):
+    """A session that works in a worktree ends. Whoever made it takes it away, where nothing is lost by that.
+
+    A `reason` in the answer says what was kept, and where.
+    """
+
+    name: Literal["WorktreeLeft"] = "WorktreeLeft"
+    worktree: str
+    folder: str
+
+
+class WorktreeCreate(Event):
+    """A worktree is to be made: an answer's `path` is one, made another way than with git; a block fails it."""
+
+    name: Literal["WorktreeCreate"] = "WorktreeCreate"
+    worktree: str
+
+
+class WorktreeRemove(Event):
+    """A worktree, the folder `path`, is about to be taken away. Nobody can object."""
+
+    name: Literal["WorktreeRemove"] = "WorktreeRemove"
+    path: str
 
 
 class PostCompact(Event):

@@ -69,7 +69,7 @@ def happened(stage: Stage, played: Played) -> Meaning:
     case = stage.case
     runs = [_run(stage, one) for one in played.runs]
     words = words_of(stage)
-    texts = ["\n".join(_block_text(block) for block in new) for new in played.requests]
+    texts = [normal(stage, "\n".join(_block_text(block) for block in new)) for new in played.requests]
     found = {
         "ran": sorted(runs, key=json.dumps),
         "order": order_of(case, runs),

@@ -41,6 +41,7 @@ PLUGINS = (
     "commands",
     "agents",
     "planning_tools",
+    "worktrees",
     "auto_mode",
 )
 LONG = {
@@ -357,7 +358,6 @@ class McpServer:
 
 OF_NO_MEANING = {"--tools": 1, "--input-format": 1, "--mcp-config": 1, "--permission-prompt-tool": 1}
 """Arguments of the reference program that say nothing about hooks, with how many words follow."""
-MISSING_ARGUMENTS = {"--worktree": "worktrees"}
 NEED_CONSENT = (".claude/commands/", ".claude/agents/", ".claude/skills/")
 MODES = {"manual": "default"}
 
@@ -374,6 +374,7 @@ class How:
     interactive: bool = False
     mcp: bool = False
     agent: str = ""
+    worktree: str = ""
     flags: dict[str, bool] = field(default_factory=dict)
 
 
@@ -384,8 +385,6 @@ def how(stage: Stage, arguments: list[str]) -> How:
         found.flags["tasks"] = True
     words = iter(arguments)
     for word in words:
-        if word in MISSING_ARGUMENTS:
-            raise NoSubjectError(MISSING_ARGUMENTS[word])
         if word == "--permission-mode":
             mode = next(words)
             found.mode = MODES.get(mode, mode)
@@ -403,6 +402,8 @@ def how(stage: Stage, arguments: list[str]) -> How:
             found.tables["model"] = {"effort": next(words)}
         elif word == "--agent":
             found.agent = next(words)
+        elif word == "--worktree":
+            found.worktree = next(words)
         elif word == "--bare":
             found.without = ("wire_hooks",)
             del found.tables["hooks"]
@@ -499,7 +500,14 @@ async def _step(
         plugins=plugins,
     )
     setup = (wanted.setup,) if wanted.setup else ()
-    options = Options(model=model, mode=wanted.mode, interactive=wanted.interactive, setup=setup, agent=wanted.agent)
+    options = Options(
+        model=model,
+        mode=wanted.mode,
+        interactive=wanted.interactive,
+        setup=setup,
+        agent=wanted.agent,
+        worktree=wanted.worktree,
+    )
     async with host:
         if any(name.startswith(NEED_CONSENT) for name in stage.case.get("files") or ()):
             host.trust.consent(host.cwd, host.wanted())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pegboard.context import Ailment
 from pegboard.errors import did_you_mean
@@ -25,14 +25,16 @@ READ = {
     "permissionMode": "A permission mode, which counts where it allows less than that of who starts it. Not in packs.",
     "maxTurns": "Model requests, at most; `[agents] max_steps` is the ceiling.",
     "hooks": "Declared hooks that hold while it runs, as in settings; its `Stop` is SubagentStop. Not in packs.",
+    "isolation": "`worktree`: it works in a checkout of its own, which is kept where it has changed something.",
     "color": "Nothing is done with it here.",
 }
 """The keys of a file that are read, each with what it means."""
-UNREAD = ("background", "effort", "initialPrompt", "isolation", "mcpServers", "memory", "skills")
+UNREAD = ("background", "effort", "initialPrompt", "mcpServers", "memory", "skills")
 """Keys of the contract that do nothing here."""
 NOT_FOR_PACKS = ("permissionMode", "hooks")
 """Keys that do not count in a plugin folder (hook-contract 3.1)."""
 MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
+ISOLATIONS = ("worktree",)
 OLD_NAMES = {"Task": "Agent", "LS": "Glob", "MultiEdit": "Edit"}
 """Tools by the names that they had."""
 SHORT = 300
@@ -57,6 +59,7 @@ class Definition:
     model: str = ""
     mode: str = ""
     max_steps: int | None = None
+    isolation: Literal["", "worktree"] = ""
     hooks: Mapping[str, Any] = field(default_factory=dict, compare=False)
     ailments: tuple[Ailment, ...] = field(default=(), compare=False)
 
@@ -115,6 +118,7 @@ def of_markdown(name: str, path: Path, content: Markdown, origin: str, folder: P
         model=head.text("model").strip(),
         mode="" if origin == "pack" else head.text("permissionMode").strip(),
         max_steps=int(steps) if steps.isdigit() and int(steps) else None,
+        isolation="worktree" if head.text("isolation").strip() == "worktree" else "",
         hooks=hooks,
         ailments=tuple(found),
     )
@@ -134,7 +138,7 @@ def _ailments(head: Head, where: str, *, in_pack: bool) -> list[Ailment]:
         elif key not in READ:
             hint = did_you_mean(key, (*READ, *UNREAD))
             found.append(Ailment(f"nobody knows the key `{visible(key)}`.{hint}", place, "mend it, or leave it out"))
-    for key, known in (("permissionMode", MODES),):
+    for key, known in (("permissionMode", MODES), ("isolation", ISOLATIONS)):
         said = head.text(key).strip()
         if said and said not in known:
             hint = did_you_mean(said, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -55,6 +55,10 @@ async def agent(
     ctx: Ctx,
     subagent_type: Annotated[str, Field(max_length=200, description="Which agent.")] = GENERAL,
     model: Annotated[str | None, Field(max_length=200, description="Another model for it.")] = None,
+    isolation: Annotated[
+        Literal["worktree"] | None,
+        Field(description="`worktree`: a checkout of its own, as of the last commit; its changes are not in this one."),
+    ] = None,
     run_in_background: Annotated[bool, Field(description="Not heeded: its report is waited for.")] = False,
 ) -> ToolResult:
     """Let a sub-agent do a task on its own, and get its report.
@@ -76,7 +80,7 @@ async def agent(
     if depth > most:
         return _refused(f"sub-agents may start others {most - 1} levels deep, and no deeper; do it yourself")
     try:
-        report = await ctx.run_agent(brief_of(one, prompt, description, model or "", ctx))
+        report = await ctx.run_agent(brief_of(one, prompt, description, model or "", ctx, isolation or ""))
     except PegboardError as error:
         return _refused(str(error))
     return result_of(report, one, prompt)
@@ -86,7 +90,9 @@ def _refused(why: str) -> ToolResult:
     return ToolResult(f"No sub-agent was started: {why}", is_error=True)
 
 
-def brief_of(one: Definition, prompt: str, title: str, model: str, ctx: Ctx) -> AgentBrief:
+def brief_of(
+    one: Definition, prompt: str, title: str, model: str, ctx: Ctx, isolation: Literal["", "worktree"] = ""
+) -> AgentBrief:
     """Return what a sub-agent is to do, as the one that a definition describes."""
     settings = settings_of(ctx)
     tools = tools_of(one, ctx.tools)
@@ -104,6 +110,7 @@ def brief_of(one: Definition, prompt: str, title: str, model: str, ctx: Ctx) -> 
         max_time=settings.max_time,
         hooks=one.hooks,
         source=one.where,
+        isolation=isolation or one.isolation,
     )
 
 
@@ -140,6 +147,8 @@ def result_of(report: AgentReport, one: Definition, prompt: str) -> ToolResult:
     if not good:
         why = f"{report.reason}: {report.detail}" if report.detail else str(report.reason)
         said = f"The sub-agent did not come to its end ({why}). What it said last:\n{text or '(nothing)'}"
+    if report.kept:
+        said += f"\n[What it changed is in a worktree of its own, and not here: {report.kept}]"
     usage = report.usage
     facts: dict[str, Any] = {
         "status": "completed" if good else "error",

@@ -48,7 +48,7 @@ async def judged(ask: Ask, ctx: Ctx) -> Resolution | None:
     settings: AutoModeSettings = ctx.settings
     if is_for_a_person(ask.call):
         return None
-    if is_routine(ask.call, ctx.project, settings.writes):
+    if is_routine(ask.call, ctx.workspace, settings.writes):
         return Resolution(allow=True, reason="auto mode: a routine change inside the folder")
     if _hands_over(ctx, settings):
         return None
@@ -134,7 +134,7 @@ def _open_calls(ask: Ask, ctx: Ctx, settings: AutoModeSettings) -> list[ToolCall
         and call.id not in known
         and not (call.name in ctx.tools and ctx.tools[call.name].read_only)
         and not is_for_a_person(call)
-        and not is_routine(call, ctx.project, settings.writes)
+        and not is_routine(call, ctx.workspace, settings.writes)
     ]
     return [ask.call, *others]
 

@@ -53,7 +53,7 @@ async def edit(
     """
     path = absolute(file_path, ctx.cwd)
     old, new = _wanted(old_string, new_string)
-    real = await asyncio.to_thread(place_to_write, path, ctx.project)
+    real = await asyncio.to_thread(place_to_write, path, ctx.workspace)
     known = seen(real, ctx)
     wish = _Wish(path, real, old, new, replace_all)
     patch, original, stamp, note = await asyncio.to_thread(_edit, wish, known, ctx)

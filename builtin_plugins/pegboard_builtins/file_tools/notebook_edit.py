@@ -55,7 +55,7 @@ async def notebook_edit(
     """
     path = absolute(notebook_path, ctx.cwd)
     must_be_text(new_source, "new_source")
-    real = await asyncio.to_thread(place_to_write, path, ctx.project)
+    real = await asyncio.to_thread(place_to_write, path, ctx.workspace)
     wish = _Wish(path, real, cell_id, new_source.replace("\r\n", "\n"), cell_type, edit_mode)
     result, stamp = await asyncio.to_thread(_change, wish, seen(real, ctx), ctx)
     remember(real, stamp, ctx)

@@ -41,7 +41,7 @@ async def write(
     """
     path = absolute(file_path, ctx.cwd)
     must_be_text(content, "content")
-    real = await asyncio.to_thread(place_to_write, path, ctx.project)
+    real = await asyncio.to_thread(place_to_write, path, ctx.workspace)
     result, stamp = await asyncio.to_thread(_write, path, real, content, seen(real, ctx), ctx)
     remember(real, stamp, ctx)
     return result

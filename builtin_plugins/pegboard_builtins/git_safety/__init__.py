@@ -148,7 +148,7 @@ async def _taken(ctx: Ctx, kind: str, reason: str) -> int:
         desk: Desk = await ctx.service(SERVICE)
         if kind != AFTER:
             await desk.settle(ctx.session_id)
-        checkpoints = desk.of(ctx.project, ctx.settings)
+        checkpoints = desk.of(ctx.workspace, ctx.settings)
         async with asyncio.timeout(ctx.settings.seconds):
             taken = await asyncio.to_thread(
                 checkpoints.take, kind, session=ctx.session_id, turn=ctx.turn, reason=reason

@@ -67,10 +67,11 @@ def pre_tool(call: ToolCall, ctx: Ctx) -> Decision | None:
     from pegboard_builtins.permissions.subject import Subject
 
     granted = granted_rules(ctx.shared, ctx.prompt_id)
-    rules = with_granted(rules_for(ctx.all_settings, ctx.project), granted, ctx.project, added_folders(ctx.shared))
+    rules = rules_for(ctx.all_settings, ctx.project, ctx.workspace)
+    rules = with_granted(rules, granted, ctx.workspace, added_folders(ctx.shared))
     tool = ctx.tools.get(call.name)
     read_only = tool is not None and tool.read_only
-    subject = Subject(call.name, call.input, read_only, ctx.cwd, ctx.project, ctx.journal.path)
+    subject = Subject(call.name, call.input, read_only, ctx.cwd, ctx.workspace, ctx.journal.path)
     mode = _mode(ctx, rules)
     ramps = ctx.all_settings.table(TABLE).get("ramps")
     if not ramps:
@@ -158,6 +159,6 @@ def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
     if event.name == "SessionStart":
         from pegboard_builtins.permissions.rules import rules_for
 
-        for problem in rules_for(ctx.all_settings, ctx.project).problems:
+        for problem in rules_for(ctx.all_settings, ctx.project, ctx.workspace).problems:
             ctx.notice(problem, level="warning")
     return None

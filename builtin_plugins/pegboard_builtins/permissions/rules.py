@@ -77,17 +77,21 @@ class RuleSet:
         return rules
 
 
-_compiled: WeakKeyDictionary[SettingsView, dict[Path, RuleSet]] = WeakKeyDictionary()
+_compiled: WeakKeyDictionary[SettingsView, dict[tuple[Path, Path], RuleSet]] = WeakKeyDictionary()
 
 
-def rules_for(view: SettingsView, project: Path) -> RuleSet:
-    """Return the rules of a project, compiled once per settings snapshot."""
+def rules_for(view: SettingsView, project: Path, workspace: Path) -> RuleSet:
+    """Return the rules of a project for whoever works in *workspace*, compiled once per settings snapshot.
+
+    That is the project itself, or a worktree: there the project's rules hold as they do in the project. Outside of the
+    worktree, in the project too, those that deny or ask hold and those that allow do not.
+    """
     per_project = _compiled.get(view)
     if per_project is None:
         per_project = _compiled[view] = {}
-    rules = per_project.get(project)
+    rules = per_project.get((project, workspace))
     if rules is None:
-        rules = per_project[project] = compile_rules(view, project)
+        rules = per_project[project, workspace] = compile_rules(view, project, workspace)
     return rules
 
 
@@ -120,9 +124,9 @@ def _pattern_of(text: str) -> Pattern | None:
         return None  # whoever grants nonsense grants nothing
 
 
-def compile_rules(view: SettingsView, project: Path) -> RuleSet:
+def compile_rules(view: SettingsView, project: Path, workspace: Path | None = None) -> RuleSet:
     """Read every layer and the .claude files. An untrusted folder only adds to deny and ask."""
-    building = _Building(view, project)
+    building = _Building(view, project, workspace or project)
     for file in view.files:
         building.add_layer(file)
     if building.reads_claude_files():
@@ -134,9 +138,10 @@ def compile_rules(view: SettingsView, project: Path) -> RuleSet:
 
 
 class _Building:
-    def __init__(self, view: SettingsView, project: Path) -> None:
+    def __init__(self, view: SettingsView, project: Path, workspace: Path) -> None:
         self.view = view
         self.project = project
+        self.workspace = workspace
         self.lists: dict[str, list[Rule]] = {key: [] for key in LISTS}
         self.mode = ""
         self.folders: list[str] = []
@@ -171,7 +176,7 @@ class _Building:
         for key in LISTS:
             source = file.source((TABLE, "projects", str(self.project), key))
             for value in self._texts(own.get(key, []), key, source):
-                self._add(key, value, _source_of(value, source, file.text), root=self.project)
+                self._add(key, value, _source_of(value, source, file.text), in_project=True)
 
     def add_claude_file(self, read: ClaudeFile, layer: SettingsLayer) -> None:
         self.problems += read.problems
@@ -187,7 +192,7 @@ class _Building:
                 self._set_mode(read.mode.value, read.mode.source)
 
     def done(self) -> RuleSet:
-        workspace = {os.path.realpath(self.project)}
+        workspace = {os.path.realpath(self.workspace)}
         workspace |= {os.path.realpath(self.project / os.path.expanduser(folder)) for folder in self.folders}
         readable = {*workspace, os.path.realpath(tempfile.gettempdir())}
         return RuleSet(
@@ -227,19 +232,23 @@ class _Building:
                 self.problems.append(f"{source}: permissions.{key}: {value!r} is no text; the others still count")
         return [value for value in values if isinstance(value, str)]
 
-    def _add(self, key: str, text: str, source: Source, *, root: Path | None = None) -> None:
-        root = root or (Path.home() if source.layer is SettingsLayer.USER else self.project)
+    def _add(self, key: str, text: str, source: Source, *, in_project: bool = False) -> None:
+        roots = [self.workspace]
+        if key in TIGHTENING and self.workspace != self.project:
+            roots.append(self.project)
+        if source.layer is SettingsLayer.USER and not in_project:
+            roots = [Path.home()]
         try:
             pattern = parse(text, allows=key == "allow")
-            rule = Rule(pattern, source, root)
-            rule.path  # noqa: B018  a pattern that is no pattern must be found now, not when it is needed
+            rules = [Rule(pattern, source, root) for root in roots]
+            rules[0].path  # noqa: B018  a pattern that is no pattern must be found now, not when it is needed
         except (RuleError, ValueError) as wrong:
             self.problems.append(f"{source}: {wrong}; it does not count")
             return
         odd = unknown_tool(pattern)
         if odd:
             self.problems.append(f"{source}: {odd}")
-        self.lists[key].append(rule)
+        self.lists[key] += rules
 
 
 def _source_of(value: str, source: Source, text: str) -> Source:

@@ -33,7 +33,7 @@ def _rules(host: HostView) -> RuleSet:
     from pegboard_builtins.permissions.rules import rules_for
 
     host.settings.declare(TABLE, PermissionSettings, tightening=TIGHTENING)
-    return rules_for(host.settings, host.project)
+    return rules_for(host.settings, host.project, host.project)
 
 
 def _mode(host: HostView, rules: RuleSet) -> str:

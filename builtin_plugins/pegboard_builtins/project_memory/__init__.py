@@ -99,7 +99,7 @@ def _read(ctx: Ctx) -> list[Memory]:
 
 def _reader(ctx: Ctx, seen: set[str]) -> Reader:
     settings = ctx.settings if isinstance(ctx.settings, MemorySettings) else MemorySettings()
-    return Reader(settings, _root(ctx.session_id, ctx.project), ctx.all_settings.trusted, seen)
+    return Reader(settings, _root(ctx.session_id, ctx.workspace), ctx.all_settings.trusted, seen)
 
 
 @lru_cache(maxsize=KEPT_PATCHES)

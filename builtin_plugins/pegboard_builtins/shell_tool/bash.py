@@ -96,15 +96,15 @@ def _folder(ctx: Ctx) -> tuple[Path, str]:
     folder = ctx.cwd
     if folder.is_dir():
         return folder, ""
-    return ctx.project, _back_to_project(ctx, folder)
+    return ctx.workspace, _back_to_project(ctx, folder)
 
 
 def _back_to_project(ctx: Ctx, gone: Path) -> str:
-    if not ctx.project.is_dir():
-        raise ToolError(f"Neither the working folder {gone} nor the project folder {ctx.project} exists any more.")
-    if ctx.cwd != ctx.project:
-        ctx.chdir(ctx.project)
-    return f"The working folder {gone} does not exist any more; it is {ctx.project} from here on."
+    if not ctx.workspace.is_dir():
+        raise ToolError(f"Neither the working folder {gone} nor the project folder {ctx.workspace} exists any more.")
+    if ctx.cwd != ctx.workspace:
+        ctx.chdir(ctx.workspace)
+    return f"The working folder {gone} does not exist any more; it is {ctx.workspace} from here on."
 
 
 def _follow(ctx: Ctx, old: Path, new: Path | None) -> str:
@@ -126,7 +126,15 @@ def _started(
         settings: ShellSettings = ctx.settings
         if settings.sandbox != "off":
             scratch, sourced = ctx.folder / "tmp", env_file(ctx)
-            program = sandboxed(program, settings, project=ctx.project, scratch=scratch, sourced=sourced, report=report)
+            program = sandboxed(
+                program,
+                settings,
+                project=ctx.workspace,
+                origin=ctx.project,
+                scratch=scratch,
+                sourced=sourced,
+                report=report,
+            )
         return ShellProcess(program, cwd=folder, environment=environment(ctx, folder), hear=hear)
     except ValueError as wrong:  # a NUL, or half a character
         raise ToolError(f"The command cannot be run: {wrong}.") from None

@@ -35,10 +35,18 @@ MISSING = (
 
 
 def sandboxed(
-    argv: Sequence[str], settings: ShellSettings, *, project: Path, scratch: Path, sourced: Path, report: Path | None
+    argv: Sequence[str],
+    settings: ShellSettings,
+    *,
+    project: Path,
+    origin: Path,
+    scratch: Path,
+    sourced: Path,
+    report: Path | None,
 ) -> list[str]:
     """Return *argv* as it runs in the sandbox. Raises ToolError where there is none.
 
+    *project* is where the session works: *origin*, where it started, or a worktree of that one's repository.
     The temporary folder is *scratch*, one of the session; *sourced* is a file that it reads first, *report* one that it
     may write to.
     """
@@ -53,7 +61,7 @@ def sandboxed(
     words += _without_sockets()
     for folder in (str(project), *settings.writable):
         words += ["--bind", *(2 * [os.path.realpath(os.path.expanduser(folder))])]
-    words += _repository(project)
+    words += _repository(project) if project == origin else _worktree(project, origin)
     for name in GUARDED:
         if os.path.lexists(project / name):
             words += ["--ro-bind", *(2 * [os.path.realpath(project / name)])]
@@ -89,6 +97,22 @@ def _repository(project: Path) -> list[str]:
     with suppress(OSError):
         os.makedirs(f"{folder}/hooks", exist_ok=True)
     return ["--bind", folder, folder]
+
+
+def _worktree(project: Path, origin: Path) -> list[str]:
+    """Let git write where all worktrees of the repository keep what they have, but for what starts programs.
+
+    That place is the one of *origin*: what the worktree itself says of it may have been written in the sandbox.
+    """
+    found = [folder / ".git" for folder in (origin, *origin.parents) if (folder / ".git").is_dir()]
+    if not found:
+        return []
+    repository = os.path.realpath(found[0])
+    words = ["--bind", repository, repository]
+    for guarded in (f"{repository}/hooks", f"{repository}/config", os.path.realpath(project / ".git")):
+        if os.path.lexists(guarded):
+            words += ["--ro-bind", guarded, guarded]
+    return words
 
 
 def remark(output: str, settings: ShellSettings) -> str:

@@ -54,6 +54,9 @@ SAME_MOMENT = 0.05
 STEPS = frozenset({"Stop", "SubagentStop", "PostToolBatch"})
 """The events that are fired where the host asks what comes next."""
 
+LAST = frozenset({"SessionEnd", "WorktreeRemove"})
+"""Events after which nothing comes; a session's worktree is taken away when the session is over."""
+
 BROUGHT = "HooksBrought"
 """The event by which a skill's own hooks come, whatever else is declared."""
 
@@ -312,9 +315,11 @@ async def lifecycle(event: Event, ctx: Ctx) -> Answer | None:
         return None
     from pegboard_builtins.wire_hooks import apply
 
+    if ctx not in _kept and _session(ctx) is None:
+        return None
     try:
         return await apply.lifecycle(_of(ctx), event)
     finally:
-        if event.name == "SessionEnd":
+        if event.name in LAST:
             await _of(ctx).close()
             del _kept[ctx]

@@ -364,6 +364,7 @@ def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:
     retry, _ = first(fired.heard, "retry")
     action, _ = first(fired.heard, "action")
     content, _ = first(fired.heard, "content")
+    path, _ = first(fired.heard, "worktreePath")
     name = f"SessionStart:{event.source}" if isinstance(event, SessionStart) else ""
     # What a hook has to say of a new folder is for the model (hook-contract 1.5), for the person as well.
     told = [text for _, text in together.messages] if isinstance(event, DirectoryAdded) else []
@@ -379,6 +380,7 @@ def _told(session: HookSession, fired: Fired, event: Event) -> Answer | None:
         title=title_of(fired.heard, event),
         action=action or "",
         content=content if action == "accept" else None,
+        path=path or "",
     )
     return answer if answer != Answer() else None
 

@@ -300,8 +300,19 @@ _ALL = (
         exit_2=Exit2.USER,
         fires="a watched file has changed on disk",
     ),
-    EventRow("WorktreeCreate", inputs.WorktreeCreateInput, outputs.WorktreeCreateSpecific, missing="worktrees"),
-    EventRow("WorktreeRemove", inputs.WorktreeRemoveInput, speaks=False, missing="worktrees"),
+    EventRow(
+        "WorktreeCreate",
+        inputs.WorktreeCreateInput,
+        outputs.WorktreeCreateSpecific,
+        exit_2=Exit2.BLOCK,
+        fires="a session or a sub-agent shall work in a checkout of its own",
+    ),
+    EventRow(
+        "WorktreeRemove",
+        inputs.WorktreeRemoveInput,
+        speaks=False,
+        fires="such a checkout is about to be taken away: nothing would be lost by that",
+    ),
     EventRow(
         "PreCompact",
         inputs.PreCompactInput,

@@ -17,6 +17,8 @@ from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, Posture
 from pegboard_builtins.wire_hooks.job import RawResult
 from pegboard_builtins.wire_hooks.outputs import Output, unknown_keys
 
+PATH = "worktreePath"
+COLOURS = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]")
 ASKING = frozenset({HandlerType.PROMPT, HandlerType.AGENT})
 TEXT_LIMIT = 10_000
 """Characters of context, of plain text and of a message to the user; reasons are not cut (hook-behaviour 2.1, 11)."""
@@ -65,6 +67,8 @@ NOTHING = Said()
 
 def read(row: EventRow, handler: Handler, raw: RawResult) -> Said:
     """Return what a handler said at an event. Never raises: nonsense is a failure, and a failure has a posture."""
+    if row.name == "WorktreeCreate":
+        return _worktree(row, handler, raw)
     if _is_nothing(raw) and handler.type not in ASKING:
         return NOTHING
     said = _read(row, handler, raw)
@@ -109,6 +113,21 @@ def _object(line: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return whole(found) if isinstance(found, dict) else None
+
+
+def _worktree(row: EventRow, handler: Handler, raw: RawResult) -> Said:
+    """Read where the worktree is: a program prints it last, others answer it. All else fails (hook-contract C57)."""
+    said = _read(row, handler, raw)
+    printed = COLOURS.sub("", raw.stdout).strip()
+    if handler.type is HandlerType.COMMAND and raw.exit == 0 and printed[:1] not in ("", "{"):
+        said.specific = {PATH: printed.splitlines()[-1].strip()}
+    if raw.broken:
+        said.status, said.problem = "broken", raw.broken
+    if said.block or said.specific.get(PATH):
+        return said
+    said.block = True
+    said.reason = f"the hook {handler.id} made none: {said.problem or 'it says no path'}"
+    return said
 
 
 def _is_nothing(raw: RawResult) -> bool:

@@ -34,6 +34,8 @@ from pegboard.records import (
     TaskCompleted,
     TaskCreated,
     UserPromptExpansion,
+    WorktreeCreate,
+    WorktreeRemove,
 )
 from pegboard.requests import CompactionJob, CompactionTrigger
 from pegboard_builtins.wire_hooks import inputs
@@ -292,6 +294,10 @@ def lifecycle(event: Event, ctx: Ctx) -> inputs.Input | None:
                 action=event.action,
                 content=event.content,
             )
+        case WorktreeCreate():
+            return inputs.WorktreeCreateInput(**common(ctx, mode=False, prompt=bool(ctx.agent_id)), name=event.worktree)
+        case WorktreeRemove():
+            return inputs.WorktreeRemoveInput(**shared, worktree_path=event.path)
         case PostCompact():
             trigger = "manual" if event.trigger == CompactionTrigger.MANUAL else "auto"
             return inputs.PostCompactInput(**shared, trigger=trigger, compact_summary=event.compact_summary)

@@ -20,6 +20,7 @@ from pegboard.records import (
     TurnEnded,
     TurnStarted,
     UserLine,
+    WorkspaceRecord,
 )
 
 OUTPUT = ("ok", "substituted")
@@ -78,6 +79,8 @@ class _Reading:
                 self._common["cwd"] = record.cwd
             case CwdRecord():
                 self._common["cwd"] = record.new
+            case WorkspaceRecord():
+                self._common["cwd"] = record.folder
             case TurnStarted():
                 self._prompt_id = record.prompt_id
             case DeclaredHooks():

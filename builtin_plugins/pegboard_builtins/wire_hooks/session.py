@@ -46,6 +46,8 @@ LIFECYCLE = frozenset(
         "PostModelSwitch",
         "Elicitation",
         "ElicitationResult",
+        "WorktreeCreate",
+        "WorktreeRemove",
     }
 )
 """Events that hang from the host's `lifecycle`; the others have a hook of their own."""

@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from pegboard._agent.lines import block_json
 from pegboard.messages import (
     Block,
+    EndReason,
     Message,
     Origin,
     RedactedThinkingBlock,
@@ -25,6 +26,9 @@ from pegboard.messages import (
     trusted,
 )
 from pegboard.requests import characters
+
+BROKEN_OFF = (EndReason.INTERRUPTED, EndReason.WALL_TIME, EndReason.ERROR)
+"""Ends of a turn after which `run()` without a prompt goes on, even if the model had the last word."""
 
 
 class MessagesView(Sequence[Message]):
@@ -235,6 +239,7 @@ class Replay:
         self.model = ""
         self.agent = ""
         self.parent = ""
+        self.worktree, self.workspace = "", ""
         self.seq = 0
         self.turn = 0
         self.turn_is_open = False
@@ -280,6 +285,7 @@ class Replay:
             "state": self._state,
             "title": self._title,
             "cwd": self._cwd,
+            "workspace": self._workspace,
             "plan": self._plan,
             "flag_snapshot": self._flag_snapshot,
             "agent_end": self._agent_end,
@@ -382,6 +388,10 @@ class Replay:
     def _cwd(self, raw: dict[str, Any]) -> None:
         self.cwd = raw["new"]
 
+    def _workspace(self, raw: dict[str, Any]) -> None:
+        self.worktree, self.workspace = raw["name"], raw["folder"]
+        self.cwd = self.workspace
+
     def _plan(self, raw: dict[str, Any]) -> None:
         self.plan = raw["plan"]
         self.stamps = raw.get("plugins", [])
@@ -391,6 +401,24 @@ class Replay:
 
     def _agent_end(self, raw: dict[str, Any]) -> None:
         self.usage.add(Usage.model_validate(raw.get("usage") or {}))
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether the last turn was broken off, so that it can be gone on with without a new prompt."""
+        return self.turn_is_open or (self.end_reason in BROKEN_OFF and self.stop_reason != StopReason.REFUSAL)
+
+    def nothing_to_go_on_with(self) -> str:
+        """Return why a turn cannot be gone on with without a prompt; empty if it can."""
+        messages = self.conversation.view()
+        if self.turn_is_open and not self.turn_has_words:
+            return "the process ended before it had kept the prompt."
+        if not messages:
+            return "this session has kept no prompt yet. Give one."
+        if self.orphans or messages[-1].role != "assistant":
+            return ""
+        if not self.turn_is_open and self.end_reason not in BROKEN_OFF:
+            return "the last turn has ended. Give a prompt."
+        return "the model refused to answer. Give another prompt." if self.stop_reason == StopReason.REFUSAL else ""
 
     @property
     def orphans(self) -> list[tuple[ToolCall, dict[str, Any] | None]]:

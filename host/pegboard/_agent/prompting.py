@@ -46,7 +46,7 @@ class Prompting:
     ) -> None:
         self._conversation = conversation
         self._dispatcher = dispatcher
-        self._sections = sections
+        self.sections = sections
         self._deferred: tuple[Section, ...] = ()
         self._toolbox = toolbox
         self._tools = toolbox.tools
@@ -124,7 +124,7 @@ class Prompting:
             params = draft.params
             self._take_sections(draft.sections)
         elif self._system is None:
-            self._take_sections((*self._sections, *self._deferred))
+            self._take_sections((*self.sections, *self._deferred))
         if self._tools_json != self._written_tools:
             self._write_system()
         self.allowed = allowed
@@ -159,7 +159,7 @@ class Prompting:
             RequestDraft(
                 purpose=self._purpose,
                 model=self.model,
-                sections=(*self._sections, *self._deferred),
+                sections=(*self.sections, *self._deferred),
                 tools=tuple(self._tools),
                 params=self._params,
                 step=step,

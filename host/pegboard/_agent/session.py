@@ -17,6 +17,7 @@ from pegboard._agent.batches import EMPTY, Batched
 from pegboard._agent.chokepoints import Done, Invoker, origins_of, sendable
 from pegboard._agent.compacting import Compacting
 from pegboard._agent.egress import Egress
+from pegboard._agent.ending import tell_end
 from pegboard._agent.flagging import SessionFlags
 from pegboard._agent.fold import Conversation, MessagesView, Replay
 from pegboard._agent.journal import Damage, Journal
@@ -25,7 +26,7 @@ from pegboard._agent.loop import Answer, Limits, Port, TurnEnd, run_turn
 from pegboard._agent.prompting import Prompting
 from pegboard._agent.scheduler import run_calls
 from pegboard._agent.serving import Serving
-from pegboard._agent.shapes import BROKEN_OFF, HostServices, Options, RunResult, check_model, window_of
+from pegboard._agent.shapes import HostServices, Options, RunResult, check_model, window_of
 from pegboard._agent.showing import Screen, Shown
 from pegboard._agent.side import Observers, kind_of_failure, reminder
 from pegboard._agent.side_work import SideWork
@@ -69,7 +70,6 @@ from pegboard.records import (
     Record,
     ResponseRecord,
     RulesGranted,
-    SessionEnd,
     SessionEnded,
     SessionResumed,
     SessionStart,
@@ -105,6 +105,8 @@ class Session(Serving):
     parents: tuple[str, ...] = ()
     purpose = Purpose.TURN
     brief: AgentBrief | None = None
+    kept = ""
+    """Where its worktree is, once it was left and something in it was kept."""
 
     def __init__(
         self,
@@ -132,9 +134,11 @@ class Session(Serving):
         self._source = source
         self._journal = journal
         self._replay = replay or Replay()
+        self.worktree = self._replay.worktree or options.worktree
         self.cwd = Path(self._replay.cwd or cwd)
         if replay is not None and replay.project:
             self.project = Path(replay.project)
+        self.workspace = Path(self._replay.workspace or self.project)
         settings = host.view.session
         self._settings = settings
         self.mode = options.mode or settings.mode
@@ -201,7 +205,7 @@ class Session(Serving):
         return Toolbox(self, tools, self._host.tool_sources(self.flags), self._settings, kept)
 
     def _sections(self) -> tuple[Section, ...]:
-        return self._host.session_sections(self.flags)
+        return self._host.session_sections(self.flags, self.workspace)
 
     def _can_defer(self) -> bool:
         return not self.interactive
@@ -299,6 +303,8 @@ class Session(Serving):
                 self.notice("", f"since this session was last open: {'; '.join(changed)}", "warning")
         if plan.id != self._replay.plan:
             self.write(plan.record(self.flags.snapshot_id))
+        if self.worktree:
+            await self._enter_worktree()
         for trigger in self.options.setup:
             await self.fire(Setup(trigger=trigger))
         await self._tell_start()
@@ -315,7 +321,11 @@ class Session(Serving):
         if self._task is not None and not self._task.done():
             await self.interrupt()
         try:
-            await self._fire_end(reason)
+            await tell_end(self, reason, self._settings.end_budget)
+            if self.worktree:
+                from pegboard._agent.worktrees import leave
+
+                await leave(self)
             if self.dispatcher.abandoned:
                 left = ", ".join(sorted(set(self.dispatcher.abandoned)))
                 self.notice("", f"left behind, because they did not end when they were told to: {left}", "warning")
@@ -323,20 +333,25 @@ class Session(Serving):
             if self._observers is not None:
                 await self._observers.wait(1.0)
         finally:
-            self._host.watchdog.leave()
-            self._egress.close()
-            self._journal.close()
+            self._shut()
 
-    async def _fire_end(self, reason: str) -> None:
-        """Tell of the end, under one budget for all hooks together: whoever waits for us must not wait for them."""
-        budget = self._settings.end_budget
+    def _shut(self) -> None:
+        self._closed = True
+        self._host.watchdog.leave()
+        self._egress.close()
+        self._journal.close()
+
+    async def _enter_worktree(self) -> None:
+        """Work in a checkout of its own from here on. Raises PegboardError, and nothing is left open then."""
+        from pegboard._agent.worktrees import enter
+
         try:
-            async with asyncio.timeout(budget):
-                await self.fire(SessionEnd(reason=reason))
-        except TimeoutError:
-            self.notice(
-                "", f"hooks of the session's end took longer than {budget:g} s together; they were cut off", "warning"
-            )
+            await enter(self, self.project if self._replay.worktree else self.workspace)
+        except BaseException:
+            self.write(SessionEnded(reason="other"))
+            self._shut()
+            raise
+        self._prompting.sections = self._sections()
 
     # --- running ---------------------------------------------------------------------------------------
 
@@ -401,23 +416,10 @@ class Session(Serving):
         self.flags.begin_turn()
 
     async def _continue(self) -> RunResult:
-        orphans = self._replay.orphans
-        messages = self._conversation.view()
-        replay = self._replay
-        if replay.turn_is_open and not replay.turn_has_words:
-            raise PegboardError("there is nothing to go on with: the process ended before it had kept the prompt.")
-        if not messages:
-            raise PegboardError("there is nothing to go on with: this session has kept no prompt yet. Give one.")
-        if (
-            not orphans
-            and messages[-1].role == "assistant"
-            and not replay.turn_is_open
-            and replay.end_reason not in BROKEN_OFF
-        ):
-            raise PegboardError("there is nothing to go on with: the last turn has ended. Give a prompt.")
-        if self.refused and messages[-1].role == "assistant" and not orphans:
-            raise PegboardError("there is nothing to go on with: the model refused to answer. Give another prompt.")
-        if not replay.turn_is_open:
+        why_not = self._replay.nothing_to_go_on_with()
+        if why_not:
+            raise PegboardError(f"there is nothing to go on with: {why_not}")
+        if not self._replay.turn_is_open:
             self._turn += 1
             self._begin_turn()
         return self._result(await self._turn_task(continuing=True))
@@ -914,7 +916,7 @@ class Session(Serving):
     @property
     def broken_off(self) -> bool:
         """Whether the last turn was broken off, so that `run()` without a prompt goes on with it."""
-        return self._replay.turn_is_open or (self._replay.end_reason in BROKEN_OFF and not self.refused)
+        return self._replay.broken_off
 
     @property
     def refused(self) -> bool:

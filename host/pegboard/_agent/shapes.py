@@ -21,9 +21,6 @@ from pegboard.requests import ModelInfo, Section
 from pegboard.settings import SessionTable, SettingsView
 from pegboard.tools import Tool
 
-BROKEN_OFF = (EndReason.INTERRUPTED, EndReason.WALL_TIME, EndReason.ERROR)
-"""Ends of a turn after which `run()` without a prompt goes on, even if the model had the last word."""
-
 
 class HostServices(Protocol):
     """What a session takes from its host."""
@@ -43,7 +40,7 @@ class HostServices(Protocol):
     def session_tools(self, flags: FlagView, interactive: bool) -> dict[str, Tool]: ...
     def tool_sources(self, flags: FlagView) -> Sequence[tuple[str, ToolSource]]: ...
     def switched_off(self, flags: FlagView) -> Mapping[str, str]: ...
-    def session_sections(self, flags: FlagView) -> tuple[Section, ...]: ...
+    def session_sections(self, flags: FlagView, workspace: Path) -> tuple[Section, ...]: ...
     def filters(self) -> tuple[tuple[str, str, FilterFunction], ...]: ...
     def model_infos(self) -> Mapping[str, ModelInfo]: ...
     def plugin_settings(self, plugin: str, flags: FlagView) -> Any: ...
@@ -60,7 +57,7 @@ class Options:
 
     `flags` is the snapshot of the session above: a sub-agent has the flags of who started it. `setup` names what is
     set up before the session starts ("init", "maintenance"). `agent` names what the session itself shall be, for a
-    plugin that knows such definitions (`run --agent`).
+    plugin that knows such definitions (`run --agent`). `worktree` names a checkout of its own that it shall work in.
     """
 
     model: str = ""
@@ -73,6 +70,7 @@ class Options:
     flags: FlagSnapshot | None = None
     setup: tuple[str, ...] = ()
     agent: str = ""
+    worktree: str = ""
 
     def limits(self, settings: SessionTable) -> Limits:
         """Return the ceilings of a turn: what was asked for, else what the settings say."""

@@ -69,7 +69,12 @@ class SubSession(Session):
                 session_id=session_id,
                 path=path,
                 cwd=above.project,
-                options=Options(model=brief.model or above.model_name, interactive=above.interactive, agent=brief.kind),
+                options=Options(
+                    model=brief.model or above.model_name,
+                    interactive=above.interactive,
+                    agent=brief.kind,
+                    worktree=f"agent-{agent_id}" if brief.isolation == "worktree" else "",
+                ),
                 replay=_past(above),
                 journal=journal,
                 show=self._pass_on if above.screen.streams else None,
@@ -114,7 +119,7 @@ class SubSession(Session):
 
     def _sections(self) -> tuple[Section, ...]:
         """Return the sections of the prompt: the brief's own words in the place of the host's first one."""
-        first, *others = self._host.session_sections(self.flags)
+        first, *others = self._host.session_sections(self.flags, self.workspace)
         if self.brief.system.strip():
             first = Section(name=first.name, text=self.brief.system, stability=Stability.SESSION, owner="host")
         return (first, *others)
@@ -199,13 +204,14 @@ class SubSession(Session):
             duration_ms=duration_ms,
             calls=tuple(self.calls),
             origins=tuple(sorted(self.labels - OUT_OF_BAND)),
+            kept=self.kept,
         )
 
 
 def _past(above: Session) -> Replay:
     """Return what a sub-agent knows of the past: where it is, and whose account it runs on."""
     replay = Replay()
-    replay.cwd, replay.project = str(above.cwd), str(above.project)
+    replay.cwd, replay.project, replay.workspace = str(above.cwd), str(above.project), str(above.workspace)
     replay.usage = _SharedTally(above._usage)
     return replay
 

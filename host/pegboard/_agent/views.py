@@ -42,6 +42,7 @@ from pegboard.records import (
     TurnEnded,
     TurnStarted,
     UserLine,
+    WorkspaceRecord,
 )
 
 BRIEF = 200
@@ -343,6 +344,8 @@ def _plain_row(record: Record) -> dict[str, Any]:
             return {"kind": "notice", "name": record.plugin, "decision": record.level, "detail": record.text}
         case CwdRecord():
             return {"kind": "folder", "name": "", "detail": f"{record.old} -> {record.new}"}
+        case WorkspaceRecord():
+            return {"kind": "folder", "name": f"worktree {record.name}", "detail": record.folder}
         case Damaged():
             detail = f"{record.bytes} bytes" + (f", kept in {record.kept}" if record.kept else "")
             return {"kind": "damaged", "name": record.where, "detail": detail}

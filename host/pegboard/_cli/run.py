@@ -21,6 +21,7 @@ from pegboard._cli.session_options import (
     ModeOption,
     PluginDirOption,
     ResumeOption,
+    WorktreeOption,
     check_options,
 )
 from pegboard._cli.words import Output, Wanted
@@ -43,6 +44,7 @@ def run(
         str, typer.Option("--settings", metavar="JSON|FILE", help="Settings for this run, TOML or the contract's JSON.")
     ] = "",
     agent: AgentOption = "",
+    worktree: WorktreeOption = "",
     plugin_dir: PluginDirOption = None,
     locked: LockedOption = False,
     trust_project_hooks: Annotated[
@@ -59,7 +61,7 @@ def run(
     On a terminal everything is shown as it happens; in a pipe standard output gets the last answer alone.
     Exit codes: 0 done, 1 error, 2 wrong usage, 3 internal error, 4 a limit, 5 blocked, 130 interrupted.
     """
-    check_options(mode, flag, effort)
+    check_options(mode, flag, effort, worktree=worktree, again=bool(resume) or continue_)
     wanted = Wanted(
         prompt=prompt,
         model=model,
@@ -79,6 +81,7 @@ def run(
         quiet=quiet,
         settings=settings,
         agent=agent,
+        worktree=worktree,
         plugin_dir=tuple(plugin_dir or ()),
         trust_project_hooks=trust_project_hooks,
         locked=locked,

@@ -123,6 +123,7 @@ def options_for(wanted: Wanted, *, stream: bool, interactive: bool = False) -> O
         stream=stream,
         setup=tuple(wanted.setup),
         agent=wanted.agent,
+        worktree=wanted.worktree,
     )
 
 

@@ -21,6 +21,9 @@ DenyOption = Annotated[list[str] | None, typer.Option(help="A permission rule th
 FlagOption = Annotated[
     list[str] | None, typer.Option("--flag", help="NAME=VALUE: a feature flag for this session; may be repeated.")
 ]
+WorktreeOption = Annotated[
+    str, typer.Option("--worktree", "-w", metavar="NAME", help="Work in a checkout of its own, made for this session.")
+]
 AgentOption = Annotated[str, typer.Option("--agent", help="Be this agent: `pegboard agents list` shows them.")]
 PluginDirOption = Annotated[
     list[Path] | None,
@@ -31,8 +34,15 @@ LockedOption = Annotated[
 ]
 
 
-def check_options(mode: str, flag: Sequence[str] | None, effort: str = "") -> None:
-    """Raise typer.BadParameter for a mode or an effort that there is not, and for a flag without a name."""
+def check_options(
+    mode: str, flag: Sequence[str] | None, effort: str = "", *, worktree: str = "", again: bool = False
+) -> None:
+    """Raise typer.BadParameter for what there is not: a mode, an effort, a flag without a name.
+
+    *again* says that a session is gone on with, which works where it did.
+    """
+    if worktree and again:
+        raise typer.BadParameter("a session is gone on with where it worked", param_hint="--worktree")
     if effort and effort not in EFFORTS:
         raise typer.BadParameter(f"{effort!r} is none of {', '.join(EFFORTS)}", param_hint="--effort")
     if mode and mode not in MODES:

@@ -61,6 +61,7 @@ class Wanted(NamedTuple):
     quiet: bool = False
     settings: str = ""
     agent: str = ""
+    worktree: str = ""
     plugin_dir: tuple[Path, ...] = ()
     trust_project_hooks: bool = False
     locked: bool = False

@@ -21,7 +21,7 @@ class DeskServices:
 
     def __init__(self, folder: Path) -> None:
         self.cwd = folder
-        self.project = folder
+        self.project = self.workspace = folder
         self.journal = SimpleNamespace(path=folder.parent / "state" / "journal.jsonl")
         self.lines: list[str] = []
         self.state: dict[str, Any] = {}

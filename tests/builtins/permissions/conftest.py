@@ -54,6 +54,10 @@ class SessionStandIn:
     prompt_id: str = ""
 
     @property
+    def workspace(self) -> Path:
+        return self.project
+
+    @property
     def top(self) -> Any:
         return self
 

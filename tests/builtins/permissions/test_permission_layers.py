@@ -385,9 +385,13 @@ def test_a_kept_answer_stands_below_a_deny(guarded):
 def test_rules_are_compiled_once_per_settings(guarded):
     guarded.write(".claude/settings.json", claude(deny=["Bash(rm:*)"]))
     ctx = guarded.open()
-    assert rules_for(ctx.all_settings, ctx.project) is rules_for(ctx.all_settings, ctx.project)
+    assert rules_for(ctx.all_settings, ctx.project, ctx.workspace) is rules_for(
+        ctx.all_settings, ctx.project, ctx.workspace
+    )
     other = guarded.open()
-    assert rules_for(ctx.all_settings, ctx.project) is not rules_for(other.all_settings, other.project)
+    assert rules_for(ctx.all_settings, ctx.project, ctx.workspace) is not rules_for(
+        other.all_settings, other.project, other.workspace
+    )
 
 
 def test_a_call_that_no_rule_is_about_costs_little(guarded):

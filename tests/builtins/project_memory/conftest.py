@@ -29,6 +29,10 @@ class MemorySession:
     fired: list[Event] = field(default_factory=list)
 
     @property
+    def workspace(self) -> Path:
+        return self.project
+
+    @property
     def ctx(self) -> Ctx:
         return Ctx(self, "project_memory")  # type: ignore[arg-type]
 

@@ -28,7 +28,7 @@ class ShellServices:
     def __init__(self, folder: Path, session_id: str) -> None:
         self.session_id = session_id
         self.cwd = folder
-        self.project = folder
+        self.project = self.workspace = folder
         self.journal = SimpleNamespace(path=folder.parent / "state" / "journal.jsonl")
         self.path = self.journal.path
         self.top = self

@@ -173,3 +173,34 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_doctor_says_why_it_does_not_work(broken: None) -> None:
     assert "does not work here: setting up uid map" in str(sandbox.health(ON))
+
+
+def test_in_a_worktree_git_can_commit_and_what_starts_programs_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, worktree = tmp_path / "project", tmp_path / "worktree"
+    who = ["-c", "user.name=n", "-c", "user.email=e"]
+    for words in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "one"]):
+        subprocess.run(["git", *words], cwd=_made(project), check=True)
+    subprocess.run(["git", "worktree", "add", "-q", str(worktree)], cwd=project, check=True)
+    program = _made(tmp_path / "bin") / "bwrap"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    given: dict[str, Any] = {"scratch": tmp_path / "scratch", "sourced": tmp_path / "none", "report": None}
+    words = sandbox.sandboxed(["true"], ON, project=worktree, origin=project / "sub", **given)
+    git = project / ".git"
+    writable = [words[n + 1] for n, word in enumerate(words) if word == "--bind"]
+    guarded = [words[n + 1] for n, word in enumerate(words) if word == "--ro-bind"]
+    assert {str(worktree), str(git)} <= set(writable)
+    assert str(project) not in writable
+    assert {f"{git}/config", f"{git}/hooks", str(worktree / ".git")} <= set(guarded)
+    # Where it says that the repository is elsewhere, that place does not become writable.
+    (worktree / ".git").write_text(f"gitdir: {tmp_path}/elsewhere\n")
+    again = sandbox.sandboxed(["true"], ON, project=worktree, origin=project, **given)
+    assert f"{tmp_path}/elsewhere" not in again
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder

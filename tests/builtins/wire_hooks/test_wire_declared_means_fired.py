@@ -383,8 +383,25 @@ async def test_what_an_mcp_server_asks_is_answered_by_hooks(project, host_of, st
     assert (answered["mcp_server_name"], answered["action"]) == ("orc", sent["action"])
 
 
+async def test_a_worktree_of_a_hooks_own_is_made_once_and_taken_away_once(project, host_of):
+    making = "git init -q && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m begin"
+    assert await (await asyncio.create_subprocess_shell(making, cwd=project.root)).wait() == 0
+    made = project.outer / "made"
+    clone = f"cat >> {project.outer}/log; git clone -q {project.root} {made}; echo {made}"
+    remove = f"tee -a {project.outer}/log | grep -q '\"{made}\"' && rm -rf {made}"
+    project.declare({"WorktreeCreate": [clone], "WorktreeRemove": [remove]})
+    async with host_of(options=Options(worktree="w")) as host:
+        host.builtin("worktrees")
+        host.model.script(BASH, "Done.")
+        await host.prompt("Go.")
+        assert host.session.workspace == made
+    assert not made.exists()
+    log = (project.outer / "log").read_text()
+    assert [log.count(f'"hook_event_name":"{name}"') for name in ("WorktreeCreate", "WorktreeRemove")] == [1, 1]
+
+
 def test_every_event_either_is_fired_on_some_path_or_says_what_is_missing():
-    apart = {"Notification", "PermissionDenied", "Elicitation", "ElicitationResult"}
+    apart = {"Notification", "PermissionDenied", "Elicitation", "ElicitationResult", "WorktreeCreate", "WorktreeRemove"}
     shown = {event for path in PATHS.values() for event in path.counts} | apart
     assert shown == {event for event, row in EVENTS.items() if row.fires}
     assert all(bool(row.fires) != bool(row.missing) for row in EVENTS.values())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 
 import pytest
 from talk import outcomes, pre, results, specific, told
 
+from pegboard.errors import PegboardError
+from pegboard.host import Options
 from pegboard.messages import EndReason
 from pegboard.settings import SettingsLayer, Source
 from pegboard.testing import call
@@ -220,9 +224,86 @@ async def test_c56_exit_2_before_a_compaction_keeps_it_from_happening(project, h
         assert (project.seen[0][1]["trigger"], project.seen[0][1]["custom_instructions"]) == ("manual", "focus")
 
 
-def test_c57_worktrees_are_listed_as_something_that_nothing_fires():
-    assert EVENTS["WorktreeCreate"].missing == "worktrees"
-    assert not EVENTS["WorktreeCreate"].fires
+WANTED = Options(worktree="w")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param("noise\n\x1b[32m{dir}/w\x1b[0m\n\n", id="the last line, without colours"),
+        pytest.param(json.dumps(specific("WorktreeCreate", worktreePath="{dir}/w")), id="JSON"),
+    ],
+)
+async def test_c57_a_worktree_is_where_its_hook_says(project, host_of, said):
+    (project.outer / "w").mkdir()
+    project.declare({"WorktreeCreate": [project.hook("h", stdout=said.replace("{dir}", str(project.outer)))]})
+    started_in = project.outer / "started-in"
+    project.declare({"PreToolUse": [project.hook("p"), f"echo $CLAUDE_PROJECT_DIR > {started_in}"]}, where="local")
+    async with host_of(options=WANTED) as host:
+        host.builtin("worktrees")
+        host.model.script(call("Bash", command="pwd"), "Done.")
+        await host.prompt("Go.")
+        assert str(project.outer / "w") in results(host)[0]
+    (_, made), (_, pre_tool) = project.seen
+    assert {key: made[key] for key in ("hook_event_name", "name", "cwd")} == {
+        "hook_event_name": "WorktreeCreate",
+        "name": "w",
+        "cwd": str(project.root),
+    }
+    assert "prompt_id" not in made
+    assert pre_tool["cwd"] == str(project.outer / "w")
+    assert started_in.read_text().strip() == str(project.root)
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        pytest.param([{"stdout": "\n"}], "it says no path", id="nothing printed"),
+        pytest.param([{"stdout": "{dir}/w", "exit": 1, "stderr": "disk full"}], "disk full", id="exit 1"),
+        pytest.param([{"stdout": "{dir}/w", "exit": 2, "stderr": "not now"}], "not now", id="exit 2"),
+        pytest.param([{"stdout": "{dir}/w"}, {"exit": 3}], "made none", id="one of two fails"),
+        pytest.param([{"stdout": "w"}], "it takes an absolute path", id="a relative path"),
+        pytest.param([{"stdout": "{dir}/x/../w"}], "it takes an absolute path", id="a path with dots"),
+        pytest.param([{"stdout": "{dir}/none"}], "there is no such folder", id="a folder that is not there"),
+        pytest.param([{"stdout": "{{"}], "it says no path", id="half a JSON"),
+    ],
+)
+async def test_c57_all_else_fails_the_creation_and_git_is_not_asked(project, host_of, answers, why):
+    (project.outer / "w").mkdir()
+    filled = [
+        {key: value.format(dir=project.outer) if isinstance(value, str) else value for key, value in answer.items()}
+        for answer in answers
+    ]
+    project.declare({"WorktreeCreate": [project.hook(f"h{n}", **answer) for n, answer in enumerate(filled)]})
+    with pytest.raises(PegboardError, match=why):
+        async with host_of(options=WANTED) as host:
+            host.builtin("worktrees")
+            await host.open()
+    assert len(project.seen) == len(answers)
+
+
+async def test_c41_a_missing_program_fails_the_creation(project, host_of):
+    project.declare({"WorktreeCreate": ["/nowhere/at-all"]})
+    with pytest.raises(PegboardError, match="nowhere/at-all"):
+        async with host_of(options=WANTED) as host:
+            host.builtin("worktrees")
+            await host.open()
+
+
+async def test_a_worktree_that_is_taken_away_is_told_of_once_and_one_that_is_kept_is_not(project, host_of):
+    making = "git init -q && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m begin"
+    assert await (await asyncio.create_subprocess_shell(making, cwd=project.root)).wait() == 0
+    project.declare({"WorktreeRemove": [project.hook("r")]}, where="user")
+    for content in ("", "x"):
+        async with host_of(options=WANTED) as host:
+            host.builtin("worktrees")
+            session = await host.open()
+            folder = session.workspace
+            if content:
+                (folder / "new.txt").write_text(content)
+    ((_, removed),) = project.seen
+    assert (removed["hook_event_name"], removed["worktree_path"]) == ("WorktreeRemove", str(folder))
+    assert folder.is_dir()
 
 
 async def test_c58_a_hook_that_is_late_is_cut_off_and_decides_nothing(project, host_of):

@@ -25,6 +25,7 @@ from pegboard._cli.session_options import (
     ModeOption,
     PluginDirOption,
     ResumeOption,
+    WorktreeOption,
     check_options,
 )
 from pegboard._cli.words import Wanted
@@ -55,6 +56,7 @@ def chat(
         typer.Option("--settings", metavar="JSON|FILE", help="Settings for this chat, as for `run`."),
     ] = "",
     agent: AgentOption = "",
+    worktree: WorktreeOption = "",
     plugin_dir: PluginDirOption = None,
     locked: LockedOption = False,
     trust_project_hooks: Annotated[
@@ -71,7 +73,7 @@ def chat(
     What it does is shown as it happens; you are asked about what no rule allows. /help shows commands and keys.
     """
     need_terminal()
-    check_options(mode, flag, effort)
+    check_options(mode, flag, effort, worktree=worktree, again=bool(resume) or continue_)
     wanted = Wanted(
         prompt=prompt,
         model=model,
@@ -87,6 +89,7 @@ def chat(
         flag=tuple(flag or ()),
         settings=settings,
         agent=agent,
+        worktree=worktree,
         plugin_dir=tuple(plugin_dir or ()),
         trust_project_hooks=trust_project_hooks,
         locked=locked,
