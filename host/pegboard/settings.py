@@ -501,6 +501,8 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as wrong:
         raise SettingsError(f"is no TOML: {wrong.msg} (column {wrong.colno})", file=path, line=wrong.lineno) from None
+    except (ValueError, RecursionError) as wrong:  # a number of thousands of digits, lists within lists without end
+        raise SettingsError(f"is TOML that cannot be read: {wrong}", file=path) from None
 
 
 # --- lines ---------------------------------------------------------------------------------------------

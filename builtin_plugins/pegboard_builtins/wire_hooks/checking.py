@@ -16,10 +16,11 @@ from pegboard_builtins.wire_hooks.asking_others import remarks_of
 from pegboard_builtins.wire_hooks.conditions import tool_of
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
-from pegboard_builtins.wire_hooks.load import COMMENT, COMMON_KEYS, KEYS_OF, OUR_KEYS, HookTable, Standing
+from pegboard_builtins.wire_hooks.load import COMMENT, COMMON_KEYS, KEYS_OF, NEEDED, OUR_KEYS, HookTable, Standing
 from pegboard_builtins.wire_hooks.match import compiled, exact_names, matcher_test
 from pegboard_builtins.wire_hooks.remarks import Remark
 from pegboard_builtins.wire_hooks.runners.resolve import resolve, shebang_problem
+from pegboard_builtins.wire_hooks.sources import LONGEST_ARGUMENT
 
 VOCABULARY = frozenset(
     {"Bash", "PowerShell", "Write", "Edit", "MultiEdit", "Read", "Glob", "Grep", "WebFetch", "WebSearch", "Agent"}
@@ -129,6 +130,9 @@ def _placed(one: Finding, handler: Handler) -> Finding:
 
 def _entry(handler: Handler, tools: Tools) -> Iterator[Finding]:
     row = EVENTS[handler.event]
+    if not handler.label.strip():
+        mend = "Write what it is to run, or take the entry away."
+        yield Finding("empty", f"its `{NEEDED[handler.type]}` is empty, so it does nothing", mend)
     yield from _keys(handler)
     yield from _matcher(handler, row, tools)
     yield from _condition(handler, tools.on)
@@ -276,6 +280,10 @@ def broken(handler: Handler, project: Path, environment: Mapping[str, str]) -> s
 
 
 def _command(handler: Handler, project: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
+    if any(len(text.encode(errors="replace")) >= LONGEST_ARGUMENT for text in (handler.command, *(handler.args or ()))):
+        what = f"it is longer than {LONGEST_ARGUMENT >> 10} KB, and no system starts a program with such an argument"
+        yield Finding("broken", what, "Put it into a file, and name that.")
+        return
     problem = broken(handler, project, environment)
     if problem and "carriage return" not in problem:  # that is told of the program, with its own line
         text, _, mend = problem.partition("; ")
@@ -319,7 +327,7 @@ def _program(handler: Handler, paths: list[Path], events: Mapping[Path, set[str]
         for one in programs.read(text, path, EVENTS[handler.event], handler, events[path]):
             made = _of_program(one)
             yield Finding(made.kind, made.text, made.mend, file=str(path), line=one.line, level=made.level)
-    if handler.type is HandlerType.COMMAND and handler.args is None:
+    if handler.type is HandlerType.COMMAND and handler.args is None and len(handler.command) < LONGEST_ARGUMENT:
         row = EVENTS[handler.event]
         yield from map(_of_program, fields.words(handler.command, row))
         yield from map(_of_program, endings.endings(handler.command, row, whole=False))

@@ -178,6 +178,9 @@ NEEDED = {
 }
 
 
+A_GROUP = 'Write [ {"hooks": [ {"type": "command", "command": "..."} ]} ].'
+
+
 class _WrongError(ValueError):
     """What is wrong with an entry; it is left out."""
 
@@ -196,26 +199,29 @@ class _Reading:
         if not isinstance(hooks, dict):
             self._tell("`hooks` is no object, so none of them counts", 1, "Write { EVENT: [ ... ] }.")
             return
+        self._tell_of_twins("the hooks", hooks)
         for key, groups in hooks.items():
             event = event_named(key)
             if event is None:
                 if key not in KEYS and not key.startswith(COMMENT):
                     hint = did_you_mean(key, [*EVENTS, *SHORT])
-                    self._tell(f"there is no event {key!r}; what is under it does not count.{hint}", _line(groups))
+                    self._tell(f"there is no event {key!r}; what is under it does not count.{hint}", self._near(groups))
                 continue
             yield from self._groups(EVENTS[event], groups)
 
     def _groups(self, row: EventRow, groups: Any) -> Iterator[Handler]:
         if not isinstance(groups, list):
-            self._tell(f"{row.name} is no list of matcher groups, so it does not count", _line(groups))
+            self._tell(f"{row.name} is no list of matcher groups, so it does not count", self._near(groups), A_GROUP)
             return
         for place, group in enumerate(groups, 1):
             if not isinstance(group, dict):
-                self._tell(f"{row.name}, group {place}: it is no object, so it does not count", _line(groups))
+                said = f"{row.name}, group {place}: it is no object, so it does not count"
+                self._tell(said, self._near(groups), A_GROUP)
                 continue
             yield from self._group(row, place, group)
 
     def _group(self, row: EventRow, place: int, group: dict[str, Any]) -> Iterator[Handler]:
+        self._tell_of_twins(f"{row.name}, group {place}", group)
         matcher = group.get("matcher")
         if "matcher" in group and not isinstance(matcher, str):
             self._tell(
@@ -228,7 +234,8 @@ class _Reading:
         if entries is None and ("type" in group or "function" in group):
             entries = [group]  # our short form: a group that is its own handler
         if not isinstance(entries, list):
-            self._tell(f"{row.name}, group {place}: `hooks` is no list, so it does not count", _line(group))
+            said = f"{row.name}, group {place}: `hooks` is no list, so it does not count"
+            self._tell(said, _line(group), A_GROUP)
             return
         for number, entry in enumerate(entries, 1):
             try:
@@ -242,6 +249,7 @@ class _Reading:
             raise _WrongError("it is no object")
         if whole([matcher, entry]) != [matcher, entry]:
             raise _WrongError("it holds half a character (an escape of D800 to DFFF without its other half)")
+        self._tell_of_twins(f"{row.name}, hook {place}", entry)
         kind = _kind(entry)
         if kind not in row.types:
             can = ", ".join(sorted(row.types))
@@ -282,6 +290,16 @@ class _Reading:
         source = self._file.by or plugin or str(self._file.layer)
         return f"{event}/{place}@{source.replace(' ', '-')}"
 
+    def _near(self, value: Any) -> int | None:
+        """Return the line of something, or where that is not known the one of what holds it."""
+        return _line(value) or _line(self._file.hooks)
+
+    def _tell_of_twins(self, what: str, value: dict[str, Any]) -> None:
+        if not isinstance(value, Placed):
+            return
+        for key in value.twice:
+            self._tell(f"{what}: `{key}` stands twice, and only the last counts", value.line, "Make one of them.")
+
     def _tell(self, text: str, line: int | None, mend: str = "") -> None:
         self._problems.append(Problem(text, Source(self._file.layer, self._file.path, line), mend))
 
@@ -298,6 +316,8 @@ def _kind(entry: dict[str, Any]) -> HandlerType:
     said = entry.get("type")
     if said is None and "function" in entry:
         return HandlerType.FUNCTION
+    if said is None:
+        raise _WrongError(f"it has no `type`: {', '.join(HandlerType)}")
     try:
         return HandlerType(str(said))
     except ValueError:
@@ -345,11 +365,16 @@ def _flag(entry: dict[str, Any], key: str) -> bool:
     return value
 
 
+LONGEST = 366 * 24 * 3600
+
+
 def _seconds(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise _WrongError(f"`timeout` is {shown(value)}; it must be seconds, more than 0")
+        raise _WrongError(f"`timeout` is {shown(value):.80}; it must be seconds, more than 0")
+    if value > LONGEST:  # also what no float can hold
+        raise _WrongError(f"`timeout` is {shown(value):.80}; it must be seconds, and those are more than a year")
     return float(value)
 
 

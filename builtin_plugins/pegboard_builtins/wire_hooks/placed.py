@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 
 class Placed(dict[str, Any]):
-    """An object of a file; `line` is where it begins."""
+    """An object of a file; `line` is where it begins, `twice` are keys that stand in it more than once."""
 
     line: int = 1
+    twice: tuple[str, ...] = ()
 
 
 class BrokenFileError(ValueError):
-    """A file that is neither whole JSON nor whole TOML; `line` is where it breaks."""
+    """A file that is neither whole JSON nor whole TOML; `line` is where it breaks, `mend` what to do."""
 
-    def __init__(self, problem: str, line: int) -> None:
+    def __init__(self, problem: str, line: int, mend: str = "") -> None:
         self.line = line
+        self.mend = mend
         super().__init__(problem)
 
 
 class _Decoder(json.JSONDecoder):
     def __init__(self, text: str) -> None:
-        super().__init__()
+        super().__init__(object_pairs_hook=list)
         inner = json.decoder.JSONObject  # type: ignore[attr-defined]
         starts = [match.end() for match in re.finditer("\n", text)]
 
         def parse_object(state: Any, *rest: Any) -> Any:
             pairs, end = inner(state, *rest)
             placed = Placed(pairs)
+            if len(placed) < len(pairs):
+                placed.twice = tuple(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
             at = state[1] - 1
             placed.line = 1 + sum(start <= at for start in starts) if len(starts) < 500 else _line(starts, at)
             return placed, end
@@ -49,9 +54,21 @@ def read_json(text: str) -> Any:
     try:
         return _Decoder(text).decode(text)
     except json.JSONDecodeError as wrong:
-        raise BrokenFileError(f"is no JSON: {wrong.msg}", wrong.lineno) from None
+        if not text.strip():
+            raise BrokenFileError("is empty", 1, "Write {}, or take the file away.") from None
+        raise BrokenFileError(f"is no JSON: {wrong.msg}", wrong.lineno, _mend(text, wrong)) from None
+    except ValueError as wrong:  # a number of thousands of digits
+        raise BrokenFileError(f"cannot be read: {wrong}", 1) from None
     except RecursionError:
         raise BrokenFileError("is nested too deeply", 1) from None
+
+
+def _mend(text: str, wrong: json.JSONDecodeError) -> str:
+    if wrong.msg.startswith("Extra data"):
+        return "A file is one object: take away what follows it."
+    if wrong.pos >= len(text.rstrip()) or wrong.msg.startswith("Unterminated"):
+        return "It breaks off there: write the rest."
+    return "Comments and trailing commas are no JSON."
 
 
 _HEADER = re.compile(r"^\s*\[\[\s*(?:tool\.pegboard\.)?hooks\s*\.\s*([\w\"'-]+)\s*(\.\s*hooks\s*)?\]\]", re.MULTILINE)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,18 @@ from pegboard.context import Wanted, shown_of
 from pegboard.errors import SettingsError
 from pegboard.named_files import files_named
 from pegboard.plugin_folders import PluginFolder as Folder
-from pegboard.settings import LayerFile, SettingsLayer, SettingsView, Source, read_file, read_pyproject
+from pegboard.settings import LayerFile, SettingsLayer, SettingsView, Source, find_line, read_file, read_pyproject
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, PluginFolder
 from pegboard_builtins.wire_hooks.load import FROM_THE_FOLDER, HookFile, HookTable, Problem, load
 from pegboard_builtins.wire_hooks.placed import BrokenFileError, place_toml, read_json
 from pegboard_builtins.wire_hooks.presence import claude_files
 from pegboard_builtins.wire_hooks.settings import KEYS, PLUGINS_ONLY, SPELLINGS, TABLE
+from pegboard_builtins.wire_hooks.switches import judged
 
 ORDER = {layer: rank for rank, layer in enumerate(SettingsLayer)}
 SHOWN_OF_A_SCRIPT = 256 * 1024
+LONGEST_ARGUMENT = 128 * 1024
+"""Bytes: a system starts no program with a longer argument, so no such command ever runs."""
 KIT = "pegboard_hook.py"
 """The name of the kit's file where it lies beside a program."""
 
@@ -64,7 +69,7 @@ def read_named(path: Path) -> HookTable:
         value, problems = _json_file(path, layer)
         if value is None:
             raise SettingsError(problems[0].text if problems else "there is no such file", file=path)
-        return load([HookFile(layer, str(path), value.get("hooks"), _switches_in(value))])
+        return load([_settings_file(path, layer, value, problems)])
     file = read_pyproject(path) if path.name == "pyproject.toml" else read_file(path, layer)
     if file is None:
         raise SettingsError("there is no such file, or it says nothing of Pegboard", file=path)
@@ -79,13 +84,22 @@ def _of_settings(view: SettingsView) -> Iterator[HookFile]:
         hooks = file.values.get(TABLE)
         if not isinstance(hooks, dict):
             continue
+        switches, problems = judged(
+            {key: value for key, value in hooks.items() if key in KEYS}, partial(_placed_key, file)
+        )
         yield HookFile(
             layer=file.layer,
             path=file.file,
             hooks={key: value for key, value in _lined(hooks, file.text).items() if key not in KEYS},
-            switches={key: value for key, value in hooks.items() if key in KEYS},
+            switches=switches,
             trusted=view.trusted or file.layer not in FROM_THE_FOLDER,
+            problems=tuple(problems),
         )
+
+
+def _placed_key(file: LayerFile, key: str) -> Source:
+    path = (TABLE, key) if Path(file.file).name != "pyproject.toml" else ("tool", "pegboard", TABLE, key)
+    return Source(file.layer, file.file, find_line(file.text, path))
 
 
 def _lined(hooks: dict[str, Any], text: str) -> dict[str, Any]:
@@ -121,7 +135,18 @@ def _of_claude(view: SettingsView, project: Path) -> Iterator[HookFile]:
             if problems:
                 yield HookFile(layer, str(path), problems=problems, broken=True)
             continue
-        yield HookFile(layer, str(path), value.get("hooks"), _switches_in(value), trusted=trusted)
+        yield replace(_settings_file(path, layer, value, problems), trusted=trusted)
+
+
+def _settings_file(path: Path, layer: SettingsLayer, said: dict[str, Any], problems: Iterable[Problem]) -> HookFile:
+    where = Source(layer, str(path), 1)
+    switches, wrong = judged(_switches_in(said), lambda key: where)
+    twice = [
+        Problem(f"`{key}` stands twice, and only the last counts", where, "Make one of them.")
+        for key in getattr(said, "twice", ())
+        if key == "hooks" or key in SPELLINGS
+    ]
+    return HookFile(layer, str(path), said.get("hooks"), switches, problems=(*problems, *twice, *wrong))
 
 
 def _switches_in(said: dict[str, Any]) -> dict[str, Any]:
@@ -135,19 +160,31 @@ def _switches_in(said: dict[str, Any]) -> dict[str, Any]:
 
 def _json_file(path: Path, layer: SettingsLayer) -> tuple[dict[str, Any] | None, tuple[Problem, ...]]:
     try:
-        text = path.read_bytes().decode("utf-8-sig", errors="replace")
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None, ()
     except OSError as wrong:
         return None, (Problem(f"cannot be read: {wrong.strerror}; its hooks do not count", Source(layer, str(path))),)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        said = "it is written in UTF-16, so none of its hooks counts"
+        return None, (Problem(said, Source(layer, str(path), 1), "Save it as UTF-8."),)
+    strange: tuple[Problem, ...] = ()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        text = content.decode("utf-8-sig", errors="replace")
+        line = content.count(b"\n", 0, wrong.start) + 1
+        said = "bytes that are not UTF-8 stand here; they are read as \ufffd"
+        strange = (Problem(said, Source(layer, str(path), line), "Save the file as UTF-8."),)
     try:
         value = read_json(text)
     except BrokenFileError as wrong:
-        mend = "Comments and trailing commas are no JSON."
-        return None, (Problem(f"{wrong}, so none of its hooks counts.", Source(layer, str(path), wrong.line), mend),)
+        said = f"{wrong}, so none of its hooks counts."
+        return None, (*strange, Problem(said, Source(layer, str(path), wrong.line), wrong.mend))
     if not isinstance(value, dict):
-        return None, (Problem("it is no JSON object, so none of its hooks counts", Source(layer, str(path), 1)),)
-    return value, ()
+        mend = 'Write {"hooks": {EVENT: [ ... ]}}.'
+        return None, (Problem("it is no JSON object, so none of its hooks counts", Source(layer, str(path), 1), mend),)
+    return value, strange
 
 
 # --- plugin folders ------------------------------------------------------------------------------------
@@ -243,6 +280,7 @@ def scripts_of(handler: Handler, project: Path) -> list[Path]:
         said = [handler.command, *(handler.args or ())]
     else:
         return []
+    said = [text for text in said if len(text) < LONGEST_ARGUMENT]
     base = Path(handler.where.file).parent if handler.where.file else project
     found = dict.fromkeys(files_named(said, project, base))
     for path in list(found):
