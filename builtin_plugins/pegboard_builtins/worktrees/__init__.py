@@ -13,6 +13,7 @@ from pegboard.context import Ctx, Registry
 from pegboard.decisions import Answer
 from pegboard.hookspecs import hookimpl
 from pegboard.records import Event, WorktreeWanted
+from pegboard_builtins.worktrees.settings import WorktreeSettings
 
 if TYPE_CHECKING:
     from pegboard_builtins.worktrees.keeping import Keeper
@@ -24,7 +25,8 @@ SECONDS = 1800.0
 
 @hookimpl
 def register(registry: Registry) -> None:
-    """Add what knows which worktrees are in use."""
+    """Declare `[worktrees]`, add what knows which worktrees are in use."""
+    registry.settings(WorktreeSettings)
     registry.add_service(SERVICE, _service(registry))
 
 

@@ -14,7 +14,8 @@ from pegboard.decisions import Answer
 from pegboard.errors import PegboardError
 from pegboard.output import visible
 from pegboard.records import WorktreeCreate, WorktreeRemove, WorktreeWanted
-from pegboard_builtins.worktrees.checkouts import Checkout, GitError, add, content_of, remove
+from pegboard_builtins.worktrees.checkouts import Checkout, Git, GitError
+from pegboard_builtins.worktrees.settings import WorktreeSettings
 
 NAME = re.compile(r"(?!.*\.lock$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-9_-]{1,64})*")
 """A part of a path, and of a branch's name."""
@@ -57,7 +58,7 @@ class Keeper:
         place = self._place_of(Path(event.folder), event.worktree)
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         checkout, self._in_use[ctx.session_id] = await asyncio.to_thread(
-            _held, Path(event.folder), place, event.worktree
+            _held, _git(Path(event.folder), ctx), place, event.worktree
         )
         ctx.state[MADE] = [str(place), "git"]
         _tell(checkout, ctx)
@@ -80,7 +81,7 @@ class Keeper:
         if by == "git" and not self._alone(ctx.session_id):
             return Answer(reason=f"{folder}: another session works in it")
         try:
-            has = await asyncio.to_thread(content_of, place)
+            has = await asyncio.to_thread(lambda: _git(place, ctx).content())
         except GitError as error:
             return Answer(reason=f"{folder}: {error}")
         if has:
@@ -89,7 +90,7 @@ class Keeper:
         if by != "git":
             return Answer(reason=f"{folder}: no hook has taken it away") if place.is_dir() else None
         try:
-            await asyncio.to_thread(remove, place, ctx.project)
+            await asyncio.to_thread(lambda: _git(ctx.project, ctx).remove(place))
         except GitError as error:
             return Answer(reason=f"{folder}: {error}")
         del ctx.state[MADE]
@@ -112,10 +113,15 @@ class Keeper:
         return True
 
 
-def _held(origin: Path, place: Path, name: str) -> tuple[Checkout, int]:
+def _git(folder: Path, ctx: Ctx) -> Git:
+    settings = ctx.settings if isinstance(ctx.settings, WorktreeSettings) else WorktreeSettings()
+    return Git(folder, filters=settings.filters)
+
+
+def _held(git: Git, place: Path, name: str) -> tuple[Checkout, int]:
     """Return a worktree that nobody takes away, and the handle by which it is held."""
     while True:
-        checkout = add(origin, place, name)
+        checkout = git.add(place, name)
         handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(handle, fcntl.LOCK_SH)  # waits for one who is taking it away
         try:

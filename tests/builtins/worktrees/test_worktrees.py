@@ -204,6 +204,29 @@ async def test_a_session_that_has_none_leaves_its_journal_whole_and_free(tmp_pat
         assert damage.tail_bytes == 0
 
 
+async def test_programs_that_a_repository_names_are_run_only_if_the_user_says_so(tmp_path: Path, project: Path) -> None:
+    (project / ".gitattributes").write_text("*.md filter=theirs\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "attributes")
+    for key in ("smudge", "clean"):
+        git(project, "config", f"filter.theirs.{key}", f"sh -c 'touch {tmp_path}/filtered; cat'")
+    git(project, "config", "core.fsmonitor", f"touch {tmp_path}/looked-at")
+    hook = project / ".git" / "hooks" / "post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/checked-out\n")
+    hook.chmod(0o755)
+    with pytest.raises(PegboardError, match=r"\(filter.theirs.\w+\); if it is yours, say `filters = true`"):
+        async with a_host(tmp_path) as host:
+            await host.open()
+    ran = [tmp_path / name for name in ("filtered", "looked-at", "checked-out")]
+    assert [path.exists() for path in ran] == [False, False, False]
+    async with a_host(tmp_path, settings={"worktrees": {"filters": True}}) as host:
+        session = await host.open()
+        (session.workspace / "README.md").write_text("# That\n")
+    assert [path.exists() for path in ran] == [True, False, False]
+    assert "1 changed file," in warnings(host)[-1]
+
+
 # --- what holds there ----------------------------------------------------------------------------------
 
 RULES = {"permissions": {"deny": ["Edit(/src/**)"], "allow": ["Write(/*.md)"]}}
