@@ -141,3 +141,96 @@ def test_a_field_that_nobody_gives_is_at_its_default_or_made_afterwards() -> Non
     assert hash(one) == hash(other)
     with pytest.raises(TypeError):
         Rules(("rm",), limit=4)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="that changes"),
+        pytest.param({"slots": True}, id="with slots"),
+        pytest.param({"frozen": True}, id="frozen"),
+        pytest.param({"frozen": True, "slots": True}, id="frozen, with slots"),
+        pytest.param({"eq": False}, id="that is only itself"),
+        pytest.param({"frozen": True, "eq": False}, id="frozen, that is only itself"),
+    ],
+)
+def test_a_word_of_each_kind_behaves_as_the_librarys_does(options):
+    def made(decorator):
+        @decorator(**options)
+        class Word:
+            """A word."""
+
+            name: str
+            numbers: list[int] = field(default_factory=list)
+            known: int = field(default=3, init=False)
+            note: str = field(default="", kw_only=True)
+
+        return Word
+
+    def seen(kind):
+        word, other = kind("a", [1], note="n"), kind("a", [1], note="n")
+        try:
+            word.name = "b"
+        except FrozenInstanceError:
+            word = dataclasses.replace(word, name="b")
+        copied = copy.deepcopy(word)
+        return (
+            repr(word).rpartition(".")[2],
+            (word == copied, word == other, word == "b"),
+            (kind.__hash__ is None, hasattr(word, "__dict__"), dataclasses.asdict(copied)),
+            str(inspect.signature(kind)),
+        )
+
+    assert seen(made(dataclass)) == seen(made(dataclasses.dataclass))
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """A frozen word with slots."""
+
+    name: str
+    numbers: tuple[int, ...] = ()
+
+
+def test_a_frozen_word_with_slots_survives_copies_and_pickles():
+    word = Narrow("a", (1,))
+    assert pickle.loads(pickle.dumps(word)) == copy.copy(word) == word
+    assert hash(pickle.loads(pickle.dumps(word))) == hash(word)
+
+
+def test_what_a_class_says_itself_stands():
+    @dataclass(frozen=True)
+    class Own:
+        """A word with methods of its own."""
+
+        name: str
+
+        def __init__(self, name: str) -> None:
+            object.__setattr__(self, "name", name.upper())
+
+        def __repr__(self) -> str:
+            return "<own>"
+
+    assert (Own("a").name, repr(Own("a"))) == ("A", "<own>")
+
+
+def test_a_class_without_an_instance_yet_can_be_inherited_from():
+    @dataclass
+    class Base:
+        """A word."""
+
+        name: str
+
+    @dataclass
+    class Child(Base):
+        """Another, made before there is an instance of the first."""
+
+        size: int = 1
+
+    class Plain(Base):
+        """No dataclass."""
+
+        def __init__(self) -> None:
+            super().__init__("plain")
+
+    assert (Child("a").size, Plain().name, Base("b").name) == (1, "plain", "b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from pegboard.errors import did_you_mean
 from pegboard.frontmatter import Head, Markdown, NestedError
 from pegboard.output import one_line, visible
 from pegboard.plugin_folders import PluginFolder
+from pegboard.typed import dataclass
 from pegboard_builtins.agents.settings import Defined
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pegboard.context import Wanted, shown_of
@@ -14,6 +13,7 @@ from pegboard.named_files import files_named
 from pegboard.output import visible
 from pegboard.plugin_folders import Place, places_of
 from pegboard.settings import SettingsView
+from pegboard.typed import dataclass
 from pegboard_builtins.agents.builtin import BUILTIN
 from pegboard_builtins.agents.definition import NAME, Definition, of_markdown, of_settings
 from pegboard_builtins.agents.settings import AgentSettings

@@ -8,10 +8,11 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pegboard.typed import dataclass
 from pegboard_builtins.anthropic_model.keys import HELPER, VARIABLE, Key, find_key
 from pegboard_builtins.anthropic_model.outgoing import Wires
 from pegboard_builtins.anthropic_model.settings import AnthropicSettings

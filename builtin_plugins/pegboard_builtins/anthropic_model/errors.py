@@ -7,11 +7,11 @@ import html
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pegboard.errors import ContextOverflowError, ModelError, did_you_mean
 from pegboard.output import one_line
+from pegboard.typed import dataclass
 from pegboard_builtins.anthropic_model.models import CONTEXT_WINDOWS
 
 STATUS_OF = {

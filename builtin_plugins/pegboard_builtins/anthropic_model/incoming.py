@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydantic_core import from_json
@@ -20,6 +20,7 @@ from pegboard.requests import (
     ToolInputDelta,
     ToolUseCut,
 )
+from pegboard.typed import dataclass
 from pegboard_builtins.anthropic_model.prices import cost
 from pegboard_builtins.anthropic_model.settings import Price
 

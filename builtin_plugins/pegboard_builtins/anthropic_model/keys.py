@@ -8,11 +8,11 @@ import signal
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from pegboard.errors import MissingKeyError, ModelError
 from pegboard.output import one_line
+from pegboard.typed import dataclass
 from pegboard_builtins.anthropic_model.settings import AnthropicSettings
 
 VARIABLE = "ANTHROPIC_API_KEY"

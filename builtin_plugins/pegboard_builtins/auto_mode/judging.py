@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from pegboard.context import Ctx
 from pegboard.decisions import Resolution
@@ -13,6 +12,7 @@ from pegboard.hookspecs import Ask
 from pegboard.messages import ToolCall
 from pegboard.records import PermissionDenied
 from pegboard.requests import Purpose
+from pegboard.typed import dataclass
 from pegboard_builtins.auto_mode.asking import (
     SYSTEM,
     VERDICTS,

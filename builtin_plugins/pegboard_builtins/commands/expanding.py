@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pegboard.context import Ctx
 from pegboard.errors import PegboardError
+from pegboard.typed import dataclass
 
 SHELL = re.compile(r"!`([^`\n]+)`|^```!\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 """A line for the shell: in backticks behind an exclamation mark, or a block of them."""

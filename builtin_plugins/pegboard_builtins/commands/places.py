@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pegboard.context import Wanted, shown_of
@@ -15,6 +14,7 @@ from pegboard.named_files import files_named
 from pegboard.output import one_line, visible
 from pegboard.plugin_folders import Place, places_of
 from pegboard.settings import SettingsView
+from pegboard.typed import dataclass
 from pegboard_builtins.commands.settings import CommandSettings
 
 PART = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pegboard.messages import Block, Message, TextBlock, ToolResultBlock, ToolUseBlock
+from pegboard.typed import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pegboard.messages import Block, DocumentBlock, ImageBlock, Message, Origin, TextBlock, ToolResultBlock
 from pegboard.requests import estimate_tokens
+from pegboard.typed import dataclass
 
 SUMMARY_HEAD = (
     "[Summary of the conversation so far. It is history: it tells what was asked, decided and done, "

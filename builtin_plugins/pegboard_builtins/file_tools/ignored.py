@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from pegboard.typed import dataclass
 
 FOLDER = "\0"
 """Stands behind the path of a folder: no name can have it, so no pattern can take it for a part of one."""

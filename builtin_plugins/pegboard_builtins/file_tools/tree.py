@@ -6,12 +6,12 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import translate
 from itertools import pairwise
 from pathlib import Path
 
 from pegboard.errors import ToolError
+from pegboard.typed import dataclass
 from pegboard_builtins.file_tools.ignored import above
 
 MAGIC = frozenset("*?[{")

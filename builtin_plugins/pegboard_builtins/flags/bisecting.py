@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pegboard.context import HostView
 from pegboard.errors import PegboardError
 from pegboard.flags import Flag, FlagSnapshot, Ramp
 from pegboard.output import say
+from pegboard.typed import dataclass
 from pegboard_builtins.flags.recorded import read_session
 
 VERDICTS = ("allow", "ask", "defer", "deny", "none")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from pegboard.context import HostView
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import LAYER_RANK, Flag, FlagError, FlagLayer, FlagVote, decided, why_ignored
 from pegboard.settings_writing import change_file, with_key, without_key
+from pegboard.typed import dataclass
 from pegboard_builtins.flags.showing import Shown
 from pegboard_builtins.flags.state import NEXT, FlagState
 from pegboard_builtins.flags.voting import UNTRUSTED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from pegboard.errors import SettingsError, did_you_mean
 from pegboard.flags import Flag, FlagLayer, nearest_flag
 from pegboard.settings import SettingsLayer, find_line, read_file
+from pegboard.typed import dataclass
 
 FILE = "flags.toml"
 TEXTS = frozenset({"help", "owner", "kind", "stage", "default_variant"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from pegboard.context import HostView
 from pegboard.errors import SettingsError
 from pegboard.flags import Flag, nearest_flag
+from pegboard.typed import dataclass
 from pegboard_builtins.flags.recorded import Ran, read_session
 
 READERS = frozenset({"get", "boolean", "integer", "number", "string", "table", "details", "peek"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from pegboard.context import Gate, HostView
 from pegboard.errors import PegboardError
 from pegboard.flags import FlagSnapshot, UnknownFlagError
 from pegboard.records import FlagReads, FlagSnapshotRecord, HookRecord, PlanRecord, ShadowRecord, ToolStarted
+from pegboard.typed import dataclass
 
 
 @dataclass(slots=True)

@@ -7,12 +7,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pegboard.errors import PegboardError
 from pegboard.flags import Flag, FlagError, FlagLayer, FlagRequest, FlagVote
+from pegboard.typed import dataclass
 from pegboard_builtins.flags.settings import RemoteTable
 from pegboard_builtins.flags.targeting import Decisions, RuleError
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pegboard.context import HostView
 from pegboard.decisions import STRICTNESS, Verdict
 from pegboard.records import HookRecord, PlanRecord, PromptRefused, Record, ShadowRecord
+from pegboard.typed import dataclass
 from pegboard_builtins.flags.recorded import sessions
 
 

@@ -8,12 +8,12 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pegboard.errors import PegboardError, SettingsError
 from pegboard.flags import Flag, FlagError, FlagLayer, FlagRequest, FlagVote
+from pegboard.typed import dataclass
 
 EXTRA = "pip install 'pegboard[targeting]'"
 BUCKETING = "flagd fractional v2 (openfeature-flagd-core 1.0.0)"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from pegboard.typed import dataclass
 from pegboard_builtins.git_safety.ignoring import files_in, ignored_by
 from pegboard_builtins.git_safety.manifest import Manifest, Modes, Part, read_name
 from pegboard_builtins.git_safety.plumbing import CheckpointError

@@ -11,10 +11,10 @@ import time
 from collections.abc import Collection, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pegboard.typed import dataclass
 from pegboard_builtins.git_safety.ignoring import ignored_in
 from pegboard_builtins.git_safety.looking import strangers_in
 from pegboard_builtins.git_safety.manifest import Manifest, Modes, Part, modes_in, read_name, written

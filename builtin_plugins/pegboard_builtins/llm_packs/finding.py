@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -13,6 +13,7 @@ import pluggy
 
 from pegboard.context import Ailment
 from pegboard.errors import PegboardError
+from pegboard.typed import dataclass
 
 GROUP = "llm"
 MISSING = "the packs of `llm` need the extra: pip install 'pegboard[llm]'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pegboard.context import Ailment, HostView, Wanted
 from pegboard.errors import did_you_mean
 from pegboard.plugin_folders import PluginFolder, PluginFolderError
 from pegboard.settings import FROM_THE_FOLDER, SettingsLayer, SettingsView, Source
+from pegboard.typed import dataclass
 from pegboard_builtins.mcp.settings import PROJECT_FILE, TABLE, McpSettings, ServerSettings
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")

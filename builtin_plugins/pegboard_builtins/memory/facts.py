@@ -6,11 +6,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pegboard.errors import did_you_mean
+from pegboard.typed import dataclass
 from pegboard_builtins.memory.events import MemoryFailure
 from pegboard_builtins.memory.origins import TRUSTED_FIRST, is_automatic, joined
 

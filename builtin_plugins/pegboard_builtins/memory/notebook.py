@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pegboard.output import clipped
+from pegboard.typed import dataclass
 from pegboard_builtins.memory.events import Event, Hit, Memory, MemoryFailure
 from pegboard_builtins.memory.facts import Fact, name_for, write_fact
 from pegboard_builtins.memory.factsfolder import FactsFolder

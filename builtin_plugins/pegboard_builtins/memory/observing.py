@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from pegboard.messages import Message, TextBlock, ToolResultBlock
 from pegboard.records import AssistantLine, Record, StateRecord, TurnEnded, UserLine
+from pegboard.typed import dataclass
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.fence import without_recalled
 from pegboard_builtins.memory.names import BLOCK, PLUGIN, TOOL

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from pegboard.typed import dataclass
 from pegboard_builtins.memory.events import Memory, MemoryFailure
 from pegboard_builtins.memory.factsfolder import FactsFolder
 from pegboard_builtins.memory.observing import Place

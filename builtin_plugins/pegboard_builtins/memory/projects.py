@@ -9,10 +9,11 @@ import os
 import re
 import secrets
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 
+from pegboard.typed import dataclass
 from pegboard_builtins.memory import disk
 
 SECONDS = 5.0

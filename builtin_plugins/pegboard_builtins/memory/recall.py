@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
+from pegboard.typed import dataclass
 from pegboard_builtins.memory.events import Event, Hit
 from pegboard_builtins.memory.facts import Fact
 from pegboard_builtins.memory.fence import HEAD_TOKENS, Recalled

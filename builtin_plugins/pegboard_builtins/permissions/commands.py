@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, lru_cache
 
 from pegboard.shell import MAX_DEPTH, Redirect, Script, Simple, Word, read
@@ -22,6 +22,7 @@ from pegboard.shell_wrappers import (
     reads_its_script,
     runs_what_it_reads,
 )
+from pegboard.typed import dataclass
 from pegboard_builtins.permissions.written import runs_its_own
 
 MAX_WORDS = 40_000

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pegboard.decisions import Decision, Verdict
+from pegboard.typed import dataclass
 from pegboard_builtins.permissions.decide import decide
 from pegboard_builtins.permissions.permit import covered_commands
 from pegboard_builtins.permissions.restrict import Match, matches

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pegboard.decisions import Verdict
 from pegboard.errors import did_you_mean
 from pegboard.tools import Tool
+from pegboard.typed import dataclass
 from pegboard_builtins.permissions.decide import decide
 from pegboard_builtins.permissions.grammar import CONTRACT_TOOLS, MAIN_INPUT, PATH_TOOLS, parameter_of
 from pegboard_builtins.permissions.reaching import examples_for

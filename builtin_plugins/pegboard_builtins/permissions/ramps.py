@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pegboard.decisions import Decision
 from pegboard.errors import SettingsError
 from pegboard.flags import Ramp, ramp_of
+from pegboard.typed import dataclass
 from pegboard_builtins.permissions.rule import Rule
 from pegboard_builtins.permissions.rules import RuleSet
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pegboard.decisions import Decision, Verdict
+from pegboard.typed import dataclass
 from pegboard_builtins.permissions.commands import Analysis, analyse
 from pegboard_builtins.permissions.paths import Place, both_shapes, place_of
 from pegboard_builtins.permissions.plain import folders_of

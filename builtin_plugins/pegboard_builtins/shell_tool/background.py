@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pegboard.errors import ToolError, did_you_mean
+from pegboard.typed import dataclass
 from pegboard_builtins.shell_tool.process import ShellProcess
 
 DESCRIPTION = 1000

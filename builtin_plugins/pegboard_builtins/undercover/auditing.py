@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pegboard.context import HostView
+from pegboard.typed import dataclass
 from pegboard_builtins.undercover.guard import surfaces_of
 from pegboard_builtins.undercover.settings import DONE, TOLD, Policy, UndercoverSettings
 

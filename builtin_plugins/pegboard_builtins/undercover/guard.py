@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pegboard.decisions import Decision, Verdict
 from pegboard.tools import Tool
+from pegboard.typed import dataclass
 from pegboard_builtins.undercover.deeds import Deed, deeds_of, hosts_of
 from pegboard_builtins.undercover.destinations import (
     GitError,

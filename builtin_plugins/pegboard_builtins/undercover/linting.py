@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from pegboard.typed import dataclass
 from pegboard_builtins.undercover.engine import Matcher, Name
 from pegboard_builtins.undercover.engine.words import word_list
 from pegboard_builtins.undercover.scanning import ScanError, _files_below, _read

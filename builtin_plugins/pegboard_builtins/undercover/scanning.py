@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from pegboard.typed import dataclass
 from pegboard_builtins.undercover.destinations import git
 from pegboard_builtins.undercover.engine import Hit, mask_value
 from pegboard_builtins.undercover.sources import Finder

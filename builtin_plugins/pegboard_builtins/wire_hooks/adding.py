@@ -10,7 +10,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import tomli
 
 from pegboard import hook as kit
 from pegboard.errors import SettingsError
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.ready import KIT, PLACEHOLDER, ReadyHook
 
 Groups = Mapping[str, Sequence[Mapping[str, Any]]]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from pegboard.errors import nearest
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks import endings, fields, programs, shells, variables
 from pegboard_builtins.wire_hooks.asking_others import remarks_of
 from pegboard_builtins.wire_hooks.conditions import tool_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pegboard.flags import Ramp
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.conditions import holds
 from pegboard_builtins.wire_hooks.events import EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from pegboard.errors import PegboardError, did_you_mean
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks import inputs, outputs
 from pegboard_builtins.wire_hooks.handlers import HandlerType
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from pegboard.context import Ctx
 from pegboard.decisions import Verdict
 from pegboard.errors import PegboardError
 from pegboard.flags import Ramp
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.choose import Choice, RampOf, chosen, in_full
 from pegboard_builtins.wire_hooks.events import EVENTS, EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType

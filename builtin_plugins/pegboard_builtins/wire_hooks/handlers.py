@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from pegboard.messages import canonical
 from pegboard.settings import Source
+from pegboard.typed import dataclass
 
 
 class HandlerType(StrEnum):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pegboard.errors import PegboardError
 from pegboard.frontmatter import Markdown, NestedError, read_markdown
 from pegboard.plugin_folders import Place, places_of
 from pegboard.settings import SettingsLayer, SettingsView, Source
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.load import Brought, Entry, HookTable, Problem
 from pegboard_builtins.wire_hooks.sources import plugin_at
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
 from pegboard.context import Ctx
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.handlers import Handler
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from pegboard.errors import did_you_mean
 from pegboard.messages import whole
 from pegboard.settings import SettingsLayer, Source
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.conditions import tool_of
 from pegboard_builtins.wire_hooks.events import EVENTS, SHORT, EventRow, event_named
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, PluginFolder, Posture

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pegboard.decisions import STRICTNESS, Verdict
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.events import EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.parse import Said

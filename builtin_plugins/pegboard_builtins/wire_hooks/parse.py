@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydantic_core import ValidationError
 
 from pegboard.decisions import Verdict
 from pegboard.messages import whole
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.accidents import accident
 from pegboard_builtins.wire_hooks.events import EventRow, Exit2
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType, Posture

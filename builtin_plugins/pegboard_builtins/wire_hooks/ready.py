@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import tomli
 
 from pegboard.errors import PegboardError, did_you_mean
 from pegboard.shipped import shipped
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.sources import KIT as KIT
 
 PLACEHOLDER = "{hook}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from pegboard.records import (
     UserLine,
     WorkspaceRecord,
 )
+from pegboard.typed import dataclass
 
 OUTPUT = ("ok", "substituted")
 

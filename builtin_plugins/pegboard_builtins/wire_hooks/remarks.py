@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from pegboard.typed import dataclass
 
 LOOK = 2000
 """How far around a place is looked on one line: a program may be one line of half a megabyte."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from pegboard._dataclass import dataclass
 from pegboard.records import DeclaredHooks, HookRecord
 
 POINT_OF = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pegboard._agent.declared import DeclaredStep, Waiting, point_of, steps_of
@@ -11,6 +11,7 @@ from pegboard._agent.rewriting import rewritten
 from pegboard._agent.steps import Plans, Step
 from pegboard._agent.views import brief, content_line, tool_uses
 from pegboard._board.outcomes import Vote, reduce_votes
+from pegboard._dataclass import dataclass
 from pegboard.decisions import Decision, Verdict
 from pegboard.errors import PegboardError, UnknownCallError
 from pegboard.messages import OutcomeKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from pegboard._agent.session import Session
 from pegboard._agent.shapes import HostServices, Options
 from pegboard._agent.store import open_journal
 from pegboard._board.plan import Plan
+from pegboard._dataclass import dataclass
 from pegboard.errors import PegboardError, ToolError, UnknownCallError
 from pegboard.flags import Flag, FlagDetails, FlagLayer, FlagSnapshot, UnknownFlagError
 from pegboard.messages import Batch, ToolCall

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pegboard._agent.declared import DeclaredStep, steps_of
+from pegboard._dataclass import dataclass
 from pegboard.hookspecs import POLICIES, Mode
 from pegboard.records import (
     DeclaredHooks,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from pegboard._agent.declared import Waiting, point_of, steps_of
 from pegboard._agent.steps import Plans, Step
+from pegboard._dataclass import dataclass
 from pegboard.records import (
     AgentEnded,
     AgentStarted,

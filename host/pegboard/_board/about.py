@@ -6,13 +6,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from pegboard._board.discovery import GROUP, PluginRecord
 from pegboard._board.installed import Metadata, distributions, folders_of, normal, points_of
 from pegboard._board.reading import Read, read_plugin
+from pegboard._dataclass import dataclass
 from pegboard.errors import PegboardError
 from pegboard.output import clipped
 

@@ -10,11 +10,12 @@ import ast
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
+from pegboard._dataclass import dataclass
 from pegboard.declares import NOTHING, Declares
 from pegboard.errors import PegboardError
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from pegboard.typed import dataclass
 
 from .automaton import Automaton
 from .letters import letters, skeleton

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from pegboard.typed import dataclass
 
 from .letters import is_invisible, letters, skeleton
 

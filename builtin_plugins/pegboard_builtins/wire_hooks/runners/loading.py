@@ -9,11 +9,11 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pegboard.errors import did_you_mean
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.handlers import Handler
 
 Stamp = tuple[int, int, int]

@@ -6,10 +6,10 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 
 OPERATORS = frozenset("();<>|&\n")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from pegboard.typed import dataclass
 
 PROC = Path("/proc")
 POLLING = 0.01

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.runners.command import CannotRunError, CommandRunner, Launch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ import typer
 from pegboard.context import HostView
 from pegboard.errors import PegboardError, SettingsError, did_you_mean
 from pegboard.flags import Ramp, ramp_of
+from pegboard.typed import dataclass
 
 if TYPE_CHECKING:
     from pegboard_builtins.wire_hooks.firing import Fired, Place, Told

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pegboard.output import print_json, print_table, say
+from pegboard.typed import dataclass
 from pegboard_builtins.wire_hooks.verbs.desk import Bench, JsonOption, WithOption, host_of, place_of, table_in
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pegboard._dataclass import dataclass
 from pegboard.host import Host, Options, Session, Shown
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.text import Text
 from pegboard._cli.chat import drawing
 from pegboard._cli.chat.paint import Paint, glyph
 from pegboard._cli.chat.streaming import MarkdownStream, Readable, clean
+from pegboard._dataclass import dataclass
 from pegboard.host import Shown
 from pegboard.output import is_signal
 
