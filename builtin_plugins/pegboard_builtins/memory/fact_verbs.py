@@ -51,8 +51,8 @@ def recall(
     as_json: JsonOption = False,
 ) -> None:
     """Show what would come into a prompt by itself: facts, and earlier events about the same."""
+    from pegboard_builtins.memory.choosing import recalled_for
     from pegboard_builtins.memory.fence import fenced
-    from pegboard_builtins.memory.living import recalled_for
 
     opened = _opened(ctx)
     found = recalled_for(opened, prompt)

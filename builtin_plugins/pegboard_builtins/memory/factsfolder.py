@@ -43,6 +43,10 @@ class NoFactError(MemoryFailure):
         super().__init__(f"there is no fact {name!r}.{hint} `pegboard memory facts` lists them.")
 
 
+RUNS = "runs"
+"""The folder of patches, in the private one."""
+
+
 @dataclass
 class FactsFolder:
     """Where facts lie (`folder`), and where what only Pegboard writes lies (`private`): runs, approvals, uses.
@@ -59,6 +63,11 @@ class FactsFolder:
     def shared(self) -> bool:
         """Whether others may write here too: the folder of a project."""
         return not self.folder.resolve().is_relative_to(self.private.resolve())
+
+    @property
+    def blank(self) -> bool:
+        """Whether there is no fact, and never was a patch that could have to be finished."""
+        return not (self.private / RUNS).exists() and not self._files()
 
     # --- paths -------------------------------------------------------------------------------------------
 

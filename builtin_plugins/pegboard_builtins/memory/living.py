@@ -8,22 +8,22 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 from pegboard.context import Ctx
 from pegboard.errors import EgressClosedError, PegboardError
 from pegboard.records import Record
-from pegboard_builtins.memory.events import Event, Hit
+from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.fence import Recalled, fenced
-from pegboard_builtins.memory.leftovers import Swept, left_in, records_in
 from pegboard_builtins.memory.observing import Draft, Observer, Place, cut, event_of
 from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.origins import Heard
-from pegboard_builtins.memory.patches import Patches
-from pegboard_builtins.memory.recall import AUTOMATIC_KINDS, Recall, Rules, for_prompt, for_session, informative
-from pegboard_builtins.memory.secrets import Secrets
 from pegboard_builtins.memory.settings import MemorySettings
-from pegboard_builtins.memory.uses import add_uses, read_uses
+from pegboard_builtins.memory.subject_words import informative
+
+if TYPE_CHECKING:
+    from pegboard_builtins.memory.secrets import Secrets
 
 T = TypeVar("T")
 
@@ -39,8 +39,6 @@ SHORT = 4_096
 AGAIN = 0.5
 """Seconds until what could not be kept is tried again, while the session lives."""
 TRIES = 3
-PROMPT_SHARE = 4
-"""One prompt may bring a quarter of what a session's beginning may."""
 
 
 class SessionMemory:
@@ -67,7 +65,15 @@ class SessionMemory:
         self._gave_up = False
         self._slow_until = 0.0
         self._told: set[str] = set()
-        self._secrets = Secrets() if "secrets" in settings.capture.redact else None
+
+    @cached_property
+    def _secrets(self) -> Secrets | None:
+        """What looks for secrets; loaded when something is to be kept, which is after the first request."""
+        if "secrets" not in self.settings.capture.redact:
+            return None
+        from pegboard_builtins.memory.secrets import Secrets
+
+        return Secrets()
 
     @property
     def busy(self) -> bool:
@@ -133,7 +139,7 @@ class SessionMemory:
 
     async def _event(self, draft: Draft, opened: Opened, place: Place | None = None) -> Event | None:
         place, most = place or opened.place(self.ctx.session_id), self.settings.capture.max_bytes
-        event = await asyncio.to_thread(event_of, draft, place, self._secrets, max_bytes=most)
+        event = await asyncio.to_thread(lambda: event_of(draft, place, self._secrets, max_bytes=most))
         return self.leaves(event) if event is not None else None
 
     def leaves(self, event: Event) -> Event | None:
@@ -180,6 +186,8 @@ class SessionMemory:
 
     async def take_up(self) -> None:
         """Go on with a session that was resumed: with what tools told it, and what was not kept the last time."""
+        from pegboard_builtins.memory.leftovers import left_in, records_in
+
         path = self.ctx.journal.path
         drafts, self.observer = await asyncio.to_thread(left_in, records_in(path), self.settings)
         self.shown |= set(self.observer.shown)
@@ -187,6 +195,8 @@ class SessionMemory:
 
     async def sweep(self) -> None:
         """Remember what other sessions of this folder left behind when their processes were killed."""
+        from pegboard_builtins.memory.leftovers import Swept, left_in, records_in
+
         try:
             opened = await self.opened()
             mine, private = self.ctx.journal.path, opened.facts.private
@@ -205,36 +215,25 @@ class SessionMemory:
 
     async def mark(self) -> None:
         """Note that everything up to here is kept."""
+        from pegboard_builtins.memory.leftovers import Swept
+
         opened, path = await self.opened(), self.ctx.journal.path
         size = path.stat().st_size
         await asyncio.to_thread(lambda: Swept(opened.facts.private).mark({path.stem: size}))
 
     # --- recalling -----------------------------------------------------------------------------------------
 
-    @property
-    def rules(self) -> Rules:
-        """How much a session's beginning may bring, and of which origins."""
-        recall = self.settings.recall
-        return Rules(recall.budget_tokens, recall.auto_trust)
-
-    @property
-    def prompt_rules(self) -> Rules:
-        """How much one prompt may bring."""
-        return Rules(self.rules.budget_tokens // PROMPT_SHARE, self.rules.allowed)
-
     async def session_block(self) -> tuple[str, list[str]]:
         """Choose what the session is told from its beginning; the block, and what is in it."""
-        recall = await self._within(self._for_session, PROMPT_PATIENCE * 4)
-        items = recall.items if recall is not None else []
+        items = await self._within(self._for_session, PROMPT_PATIENCE * 4) or []
         return self._block(items), [item.id for item in items]
 
-    def _for_session(self, opened: Opened) -> Recall:
-        facts = opened.facts
-        Patches(facts).settle()
-        recall = for_session(facts.all(), self.rules, read_uses(facts.private))
-        if recall.items:
-            add_uses(facts.private, [item.id for item in recall.items])
-        return recall
+    def _for_session(self, opened: Opened) -> list[Recalled]:
+        if opened.facts.blank:
+            return []  # a project's first sessions know nothing, and need not load what chooses
+        from pegboard_builtins.memory.choosing import chosen_for_session
+
+        return chosen_for_session(opened, self.settings)
 
     async def prompt_block(self, prompt: str) -> str:
         """Choose what one prompt is told beside; empty if nothing fits."""
@@ -245,8 +244,7 @@ class SessionMemory:
         except EgressClosedError as closed:
             self._tell(f"nothing is recalled: {closed}")
             return ""
-        recall = await self._within(lambda opened: self._for_prompt(opened, asked), PROMPT_PATIENCE)
-        return self._block(recall.items) if recall is not None else ""
+        return self._block(await self._within(lambda opened: self._for_prompt(opened, asked), PROMPT_PATIENCE) or [])
 
     def _block(self, items: Sequence[Recalled]) -> str:
         """Return what goes into the prompt; names that were listed since it was kept are masked now."""
@@ -260,11 +258,11 @@ class SessionMemory:
         self._remember_shown(items)
         return text
 
-    def _for_prompt(self, opened: Opened, prompt: str) -> Recall:
-        # An event needs two words in common, a fact may do with one.
-        hits = _about(opened, prompt, self.rules) if len(informative(prompt)) > 1 else []
-        facts = opened.facts.all()
-        return for_prompt(prompt, facts, hits, self.prompt_rules, shown=self.shown, session=self.ctx.session_id)
+    def _for_prompt(self, opened: Opened, prompt: str) -> list[Recalled]:
+        from pegboard_builtins.memory.choosing import chosen_for_prompt
+
+        session = self.ctx.session_id
+        return chosen_for_prompt(opened, self.settings, prompt, shown=self.shown, session=session)
 
     def _remember_shown(self, items: Iterable[Recalled]) -> None:
         for item in items:
@@ -285,27 +283,3 @@ class SessionMemory:
         except PegboardError as error:
             self._tell(f"nothing is recalled: {error}")
         return None
-
-
-def recalled_for(opened: Opened, prompt: str = "") -> Recall:
-    """Return what would come into a prompt by itself; without a prompt, what a session would begin with."""
-    facts, recall = opened.facts, opened.settings.recall
-    Patches(facts).settle()
-    rules = Rules(recall.budget_tokens, recall.auto_trust)
-    if not prompt.strip():
-        return for_session(facts.all(), rules, read_uses(facts.private))
-    share = Rules(rules.budget_tokens // PROMPT_SHARE, rules.allowed)
-    return for_prompt(prompt, facts.all(), _about(opened, prompt, rules), share)
-
-
-def _about(opened: Opened, prompt: str, rules: Rules) -> list[Hit]:
-    """Return the events that are about a prompt and may come by themselves."""
-    return opened.memory.search(
-        opened.project,
-        prompt[:2_000],
-        limit=12,
-        neighbours=0,
-        worktree=opened.worktree,
-        origins=sorted(rules.allowed),
-        kinds=AUTOMATIC_KINDS,
-    )

@@ -14,7 +14,8 @@ from pegboard_builtins.memory.fence import Recalled, fenced
 from pegboard_builtins.memory.observing import Place
 from pegboard_builtins.memory.origins import AUTOMATIC, joined, least
 from pegboard_builtins.memory.patches import Edit, Patches, Run, now
-from pegboard_builtins.memory.recall import informative, recalled_event, recalled_fact
+from pegboard_builtins.memory.recall import recalled_event, recalled_fact
+from pegboard_builtins.memory.subject_words import informative
 
 COMMANDS = ("search", "note", "view", "create", "str_replace", "insert", "delete", "rename")
 LONGEST_ANSWER = 16_000

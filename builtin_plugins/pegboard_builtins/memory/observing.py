@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
@@ -17,7 +17,9 @@ from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.fence import without_recalled
 from pegboard_builtins.memory.names import BLOCK, PLUGIN, TOOL
 from pegboard_builtins.memory.origins import Heard, joined, least
-from pegboard_builtins.memory.secrets import Secrets
+
+if TYPE_CHECKING:
+    from pegboard_builtins.memory.secrets import Secrets
 
 OWN = frozenset({"tool", "memory"})
 """Labels that every result of our tool has."""

@@ -7,7 +7,6 @@ from pegboard_builtins.memory.client import Client
 from pegboard_builtins.memory.configuring import config_of, settings_of
 from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.projects import identify, note_root
-from pegboard_builtins.memory.secrets import Secrets
 from pegboard_builtins.memory.settings import MemorySettings
 
 
@@ -32,5 +31,7 @@ def clean(host: HostView, settings: MemorySettings, text: str) -> tuple[str, tup
     """Return a text as the settings let it be kept, without secrets and names, and which secrets there were."""
     found: tuple[str, ...] = ()
     if "secrets" in settings.capture.redact:
+        from pegboard_builtins.memory.secrets import Secrets
+
         text, found = Secrets().masked(text)
     return (str(host.emit("memory", text)) if "names" in settings.capture.redact else text), found

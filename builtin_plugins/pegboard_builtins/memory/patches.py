@@ -16,7 +16,7 @@ from pegboard.typed import dataclass
 from pegboard_builtins.memory import disk
 from pegboard_builtins.memory.events import MemoryFailure
 from pegboard_builtins.memory.facts import digest_of
-from pegboard_builtins.memory.factsfolder import FactsFolder, read_json, write_whole
+from pegboard_builtins.memory.factsfolder import RUNS, FactsFolder, read_json, write_whole
 
 APPLYING = ".applying.json"
 RUN_ID = re.compile(r"r\d{8}-\d{12}-[0-9a-f]{4}")
@@ -102,7 +102,7 @@ class Patches:
 
     def __init__(self, facts: FactsFolder) -> None:
         self.facts = facts
-        self.runs = facts.private / "runs"
+        self.runs = facts.private / RUNS
 
     # --- applying ------------------------------------------------------------------------------------------
 

@@ -89,10 +89,18 @@ def _git(folder: Path, *words: str) -> str:
 
 def _repository(folder: Path) -> tuple[Path, Path, Path] | None:
     """Return its root, its own Git folder and the one that its worktrees share; None outside of a repository."""
+    if not _may_be_inside(folder):
+        return None
     told = _git(folder, "rev-parse", "--show-toplevel", "--absolute-git-dir", "--git-common-dir").splitlines()
     if len(told) != 3:
         return None
     return Path(told[0]), Path(told[1]).resolve(), (folder / told[2]).resolve()
+
+
+def _may_be_inside(folder: Path) -> bool:
+    """Whether Git is worth a process: no folder is in a work tree if none above has `.git`, unless variables say so."""
+    said = os.environ.get("GIT_DIR") or os.environ.get("GIT_WORK_TREE")
+    return bool(said) or any(os.path.lexists(above / ".git") for above in (folder, *folder.parents))
 
 
 def _of_history(root: Path) -> str:

@@ -24,7 +24,7 @@ from pegboard._board.environment import noted_reads
 from pegboard._board.marked import Manager
 from pegboard._board.observing import OBSERVATIONS
 from pegboard._board.order import Place, Tier, total_order
-from pegboard._board.plan import arguments_of, matcher
+from pegboard._board.plan import arguments_of, matcher, plain_arguments
 from pegboard._board.snapshot import Snapshot
 from pegboard._board.watchdog import raise_in
 from pegboard.context import (
@@ -686,8 +686,9 @@ def _is_imported(value: str) -> bool:
 
 
 def _check_signature(plugin_name: str, hook: str, function: Any) -> None:
-    known = arguments_of(hook)
-    for parameter in inspect.signature(function).parameters.values():
+    known, names = arguments_of(hook), plain_arguments(function)
+    plainly_right = names is not None and set(names) <= set(known)
+    for parameter in () if plainly_right else inspect.signature(function).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
             raise HookSignatureError(
                 plugin_name, hook, f"{parameter.name!r} is keyword-only, and hooks are called by position"

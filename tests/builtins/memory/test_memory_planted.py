@@ -15,10 +15,10 @@ from memory_session_room import session_with
 from pegboard import ToolResult, tool
 from pegboard.messages import Origin
 from pegboard.testing import HostFixture, call
+from pegboard_builtins.memory.choosing import recalled_for
 from pegboard_builtins.memory.consolidation.running import Spoken, consolidate
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.facts import Fact, write_fact
-from pegboard_builtins.memory.living import recalled_for
 from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.settings import MemorySettings
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pegboard_builtins.memory.choosing import recalled_for
 from pegboard_builtins.memory.events import Event, Hit
 from pegboard_builtins.memory.facts import Fact
 from pegboard_builtins.memory.fence import TAG, Recalled, fenced, nonce_of, without_recalled
-from pegboard_builtins.memory.living import recalled_for
 from pegboard_builtins.memory.opened import Opened
 from pegboard_builtins.memory.origins import AUTOMATIC, TRUSTED_FIRST, Heard, is_automatic, joined, least
 from pegboard_builtins.memory.recall import Rules, for_prompt, for_session
