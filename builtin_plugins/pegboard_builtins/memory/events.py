@@ -5,12 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from pegboard.errors import PegboardError
-from pegboard.typed import dataclass
 
 MAX_TEXT = 1_000_000
 """Characters of one event; what captures is meant to cut far below."""

@@ -6,12 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pegboard.errors import did_you_mean
-from pegboard.typed import dataclass
 from pegboard_builtins.memory.events import MemoryFailure
 from pegboard_builtins.memory.origins import TRUSTED_FIRST, is_automatic, joined
 

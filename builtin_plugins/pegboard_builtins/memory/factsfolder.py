@@ -8,13 +8,12 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from pegboard.errors import did_you_mean
-from pegboard.typed import dataclass
 from pegboard_builtins.memory import disk
 from pegboard_builtins.memory.events import MemoryFailure
 from pegboard_builtins.memory.facts import LARGEST, Fact, FactError, digest_of, read_fact

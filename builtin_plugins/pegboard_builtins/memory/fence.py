@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from pegboard.typed import dataclass
 from pegboard_builtins.memory.origins import words_of
 
 TAG = "recalled-memory"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pegboard.typed import dataclass
 from pegboard_builtins.memory import disk
 from pegboard_builtins.memory.events import FORGOTTEN, Event
 from pegboard_builtins.memory.project import Project

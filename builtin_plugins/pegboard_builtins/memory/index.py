@@ -7,11 +7,11 @@ import math
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
 
-from pegboard.typed import dataclass
 from pegboard_builtins.memory import disk
 from pegboard_builtins.memory.events import FORGOTTEN, MERGED, Event, MemoryFailure
 from pegboard_builtins.memory.lines import Place

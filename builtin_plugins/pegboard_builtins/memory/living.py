@@ -195,6 +195,7 @@ class SessionMemory:
 
     async def sweep(self) -> None:
         """Remember what other sessions of this folder left behind when their processes were killed."""
+        await self._gather()
         from pegboard_builtins.memory.leftovers import Swept, left_in, records_in
 
         try:

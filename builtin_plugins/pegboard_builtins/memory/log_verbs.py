@@ -164,8 +164,10 @@ def _killed(root: Path) -> int:
         return 0
     try:
         pid = int(json.loads((root / LOCK).read_bytes())["pid"])
-    except (OSError, ValueError, KeyError):
-        raise MemoryFailure(f"{root / LOCK}: it does not say which process it is") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        pid = 0
+    if pid <= 1:  # 0 and -1 are not one process: they are all of ours, and all there are
+        raise MemoryFailure(f"{root / LOCK}: it does not say which process it is")
     os.kill(pid, signal.SIGKILL)
     until = time.monotonic() + 5
     while is_locked(root) and time.monotonic() < until:

@@ -7,12 +7,11 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pegboard.typed import dataclass
 from pegboard_builtins.memory import disk
 from pegboard_builtins.memory.events import MemoryFailure
 from pegboard_builtins.memory.facts import digest_of

@@ -6,12 +6,11 @@ import json
 import os
 import stat
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Self
 
-from pegboard.typed import dataclass
 from pegboard_builtins.memory import disk
 from pegboard_builtins.memory.events import MemoryFailure
 

@@ -9,11 +9,10 @@ import os
 import re
 import secrets
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from pegboard.typed import dataclass
 from pegboard_builtins.memory import disk
 
 SECONDS = 5.0

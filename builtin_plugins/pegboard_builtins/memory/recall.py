@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from pegboard.typed import dataclass
 from pegboard_builtins.memory.events import Event, Hit
 from pegboard_builtins.memory.facts import Fact
 from pegboard_builtins.memory.fence import HEAD_TOKENS, Recalled

@@ -6,10 +6,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
-
-from pegboard.typed import dataclass
 
 Spans = Iterable[tuple[int, int, str]]
 """Where a secret is (beginning, end), and the name of what it is."""

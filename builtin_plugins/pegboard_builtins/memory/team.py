@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
-from pegboard.typed import dataclass
 from pegboard_builtins.memory.events import Event, MemoryFailure
 from pegboard_builtins.memory.index import terms_of
 

@@ -243,7 +243,7 @@ def test_the_daemon_does_it_while_nobody_asks_and_answers_meanwhile(tmp_path):
             while not client.status()["projects"][P]["dropped"] and time.monotonic() < until:
                 began = time.monotonic()
                 client.search(P, "words", limit=1)
-                assert time.monotonic() - began < 5
+                assert time.monotonic() - began < 30
                 time.sleep(0.05)
             said = client.status()["projects"][P]["dropped"]
             assert said["because"] == "old"

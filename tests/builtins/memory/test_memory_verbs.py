@@ -16,8 +16,10 @@ import pytest
 from memory_room import daemons, end_all, gone
 
 from pegboard._cli.main import main
-from pegboard_builtins.memory import service
-from pegboard_builtins.memory.place import Config
+from pegboard_builtins.memory import disk, service
+from pegboard_builtins.memory.events import MemoryFailure
+from pegboard_builtins.memory.log_verbs import _killed
+from pegboard_builtins.memory.place import LOCK, Config
 
 
 class Room:
@@ -170,6 +172,7 @@ def test_a_daemon_that_hangs_is_named_and_can_be_killed(room):
 
     room.run("start")
     pid = room.told("status")["pid"]
+    assert pid > 1, "0 would end this very process and all around it"
     os.kill(pid, signal.SIGKILL)
     assert gone(pid)
     assert room.run("stop", "--kill") == "no daemon ran\n"
@@ -177,6 +180,20 @@ def test_a_daemon_that_hangs_is_named_and_can_be_killed(room):
     pid = room.told("status")["pid"]
     assert room.told("stop", "--kill")["pid"] == pid
     assert gone(pid)
+
+
+@pytest.mark.parametrize("said", ['{"pid": 0}', '{"pid": -1}', '{"pid": null}', "[]", ""])
+def test_a_lock_that_names_no_process_ends_none(tmp_path, monkeypatch, said):
+    killed = []
+    monkeypatch.setattr(os, "kill", lambda *words: killed.append(words))  # 0 is all of ours, -1 all there are
+    file = disk.lock(tmp_path / LOCK)
+    try:
+        (tmp_path / LOCK).write_text(said)
+        with pytest.raises(MemoryFailure, match="does not say which process"):
+            _killed(tmp_path)
+    finally:
+        os.close(file)
+    assert killed == []
 
 
 def test_a_unit_runs_the_same_daemon(room, tmp_path):

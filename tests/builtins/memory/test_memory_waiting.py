@@ -30,6 +30,7 @@ def root(tmp_path):
 
 @contextlib.contextmanager
 def stopped(pid: int) -> Iterator[None]:
+    assert pid > 1, "0 would stop this very process and all around it"
     os.kill(pid, signal.SIGSTOP)
     try:
         yield

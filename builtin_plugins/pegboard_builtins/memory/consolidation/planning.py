@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from pegboard.typed import dataclass
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.facts import Fact, digest_of, name_for, write_fact
 from pegboard_builtins.memory.origins import TRUSTED_FIRST, labels_in, least

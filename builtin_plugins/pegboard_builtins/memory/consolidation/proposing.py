@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pegboard.typed import dataclass
 from pegboard_builtins.memory.consolidation.planning import LONGEST, Workbench, rank_of, says_the_same
 from pegboard_builtins.memory.events import Event
 from pegboard_builtins.memory.facts import Fact

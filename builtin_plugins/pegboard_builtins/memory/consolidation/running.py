@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pegboard.errors import PegboardError
-from pegboard.typed import dataclass
 from pegboard_builtins.memory.consolidation import planning, proposing
 from pegboard_builtins.memory.consolidation.gates import Gates, Progress, alone
 from pegboard_builtins.memory.events import Event, Memory, MemoryFailure
