@@ -300,3 +300,59 @@ def test_a_second_ctrl_c_ends_the_process_also_where_a_hook_without_a_deadline_h
         time.sleep(0.1)
     process.kill()
     assert process.wait() == 130, process.stderr.read() if process.stderr else ""
+
+
+LEAVES = """
+import asyncio, os, threading, time
+from pegboard import hookimpl
+
+async def stays():
+    while True:
+        try:
+            await asyncio.sleep(600)
+        except asyncio.CancelledError:
+            pass
+
+@hookimpl
+async def lifecycle(event):
+    global kept
+    {deed}
+"""
+
+
+@pytest.mark.parametrize(
+    ("deed", "who"),
+    [
+        ("asyncio.get_running_loop().run_in_executor(None, time.sleep, 600)", "a thread (asyncio_0)"),
+        ("kept = asyncio.create_task(stays())", "a task (stays)"),
+    ],
+)
+def test_what_a_plugin_left_running_does_not_keep_the_process(deed: str, who: str, run: Start, tmp_path: Path) -> None:
+    (tmp_path / "config" / "plugins").mkdir(parents=True)
+    (tmp_path / "config" / "plugins" / "leaves.py").write_text(LEAVES.format(deed=deed))
+    done = run(HELLO, "hi")
+    assert (done.returncode, done.stdout) == (0, "Hello.\n")
+    assert f"left behind, because they do not end: {who}" in done.stderr
+
+
+def test_a_plugin_that_cancels_the_hosts_own_task_is_told_of(run: Start, tmp_path: Path) -> None:
+    (tmp_path / "config" / "plugins").mkdir(parents=True)
+    (tmp_path / "config" / "plugins" / "cancels.py").write_text(
+        "import asyncio\nfrom pegboard import hookimpl\n\n@hookimpl\ndef prompt_submit():\n"
+        "    asyncio.current_task().cancel()\n"
+    )
+    done = run('[[turn]]\ndelay = 60\ntext = "Hello."\n', "hi")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "error: the session was cancelled from within: a plugin" in done.stderr
+
+
+@pytest.mark.parametrize("hook", ["def prompt_submit()", "async def lifecycle(event)"])
+def test_a_plugin_that_forks_and_comes_back_makes_no_second_host(hook: str, run: Start, tmp_path: Path) -> None:
+    (tmp_path / "config" / "plugins").mkdir(parents=True)
+    (tmp_path / "config" / "plugins" / "forks.py").write_text(
+        f"import os\nfrom pegboard import hookimpl\n\n@hookimpl\n{hook}:\n"
+        "    child = os.fork()\n    if child:\n        os.waitpid(child, 0)\n"
+    )
+    done = run(HELLO, "hi")
+    assert (done.returncode, done.stdout) == (0, "Hello.\n")
+    assert "a plugin has forked the host and came back in the copy" in done.stderr

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 from pegboard._board.answers import sound
 from pegboard._board.caught import describe, pass_on
 from pegboard._board.failing import Failures
+from pegboard._board.forking import end_if_forked
 from pegboard._board.onion import Below, Watched
 from pegboard._board.outcomes import (
     CallOutcome,
@@ -604,6 +605,7 @@ class Dispatcher:
         self, sheet: Sheet, bound: Sequence[Bound], answers: list[Any], begin: int = 0, end: int | None = None
     ) -> list[Any]:
         """Check what those from *begin* to *end* answered, and count who failed."""
+        end_if_forked(self._dog.forks)
         if not all_silent(answers):
             for place, answer in enumerate(answers):
                 if answer is not None:

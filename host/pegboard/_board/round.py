@@ -11,6 +11,7 @@ from types import coroutine
 from typing import Any
 
 from pegboard._board.caught import describe, pass_on
+from pegboard._board.forking import end_if_forked
 from pegboard._board.outcomes import Failure
 from pegboard._board.plan import Impl
 from pegboard._board.waiting import GRACE, LateError, go_on, start_task, until_each_deadline
@@ -63,6 +64,7 @@ class Round:
 
     async def finish(self) -> list[Any]:
         """Wait for all, each until its own deadline; return the answers."""
+        end_if_forked(self._dog.forks)
         loop = asyncio.get_running_loop()
         now = loop.time()
         pending = {task: None if limit is None else now + limit for task, (_, _, limit) in self._tasks.items()}
@@ -171,7 +173,7 @@ class Steps:
         try:
             return self._steps.send(value)
         finally:
-            self._dog.running = None
+            self._end()
 
     def throw(self, error: BaseException) -> Any:
         """Go on with an error."""
@@ -179,7 +181,7 @@ class Steps:
         try:
             return self._steps.throw(error)
         finally:
-            self._dog.running = None
+            self._end()
 
     @coroutine
     def all(self) -> Generator[Any, Any, Any]:
@@ -195,6 +197,10 @@ class Steps:
                     waits_for = self.send(sent)
         except StopIteration as end:
             return end.value
+
+    def _end(self) -> None:
+        self._dog.running = None
+        end_if_forked(self._dog.forks)
 
     def _begin(self) -> None:
         self._dog.count += 1

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from pegboard._board.breaking_in import Listener
+from pegboard._board.forking import forks, watch
 
 INTERVAL = 0.1
 """Seconds between two looks while a turn runs; a thread that looks ten times a second costs nothing to see."""
@@ -67,6 +68,7 @@ class Watchdog:
         "_thread",
         "_wake",
         "count",
+        "forks",
         "limit",
         "named",
         "running",
@@ -79,6 +81,8 @@ class Watchdog:
         self.count = 0
         self.named: list[str] = []
         self.thread_id = threading.get_ident()
+        watch()
+        self.forks = forks.count
         self._busy = 0
         self._stopped = False
         self._lock = threading.Lock()

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pegboard._cli.ending import leave, run_to_the_end
 from pegboard._cli.own_output import own_output
 from pegboard._cli.words import Output, Wanted
 from pegboard.messages import EndReason
@@ -54,7 +55,10 @@ def run(wanted: Wanted, no_plugins: str | None) -> int | None:
     if prompt is not None and not prompt.strip():
         prompt = None
     with own_output() as out:
-        return asyncio.run(_run(wanted, prompt, no_plugins, Printer(wanted.output, out, quiet=wanted.quiet)))
+        printer = Printer(wanted.output, out, quiet=wanted.quiet)
+        code, left = run_to_the_end(_run(wanted, prompt, no_plugins, printer))
+    leave(code or 0, left)
+    return code
 
 
 async def _run(wanted: Wanted, prompt: str | None, no_plugins: str | None, printer: Printer) -> int | None:
