@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench.installation import Installation, install
+from bench.installation import Installation, install, script_of_later_pip
 from bench.measure import BenchError, Effort, Reach, Row, Sample, Table, interleaved, row
 
 PACKS = 50
@@ -30,6 +30,7 @@ def measure(effort: Effort) -> list[Table]:
         variants: dict[str, Callable[[], float]] = {PASS: partial(none.seconds, [none.python, "-c", "pass"])}
         if "version" not in problems:
             variants["version"] = partial(none.seconds, [none.script, "--version"])
+            variants["later"] = partial(none.seconds, [script_of_later_pip(none), "--version"])
         if "help" not in problems:
             variants["help"] = partial(none.seconds, [none.script, "--help"])
         if "list" not in problems:
@@ -40,6 +41,9 @@ def measure(effort: Effort) -> list[Table]:
         rows = _rows(found)
         rows.append(Row(PROOF, None, "", reach=NONE_IMPORTED) if "list" in problems else _proof(many, cold))
     notes = [f"{what}: {why}" for what, why in problems.items()]
+    notes.append(
+        "the first script is the one that pip wrote here; before 25.2 it imports `re`, most of what is above the floor"
+    )
     return [Table("the command line (wall time, from the start of the process to its end)", rows, notes)]
 
 
@@ -80,6 +84,7 @@ def _rows(found: dict[str, Sample]) -> list[Row]:
 
     return [
         line("pegboard --version", "version", PASS, floor, VERSION),
+        line("the same by the script of pip >= 25.2", "later", PASS, floor, VERSION),
         line("pegboard --help", "help", PASS, floor),
         line("pegboard plugins list, no pack", "none", PASS, floor),
         line(f"pegboard plugins list, {PACKS} packs", "many", "with no pack", found.get("none"), MANY),

@@ -149,6 +149,14 @@ def _roots() -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def script_of_later_pip(one: Installation) -> Path:
+    """Write the console script as pip does since 25.2, which imports no `re` for it."""
+    script = one.script.with_name("pegboard-later")
+    script.write_text(SCRIPT.format(python=one.python, module="pegboard._cli.main", function="main"))
+    script.chmod(0o755)
+    return script
+
+
 def _is_installed() -> bool:
     try:
         return Path(str(metadata.distribution("pegboard").locate_file(""))) == Path(sysconfig.get_path("purelib"))
