@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from wire_run_desk import RunDesk, handler, in_a_host_of_its_own
 from wire_run_server import CERTIFICATE, WireServer, response
 
+from pegboard.decisions import Verdict
+from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
+from pegboard_builtins.wire_hooks.parse import read
 from pegboard_builtins.wire_hooks.runners.http import proxy_for
 from pegboard_builtins.wire_hooks.runners.urls import BadUrlError, header, is_allowed
 
@@ -180,6 +183,7 @@ async def test_c73_an_empty_2xx_is_a_success_without_a_word(desk: RunDesk, serve
         pytest.param(response("403 Forbidden", DENY), "HTTP 403 Forbidden", id="403 with a deny"),
         pytest.param(response("500 Oops", DENY), "HTTP 500 Oops", id="500 with a deny"),
         pytest.param(response("429 Slow down"), "HTTP 429", id="429"),
+        pytest.param(response("304 Not Modified"), "HTTP 304 Not Modified", id="304"),
     ],
 )
 async def test_c73_anything_else_decides_nothing_and_is_told(
@@ -332,6 +336,55 @@ async def test_a_kept_connection_that_the_server_closed_is_no_failure(desk: RunD
     assert result.answer == {"a": 1}
     assert "new one" in result.note
     assert server.connections == 2
+
+
+@anyio
+async def test_what_a_server_says_unasked_answers_no_later_event(desk: RunDesk, server: WireServer):
+    """A kept connection on which a second answer came is left: it would be taken for that of the next event."""
+    server.answer = response(body=b'{"n":1}')
+    assert (await desk.run(http(server.url()))).answer == {"n": 1}
+    server._writers[0].write(response(body=b'{"n":99}'))
+    await asyncio.sleep(0.2)
+    server.answer = response(body=b'{"n":2}')
+    assert (await desk.run(http(server.url()))).answer == {"n": 2}
+    assert server.connections == 2
+
+
+@anyio
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"\xef\xbb\xbf" + DENY, id="a BOM"),
+        pytest.param(b'{"decision":"block","reason":"\xff"}', id="bytes that are no UTF-8"),
+        pytest.param(b'{"decision":"block","reason":"\\ud800"}', id="half a character"),
+    ],
+)
+async def test_a_refusal_in_odd_bytes_is_a_refusal(desk: RunDesk, server: WireServer, body: bytes):
+    server.answer = response(body=body)
+    result = await desk.run(http(server.url()))
+    said = read(EVENTS["PreToolUse"], http(server.url()), result)
+    assert (said.verdict, said.problem) == (Verdict.DENY, "")
+    assert "\ud800" not in said.reason
+
+
+@anyio
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.1 500 \x1b[31mred\x1b]0;t\x07\r\nContent-Length: 0\r\n\r\n", id="a reason"),
+        pytest.param(b"HTTP/1.1 302 x\r\nLocation: \x1b[31mred\r\nContent-Length: 0\r\n\r\n", id="a redirect"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{}", id="chunks that are none"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000, id="a header without end"),
+    ],
+)
+async def test_what_a_server_says_of_itself_is_one_short_line_without_control(
+    desk: RunDesk, server: WireServer, answer: bytes
+):
+    server.answer = answer
+    error = (await desk.run(http(server.url()))).error
+    assert error
+    assert error.isprintable()
+    assert len(error) < 400
 
 
 @anyio

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import socket
 import sys
 import time
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pegboard import __version__
+from pegboard.output import one_line
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.job import Job, RawResult
 from pegboard_builtins.wire_hooks.runners.capture import KEPT
@@ -21,6 +23,8 @@ from pegboard_builtins.wire_hooks.runners.urls import BadUrlError, header, is_al
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
+SHOWN = 200
+"""Characters of what a server says that an error shows."""
 IDLE = 60.0
 """Seconds that a connection nobody uses is kept."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -83,12 +87,11 @@ class HttpRunner:
             status = response.status
             if 200 <= status < 300:
                 return _result(await _body(response))
-            if 300 <= status < 400:
-                where = response.headers.get("Location", "nowhere")
-                return RawResult(
-                    exit=None, error=f"HTTP {status}, a redirect to {where}, which is not followed; mend the URL"
-                )
-            return RawResult(exit=None, error=f"HTTP {status} {response.reason or ''}".rstrip())
+            where = response.headers.get("Location", "")
+            if 300 <= status < 400 and where:
+                said = f"HTTP {status}, a redirect to {one_line(where, SHOWN)}, which is not followed; mend the URL"
+                return RawResult(exit=None, error=said)
+            return RawResult(exit=None, error=f"HTTP {status} {one_line(response.reason or '', SHOWN)}".rstrip())
 
     def _opened(self) -> ClientSession:
         loop = asyncio.get_running_loop()
@@ -117,11 +120,28 @@ def _new_socket(address: Any) -> socket.socket:
     return made
 
 
+@cache
+def _connector() -> Any:
+    import aiohttp
+
+    class Connector(aiohttp.TCPConnector):
+        """Leaves a kept connection on which the server has spoken unasked: what it said answers no request of ours."""
+
+        async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+            while True:
+                connection = await super().connect(req, traces, timeout)
+                if connection.protocol is None or not connection.protocol.should_close:
+                    return connection
+                connection.close()
+
+    return Connector
+
+
 def _new_session() -> ClientSession:
     import aiohttp
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, socket_factory=_new_socket),
+        connector=_connector()(limit=0, keepalive_timeout=IDLE, socket_factory=_new_socket),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),  # each handler has its own deadline
         headers={"Content-Type": "application/json", "User-Agent": f"pegboard/{__version__}"},
@@ -199,14 +219,22 @@ def _result(body: bytes) -> RawResult:
 
     if not body.strip():
         return RawResult()
-    text = body.decode("utf-8", errors="replace")
+    text = body.decode("utf-8-sig", errors="replace")
     try:
         found = from_json(body)
     except ValueError:
-        found = None
+        found = _as_a_program_says_it(text)
     if not isinstance(found, dict):
         return RawResult(exit=None, stdout=text, error=f"it answered no JSON object: {text[:200]!r}")
     return RawResult(stdout=text, answer=found)
+
+
+def _as_a_program_says_it(text: str) -> Any:
+    """Read what the stricter reader does not: half a character, or bytes that are no UTF-8, void no refusal."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _in_words(error: Exception, url: str) -> str:
@@ -224,5 +252,5 @@ def _in_words(error: Exception, url: str) -> str:
     if isinstance(error, aiohttp.ClientPayloadError):
         return f"{url} broke off in the middle of its answer"
     if isinstance(error, aiohttp.ClientResponseError | aiohttp.http_exceptions.HttpProcessingError):
-        return f"{url} does not speak HTTP: {error.message or error}"
+        return f"{url} does not speak HTTP: {one_line(str(error.message or error), SHOWN)}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
