@@ -143,5 +143,8 @@ def _new_client(anthropic: Any, key: Key, address: str, timeout: float) -> Async
         timeout=anthropic.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
         max_retries=0,  # retrying is another plugin's job; retries inside retries multiply
         open_telemetry=False,  # what leaves the machine goes through the host's own ways out
+        # Else key and conversation would go wherever an answer points: of a redirect's headers only `Authorization`
+        # is left out for another host, and the key has one of its own.
+        http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
     )
     return client

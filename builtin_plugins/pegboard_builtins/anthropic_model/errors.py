@@ -172,6 +172,13 @@ def _cause(error: BaseException) -> str:
 
 
 def _status_error(error: Any, asked: Asked) -> ModelError:
+    if 300 <= error.status_code < 400:
+        to = one_line(USER.sub("//", error.response.headers.get("location", "")), 200) or "another address"
+        return ModelError(
+            f"{asked.where} sends on to {to}. The key goes to the address that was named and to no other: if that one "
+            f"is right, name it ([anthropic_model] base_url, or ANTHROPIC_BASE_URL)",
+            status=error.status_code,
+        )
     kind = error.type or ""
     status = error.status_code if error.status_code >= 400 else STATUS_OF.get(kind, 500)
     said = _words(error)

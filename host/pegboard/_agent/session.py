@@ -804,7 +804,7 @@ class Session(Serving):
                 done = await self.invoker.skip(prepared, "the session was interrupted before it began")
             else:
                 done = await self.invoker.skip(
-                    prepared, "the process ended while this ran; what it did is not known. Look before you go on"
+                    prepared, "this was left while it ran; what it did is not known. Look before you go on"
                 )
             self._keep_result(done, kind="synthesised")
         self._replay.started.clear()

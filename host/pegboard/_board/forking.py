@@ -7,9 +7,7 @@ import sys
 from functools import cache
 from typing import NoReturn
 
-SAID = (
-    "pegboard: a plugin forked this process and came back in the copy, which ends here; end it in the plugin itself\n"
-)
+SAID = "pegboard: a plugin has forked the host and came back in the copy, which ends here: it must end its copies\n"
 
 
 class _Forks:

@@ -307,3 +307,32 @@ def test_a_certificate_that_nobody_vouches_for_is_not_asked_again(
         error = failing(plugin, request_for())
     assert "SSL_CERT_FILE" in str(error)
     assert not error.retryable
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_gets_neither_the_key_nor_the_conversation_to_another_address(
+    status: int, plugin: Any, server: MessagesServer, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(status)
+            self.send_header("location", f"{server.url}/v1/messages")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    redirects = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=redirects.serve_forever, args=(0.02,), daemon=True).start()
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{redirects.server_address[1]}")
+    server.script(Answer(text="It was sent on."))
+    try:
+        error = failing(plugin, request_for())
+    finally:
+        redirects.shutdown()
+        redirects.server_close()
+    assert not server.requests
+    assert (error.status, error.retryable) == (status, False)
+    assert f"sends on to {server.url}/v1/messages. The key goes to the address that was named" in str(error)
