@@ -187,12 +187,20 @@ class ModelError(PegboardError):
     """A model request failed.
 
     `status` is the HTTP status or 0 when no answer came; `retry_after` in seconds where the server said so;
-    `retryable` says whether the same request may succeed later.
+    `retryable` says whether the same request may succeed later; `out_of_time` that it would have been sent again, and
+    the turn has no time left for that: the turn then ends at its limit, not as an error.
     """
 
     def __init__(
-        self, message: str, *, status: int = 0, retryable: bool = False, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        out_of_time: bool = False,
     ) -> None:
+        self.out_of_time = out_of_time
         self.status = status
         self.retryable = retryable
         self.retry_after = retry_after

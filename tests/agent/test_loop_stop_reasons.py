@@ -88,6 +88,15 @@ async def test_a_stream_that_ends_without_a_stop_reason_is_an_error_that_says_so
         assert result.detail == "the answer broke off: its stream ended without a stop reason"
 
 
+async def test_a_model_that_would_be_asked_again_in_more_time_than_there_is_ends_the_turn_at_its_limit():
+    slow = {"retry": {"base_delay": 1000.0, "max_delay": 1000.0}}
+    async with HostFixture(options=Options(max_time=60), settings=slow) as host:
+        host.builtin("retry")
+        result = await ended(host, {"error": {"status": 529}}, "Too late.")
+        assert result.reason == EndReason.WALL_TIME
+        assert "and this turn has" in result.detail
+
+
 async def test_max_tokens_is_asked_to_go_on_three_times_in_a_row():
     async with HostFixture() as host:
         cut = {"text": "and on", "stop_reason": "max_tokens"}

@@ -54,6 +54,7 @@ async def retrying(
                 # On every way out, also when we are closed in the middle of a stream.
                 await _close(events)
             wait, why_not = _next_wait(failure, attempt, ctx, settings, jitter())
+            out_of_time = wait > 0.0 and bool(why_not)
             if why_not:
                 break
             yield ModelNotice(
@@ -63,7 +64,8 @@ async def retrying(
             await _sleep(wait, ctx, failure)
         if place + 1 == len(models):
             said = f"{failure} - gave up on {model}: {why_not}"
-            raise _told(failure, f"{said}; asked because {before}" if place else said) from failure
+            text = f"{said}; asked because {before}" if place else said
+            raise _told(failure, text, out_of_time=out_of_time) from failure
         before = f"{model} did not answer: {failure}"
         yield ModelNotice(text=f"{failure} - {why_not}; falling back from {model} to {models[place + 1]}", restart=True)
 
@@ -98,7 +100,10 @@ def for_other_model(request: Request, model: str) -> Request:
 def _next_wait(
     failure: ModelError, attempt: int, ctx: Ctx, settings: RetrySettings, jitter: float
 ) -> tuple[float, str]:
-    """Return how long to wait, and why there is no next attempt; an empty reason if there is one."""
+    """Return how long to wait, and why there is no next attempt; an empty reason if there is one.
+
+    A wait beside a reason is one that the turn has no time for.
+    """
     asked = failure.retry_after
     if asked is not None and asked > settings.max_wait:
         return 0.0, f"it asks to wait {long(asked)}, and retry.max_wait is {settings.max_wait:g} s"
@@ -109,7 +114,7 @@ def _next_wait(
     )
     left = ctx.deadline
     if left is not None and wait >= left:
-        return 0.0, f"the next attempt would be in {wait:.3g} s, and this turn has {max(0.0, left):.3g} s left"
+        return wait, f"the next attempt would be in {wait:.3g} s, and this turn has {max(0.0, left):.3g} s left"
     return wait, ""
 
 
@@ -124,8 +129,14 @@ async def _sleep(seconds: float, ctx: Ctx, failure: ModelError) -> None:
     raise failure
 
 
-def _told(failure: ModelError, text: str) -> ModelError:
-    return ModelError(text, status=failure.status, retryable=failure.retryable, retry_after=failure.retry_after)
+def _told(failure: ModelError, text: str, *, out_of_time: bool = False) -> ModelError:
+    return ModelError(
+        text,
+        status=failure.status,
+        retryable=failure.retryable,
+        retry_after=failure.retry_after,
+        out_of_time=out_of_time,
+    )
 
 
 async def _close(events: AsyncIterator[StreamEvent]) -> None:

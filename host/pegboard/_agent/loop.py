@@ -63,6 +63,7 @@ class Answer:
     cut: str = ""
     error: str = ""
     status: int = 0
+    out_of_time: bool = False
     first_ms: float | None = None
     duration_ms: float = 0.0
 
@@ -233,7 +234,8 @@ class _Turn:
             return await self.overflow(answer)
         self.overflows = 0
         if reason == StopReason.ERROR:
-            return self.end(EndReason.ERROR, answer.error, status=answer.status)
+            end = EndReason.WALL_TIME if answer.out_of_time else EndReason.ERROR
+            return self.end(end, answer.error, status=answer.status)
         if answer.calls:
             return await self.calls(answer)
         if reason == StopReason.REFUSAL:
@@ -431,7 +433,7 @@ async def read_answer(port: Port, request: Request) -> Answer:
         answer.stop_reason, answer.error = StopReason.CONTEXT_OVERFLOW, str(error)
     except PegboardError as error:
         answer.stop_reason, answer.error = StopReason.ERROR, str(error)
-        answer.status = getattr(error, "status", 0)
+        answer.status, answer.out_of_time = getattr(error, "status", 0), getattr(error, "out_of_time", False)
         _keep_partial(port, request, answer, partial)
     except BaseException:
         answer.stop_reason = StopReason.INTERRUPTED

@@ -111,8 +111,9 @@ def test_a_retry_after_is_waited_for(frame: Any, request_for: RequestFor) -> Non
 def test_a_wait_that_the_turn_has_no_time_for_is_not_begun(frame: Any, request_for: RequestFor) -> None:
     frame.services.left = 5.0
     play = frame.play(busy(retry_after=60.0), "late")
-    with pytest.raises(ModelError, match="this turn has 5 s left"):
+    with pytest.raises(ModelError, match="this turn has 5 s left") as caught:
         frame.ask(request_for(), play)
+    assert caught.value.out_of_time
 
 
 def test_other_models_are_asked_when_attempts_are_used_up_and_never_silently(
