@@ -7,9 +7,12 @@ import json
 import pytest
 from talk import outcomes, pre, specific, told
 
+from pegboard.decisions import Verdict
 from pegboard.messages import EndReason
+from pegboard.records import SessionEnd
 from pegboard.settings import SettingsLayer, Source
 from pegboard.testing import call
+from pegboard_builtins.wire_hooks import payloads, presence
 from pegboard_builtins.wire_hooks.events import EVENTS
 from pegboard_builtins.wire_hooks.handlers import Handler, HandlerType
 from pegboard_builtins.wire_hooks.job import RawResult
@@ -99,6 +102,33 @@ def test_continue_false_and_a_message_count_where_the_tables_say_so(event):
     together = merge(EVENTS[event], [Heard(handler, one)])
     assert together.stop is (event in STOPS)
     assert [text for _, text in together.messages] == ([] if event in SILENT else ["hello"])
+
+
+BLOCKS = {"PreToolUse", "UserPromptSubmit", "UserPromptExpansion", "PostToolBatch", "Stop", "SubagentStop"}
+BLOCKS |= {"TaskCreated", "TaskCompleted", "TeammateIdle", "ConfigChange", "PreCompact", "PreModelSwitch"}
+TO_MODEL = {"PostToolUse", "PostToolUseFailure"}
+BY_CODE_ALONE = {"Elicitation", "ElicitationResult"}
+TO_USER = {"SessionStart", "Setup", "SubagentStart", "CwdChanged", "FileChanged", "PostCompact", "SessionEnd"}
+TEXT = {"SessionStart", "UserPromptSubmit", "UserPromptExpansion", "PostModelSwitch", "PreCompact"}
+
+
+@pytest.mark.parametrize("event", sorted(EVENTS.keys() - {"WorktreeCreate"}))  # that one must make something (C57)
+def test_exit_2_a_decision_and_plain_text_mean_what_the_tables_say(event):
+    _, by_code = said(event, exit=2, stderr="no")
+    refuses = by_code.block or by_code.verdict is Verdict.DENY
+    assert refuses is (event in BLOCKS | TO_MODEL | BY_CODE_ALONE)
+    assert ("no" in by_code.problem) is (event in TO_USER)
+    _, by_word = said(event, stdout='{"decision": "block", "reason": "r"}')
+    assert (by_word.block or by_word.verdict is Verdict.DENY) is (event in BLOCKS | TO_MODEL)
+    assert said(event, stdout="words")[1].text == ("words" if event in TEXT else "")
+
+
+@pytest.mark.parametrize("event", sorted(BLOCKS | TO_MODEL))
+def test_the_reason_of_a_refusal_in_the_answer_stands_before_stderr(event):
+    _, one = said(event, exit=2, stdout='{"decision": "block", "reason": "said"}', stderr="printed")
+    assert one.reason == "said"
+    _, other = said(event, exit=2, stdout='{"decision": "approve", "reason": "said"}', stderr="printed")
+    assert other.reason == "printed"
 
 
 @pytest.mark.parametrize("event", ["Elicitation", "ElicitationResult"])
@@ -210,3 +240,36 @@ async def test_a_session_that_is_resumed_tells_how_long_it_rested_and_how_much_i
     assert 0 <= second["seconds_since_last_response"] < 300
     assert second["context_tokens"] == 17
     assert second["prompt_cache_likely_expired"] is False
+
+
+@pytest.mark.parametrize(
+    ("reason", "sent"),
+    [("prompt_input_exit", "prompt_input_exit"), ("clear", "clear"), ("interrupted", "other"), ("", "other")],
+)
+async def test_a_session_ends_for_a_reason_of_the_contract_or_for_another(project, host_of, reason, sent):
+    async with host_of() as host:
+        await host.open()
+        ctx = next(iter(host.session.dispatcher._bound["lifecycle"]))[1]
+        told = payloads.lifecycle(SessionEnd(reason=reason), ctx)
+    assert told.reason == sent
+
+
+async def test_a_long_error_of_a_tool_loses_its_middle(project, host_of):
+    project.declare({"PostToolUseFailure": [project.hook("h")]})
+    async with host_of() as host:
+        host.model.script(call("Bash", command="printf 'A%.0s' $(seq 15000); echo END; exit 1"), "Done.")
+        await host.prompt("Go.")
+    [(_, event)] = project.seen
+    assert 10_000 <= len(event["error"]) < 10_200
+    assert "truncated" in event["error"]
+    assert event["error"].rstrip().endswith("END")
+
+
+def test_parts_of_the_managed_settings_count_in_the_order_of_their_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(presence, "MANAGED", tmp_path / "managed-settings.json")
+    folder = tmp_path / "managed-settings.d"
+    folder.mkdir()
+    for name in ("20-b.json", "10-a.json", "note.txt"):
+        (folder / name).write_text("{}")
+    found = [path.name for path, layer in presence.claude_files(tmp_path) if layer is SettingsLayer.MANAGED]
+    assert found == ["managed-settings.json", "10-a.json", "20-b.json"]
