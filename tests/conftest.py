@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-# No verdict may hang from how busy the machine is.
-settings.register_profile("pegboard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No verdict may hang from how busy the machine is, nor from luck: the same examples each time, so that a change is
+# blamed for what it does. Others are looked for with `--full`, `--hypothesis-seed` or `--hypothesis-profile searching`.
+_HOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("searching", derandomize=False, **_HOW)
+settings.register_profile("pegboard", derandomize=True, database=None, **_HOW)
 settings.load_profile("pegboard")
 
 os.environ["PEGBOARD_MEMORY__ON"] = "false"
@@ -34,6 +37,12 @@ def _no_test_starts_a_daemon(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run properties as often as promised, not a tenth of that")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    searches = config.getoption("--full") or config.getoption("--hypothesis-seed", None) is not None
+    if searches and not config.getoption("--hypothesis-profile", None):
+        settings.load_profile("searching")
 
 
 @pytest.fixture(autouse=True)

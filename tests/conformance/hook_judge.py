@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -54,8 +55,7 @@ def play_all(ids: Iterable[str], folder: Path) -> dict[str, Judged]:
         judged = asyncio.run(_side_by_side(together, folder))
         late = [one.case for one in judged if one.problems and _goes_by_the_clock(one.case)]
         judged = [one for one in judged if one.case not in late]
-        for case in late:
-            judged += asyncio.run(_side_by_side([case], _made(folder / "again")))
+        judged += [_played_slowly(case, folder) for case in late]
         for case in alone:
             variables = {"HOME": str(folder / case / "home"), **(CASES[case].get("env") or {})}
             with _environment(variables):
@@ -64,14 +64,34 @@ def play_all(ids: Iterable[str], folder: Path) -> dict[str, Judged]:
 
 
 def _goes_by_the_clock(case: str) -> bool:
-    """Whether its hooks race with a deadline: on a machine that is busy with the others these may come in late."""
-    said = json.dumps([CASES[case].get(part) for part in ("settings", "hook_answers", "steps")])
+    """Whether something in it races with a deadline: on a machine that is busy with the others it may come in late."""
+    said = json.dumps([CASES[case].get(part) for part in ("settings", "hook_answers", "model_turns", "steps")])
     return '"timeout"' in said or "sleep" in said
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return folder
+def _played_slowly(case: str, folder: Path) -> Judged:
+    """Play a case alone with all its times four times as long: what is wrong then is not the machine's doing."""
+    programs = folder / "slow-programs"
+    programs.mkdir(exist_ok=True)
+    sleep = programs / "sleep"
+    sleep.write_text(f'#!/bin/sh\nexec {shutil.which("sleep")} "$1" "$1" "$1" "$1"\n')
+    sleep.chmod(0o755)
+    with _environment({"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}):
+        return asyncio.run(judge(case, folder / f"{case}-slowly", slower=4))
+
+
+def _slowed(value: Any, slower: float) -> Any:
+    """Return settings or answers with their own times longer; what shells sleep is the business of a program."""
+    if isinstance(value, list):
+        return [_slowed(one, slower) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: one * slower
+        if key in ("sleep", "timeout") and isinstance(one, int | float) and not isinstance(one, bool)
+        else _slowed(one, slower)
+        for key, one in value.items()
+    }
 
 
 def _needs_variables(case: str) -> bool:
@@ -106,13 +126,16 @@ async def _side_by_side(ids: list[str], folder: Path) -> list[Judged]:
     return list(await asyncio.gather(*map(one, ids)))
 
 
-async def judge(case: str, root: Path) -> Judged:
+async def judge(case: str, root: Path, slower: float = 1) -> Judged:
     """Play one case and compare. Never raises for what the case does: that is a problem of the case."""
     judged = Judged(case)
     root.mkdir()
     stage = Stage(CASES[case], root)
+    told = CASES[case]
+    if slower != 1:
+        told = {**told, **{key: _slowed(told[key], slower) for key in ("settings", "hook_answers")}}
     try:
-        judged.played = await play(CASES[case], root)
+        judged.played = await play(told, root)
         judged.wanted, judged.found = recorded(stage), happened(stage, judged.played)
     except NoSubjectError as missing:
         if MISSING.get(case) != str(missing):
