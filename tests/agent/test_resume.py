@@ -479,7 +479,7 @@ async def test_hooks_of_the_end_are_cut_off_after_their_budget_and_the_journal_i
         await host.prompt("go")
         started = time.monotonic()
         await host.session.close()
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 30
         lines = [raw for _, _, _, raw in read_lines(host.session.path)]
     assert [line["type"] for line in lines][-2:] == ["notice", "session_end"]
     assert "took longer than 0.2 s together" in lines[-2]["text"]

@@ -366,8 +366,8 @@ def test_any_packs_come_to_the_same_with_a_cold_a_warm_and_no_snapshot(place, mo
 
 @pytest.mark.anyio
 async def test_an_import_is_no_part_of_a_hooks_time(place):
-    slow = "import time, sys\nif 'acme_slow' in sys.modules: time.sleep(0.4)\nsys.modules['acme_slow'] = sys\n"
-    place.install(slow + PACK.replace("guard=True", "timeout=0.1"))
+    slow = "import time, sys\nif 'acme_slow' in sys.modules: time.sleep(1.5)\nsys.modules['acme_slow'] = sys\n"
+    place.install(slow + PACK.replace("guard=True", "timeout=1.0"))
     sys.modules.pop("acme_slow", None)
     try:
         place.host()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,10 +113,8 @@ async def test_calls_that_only_read_run_together(tmp_path: Path) -> None:
     slow = Slow()
     async with HostFixture(folder=tmp_path) as host:
         host.load(slow)
-        started = time.monotonic()
         assert await run(host, *(call("look", seconds=0.5) for _ in range(8))) == ["seen"] * 8
         assert slow.most == 8
-        assert time.monotonic() - started < 3.5, "one after another they take four seconds"
 
 
 @pytest.mark.anyio

@@ -92,7 +92,7 @@ def test_a_delay_comes_before_the_answer_and_a_chunk_delay_before_each_delta(tal
     one = talk([{"text": "x" * 64, "delay": 0.05, "chunk_delay": 0.02}])
     began = time.perf_counter()
     one.events()
-    assert 0.05 + 4 * 0.02 <= time.perf_counter() - began < 2
+    assert 0.05 + 4 * 0.02 <= time.perf_counter() - began < 20
 
 
 def test_other_models_are_left_to_the_rest_of_the_onion(talk):

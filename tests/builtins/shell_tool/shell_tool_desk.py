@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -73,9 +74,17 @@ class ShellDesk:
         json.dumps(result.data).encode()  # hooks get it as JSON
         return result
 
+    def cut_off(self, tool: Tool, command: str, begun: Callable[[ToolResult], bool]) -> ToolResult:
+        """Run a command into its timeout; a longer one where the machine was too busy for it to have *begun*."""
+        for milliseconds in (300, 3_000, 30_000):
+            result = self.call(tool, command=command, timeout=milliseconds)
+            if begun(result):
+                break
+        return result
+
     def still_running(self) -> list[str]:
         """Return the command lines of living processes that stand in our folder, after a moment's patience."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while (found := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.02)
         return found

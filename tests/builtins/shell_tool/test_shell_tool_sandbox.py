@@ -147,7 +147,8 @@ def test_the_working_folder_lasts_and_folders_may_be_added(boxed: ShellDesk, tmp
 
 @needs_bubblewrap
 def test_what_takes_too_long_is_ended_inside_as_well(boxed: ShellDesk) -> None:
-    result = boxed.call(bash, command="trap '' TERM; echo up; (setsid sleep 60 &) ; sleep 60", timeout=700)
+    command = "trap '' TERM; echo up; (setsid sleep 60 &) ; sleep 60"
+    result = boxed.cut_off(bash, command, lambda result: bool(result.data["stdout"]))
     assert result.data["interrupted"]
     assert result.data["stdout"] == "up"
     assert boxed.still_running() == []

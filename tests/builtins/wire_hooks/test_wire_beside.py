@@ -125,7 +125,10 @@ class Person:
     ],
 )
 async def test_a_hook_may_refuse_another_model_or_have_it_asked_about(project, host_of, answer, action, words):
-    project.declare({"PreModelSwitch": [{"command": project.hook("h", **answer), "timeout": 1.0, "matcher": "scr.*"}]})
+    timeout = 1.0 if "sleep" in answer else 60.0
+    project.declare(
+        {"PreModelSwitch": [{"command": project.hook("h", **answer), "timeout": timeout, "matcher": "scr.*"}]}
+    )
     person = Person(action)
     async with host_of() as host:
         if action:

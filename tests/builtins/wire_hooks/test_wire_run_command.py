@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,9 +191,9 @@ async def test_an_event_arrives_whole_whatever_its_size(desk: RunDesk, size: int
 
 
 async def test_c35_a_child_in_the_background_does_not_hold_the_hook(desk: RunDesk):
-    result = await desk.shell("sleep 3 </dev/null >/dev/null 2>&1 & echo $!")
+    result = await desk.shell("sleep 60 </dev/null >/dev/null 2>&1 & echo $!")
     assert result.exit == 0
-    assert result.milliseconds < 2500
+    assert result.milliseconds < 15_000
     child = int(result.stdout)
     os.kill(child, 0)  # and it lives on, as a server that a hook starts must
     os.kill(child, 9)
@@ -203,7 +202,7 @@ async def test_c35_a_child_in_the_background_does_not_hold_the_hook(desk: RunDes
 async def test_c35_a_grandchild_that_holds_the_pipe_does_not_block(desk: RunDesk):
     result = await desk.shell("echo said; (exec sleep 30) & echo $! >&2")
     assert (result.exit, result.stdout) == (0, "said\n")
-    assert result.milliseconds < 5000
+    assert result.milliseconds < 15_000
     os.kill(int(result.stderr), 9)
 
 
@@ -263,10 +262,9 @@ async def test_files_that_the_host_was_handed_are_not_handed_on(desk: RunDesk, m
 
 
 async def test_ten_run_side_by_side(desk: RunDesk):
-    began = time.monotonic()
-    results = await asyncio.gather(*(desk.shell(f"sleep 0.5; echo {number}") for number in range(10)))
-    assert [result.stdout for result in results] == [f"{number}\n" for number in range(10)]
-    assert time.monotonic() - began < 4
+    meet = "touch here-{0}; while [ $(ls here-* | wc -l) -lt 10 ]; do sleep 0.1; done; echo {0}"
+    results = await asyncio.gather(*(desk.shell(f"cd {desk.folder}; {meet.format(one)}") for one in range(10)))
+    assert [result.stdout for result in results] == [f"{one}\n" for one in range(10)]
 
 
 async def test_long_output_is_kept_whole_in_a_file_beside_the_journal(desk: RunDesk):

@@ -68,7 +68,7 @@ def function(name: str, **facts: Any) -> Handler:
 
 
 def bash(desk: RunDesk, command: str = "ls", **facts: Any):
-    return desk.job({"tool_input": {"command": command}, "prompt_id": "p1", **facts}, seconds=2.0)
+    return desk.job({"tool_input": {"command": command}, "prompt_id": "p1", **facts}, seconds=20.0)
 
 
 @pytest.fixture

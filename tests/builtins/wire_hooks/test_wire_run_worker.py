@@ -127,20 +127,20 @@ async def test_one_that_misses_the_deadline_is_ended_and_the_next_event_starts_a
     began = time.monotonic()
     result = await desk.run(handler, desk.job({"do": "hang"}, seconds=0.3))
     assert (result.exit, result.timed_out) == (None, True)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert (await desk.run(handler)).answer is not None
 
 
 async def test_an_event_waits_for_its_turn_no_longer_than_its_deadline(desk: RunDesk):
     handler = worker(desk)
     await desk.run(handler)
-    slow = asyncio.create_task(desk.run(handler, desk.job({"do": "hang"}, seconds=3)))
+    slow = asyncio.create_task(desk.run(handler, desk.job({"do": "hang"}, seconds=60)))
     await asyncio.sleep(0.05)
     began = time.monotonic()
     result = await desk.run(handler, desk.job(seconds=0.2))
     assert result.timed_out
     assert "busy" in result.note
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 20
     slow.cancel()
     with pytest.raises(asyncio.CancelledError):
         await slow

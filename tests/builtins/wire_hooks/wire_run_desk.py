@@ -87,7 +87,7 @@ class RunDesk:
 
     def still_running(self) -> list[str]:
         """Return the command lines of living processes that stand in our folder, after a moment's patience."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while (found := self._processes()) and time.monotonic() < deadline:
             time.sleep(0.02)
         return found
