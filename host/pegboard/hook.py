@@ -292,6 +292,9 @@ class SessionStart(Event):
     source: str = _text()
     model: str = _text("")
     session_title: str = _text("")
+    seconds_since_last_response: float | None = _number(None)  # these two of a session that goes on
+    context_tokens: float | None = _number(None)
+    prompt_cache_likely_expired: bool = _yes_no()
 
 
 class SessionEnd(Event):
