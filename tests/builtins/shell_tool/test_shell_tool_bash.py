@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -366,7 +367,9 @@ def test_output_is_told_while_the_command_runs_and_only_where_somebody_looks_on(
 
     async def scenario() -> ToolResult:
         running = asyncio.create_task(
-            desk.acall(bash, command=f"echo early; until [ -e {mark} ]; do sleep 0.02; done; echo late")
+            desk.acall(
+                bash, command=f"echo early; until [ -e {shlex.quote(str(mark))} ]; do sleep 0.02; done; echo late"
+            )
         )
         while not desk.services.told:
             await asyncio.sleep(0.01)

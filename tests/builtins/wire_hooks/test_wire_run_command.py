@@ -263,7 +263,7 @@ async def test_files_that_the_host_was_handed_are_not_handed_on(desk: RunDesk, m
 
 async def test_ten_run_side_by_side(desk: RunDesk):
     meet = "touch here-{0}; while [ $(ls here-* | wc -l) -lt 10 ]; do sleep 0.1; done; echo {0}"
-    results = await asyncio.gather(*(desk.shell(f"cd {desk.folder}; {meet.format(one)}") for one in range(10)))
+    results = await asyncio.gather(*(desk.shell(f"cd '{desk.folder}'; {meet.format(one)}") for one in range(10)))
     assert [result.stdout for result in results] == [f"{one}\n" for one in range(10)]
 
 
