@@ -48,7 +48,7 @@ class AgentBrief:
     all of them). `model` is the session's unless given. `mode` is a permission mode, which counts where it allows less
     than that of the session above. `max_steps` and `max_time` (seconds) can only lower the limits of that one. `hooks`
     are declared hooks that hold while it runs, in the contract's form; `source` names the file that says so.
-    `isolation` is "worktree" where it shall work in a checkout of its own.
+    `isolation` is "worktree" where it shall work in a checkout of its own. `effort` is the session's unless given.
     """
 
     kind: str
@@ -63,6 +63,7 @@ class AgentBrief:
     hooks: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     isolation: Literal["", "worktree"] = ""
+    effort: str = ""
 
 
 @dataclass(frozen=True)

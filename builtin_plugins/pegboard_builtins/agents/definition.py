@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pegboard.context import Ailment
 from pegboard.errors import did_you_mean
 from pegboard.frontmatter import Head, Markdown, NestedError
 from pegboard.output import one_line, visible
 from pegboard.plugin_folders import PluginFolder
+from pegboard.settings import Effort
 from pegboard.typed import dataclass
 from pegboard_builtins.agents.settings import Defined
 
@@ -27,15 +28,17 @@ READ = {
     "maxTurns": "Model requests, at most; `[agents] max_steps` is the ceiling.",
     "hooks": "Declared hooks that hold while it runs, as in settings; its `Stop` is SubagentStop. Not in packs.",
     "isolation": "`worktree`: it works in a checkout of its own, which is kept where it has changed something.",
+    "effort": "How much work the model puts into an answer; the session's unless given.",
     "color": "Nothing is done with it here.",
 }
 """The keys of a file that are read, each with what it means."""
-UNREAD = ("background", "effort", "initialPrompt", "mcpServers", "memory", "skills")
+UNREAD = ("background", "initialPrompt", "mcpServers", "memory", "skills")
 """Keys of the contract that do nothing here."""
 NOT_FOR_PACKS = ("permissionMode", "hooks")
 """Keys that do not count in a plugin folder (hook-contract 3.1)."""
 MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 ISOLATIONS = ("worktree",)
+EFFORTS = get_args(Effort)
 OLD_NAMES = {"Task": "Agent", "LS": "Glob", "MultiEdit": "Edit"}
 """Tools by the names that they had."""
 SHORT = 300
@@ -61,6 +64,7 @@ class Definition:
     mode: str = ""
     max_steps: int | None = None
     isolation: Literal["", "worktree"] = ""
+    effort: str = ""
     hooks: Mapping[str, Any] = field(default_factory=dict, compare=False)
     ailments: tuple[Ailment, ...] = field(default=(), compare=False)
 
@@ -120,6 +124,7 @@ def of_markdown(name: str, path: Path, content: Markdown, origin: str, folder: P
         mode="" if origin == "pack" else head.text("permissionMode").strip(),
         max_steps=int(steps) if steps.isdigit() and int(steps) else None,
         isolation="worktree" if head.text("isolation").strip() == "worktree" else "",
+        effort=effort if (effort := head.text("effort").strip()) in EFFORTS else "",
         hooks=hooks,
         ailments=tuple(found),
     )
@@ -139,7 +144,7 @@ def _ailments(head: Head, where: str, *, in_pack: bool) -> list[Ailment]:
         elif key not in READ:
             hint = did_you_mean(key, (*READ, *UNREAD))
             found.append(Ailment(f"nobody knows the key `{visible(key)}`.{hint}", place, "mend it, or leave it out"))
-    for key, known in (("permissionMode", MODES), ("isolation", ISOLATIONS)):
+    for key, known in (("permissionMode", MODES), ("isolation", ISOLATIONS), ("effort", EFFORTS)):
         said = head.text(key).strip()
         if said and said not in known:
             hint = did_you_mean(said, known)

@@ -111,6 +111,7 @@ def brief_of(
         hooks=one.hooks,
         source=one.where,
         isolation=isolation or one.isolation,
+        effort=one.effort,
     )
 
 

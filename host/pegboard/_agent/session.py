@@ -255,7 +255,7 @@ class Session(Serving):
             window=lambda: self._window,
             model=self.model_name,
             max_tokens=model.max_tokens,
-            params=model.asked,
+            params={**model.asked, "effort": self.brief.effort} if self.brief and self.brief.effort else model.asked,
             session_id=self.session_id,
             write=self.write,
             append=self._journal.append,

@@ -134,6 +134,7 @@ async def test_an_agent_of_a_plugin_folder_has_the_folders_name_before_its_own(h
         pytest.param("tool: Read", "nobody knows the key `tool`. Did you mean 'tools'?", 4, id="a slip"),
         pytest.param("mcpServers:\n  - x", "its `mcpServers` does nothing here", 4, id="a key that does nothing"),
         pytest.param("permissionMode: planned", "Did you mean 'plan'?", 4, id="a mode that there is not"),
+        pytest.param("effort: hihg", "`effort` is 'hihg', which is none of low, medium", 4, id="no effort"),
         pytest.param("maxTurns: many", "`maxTurns` is 'many'", 4, id="no number"),
         pytest.param("tools: Bash(git *)", "brackets, which are not held to", 4, id="rules among the tools"),
     ],

@@ -142,6 +142,24 @@ async def test_an_agent_that_there_is_not_is_told_with_those_that_there_are(
 # --- what it may do --------------------------------------------------------------------------------------
 
 
+async def test_its_file_says_how_much_work_the_model_puts_into_its_answers(host: HostFixture) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    class Watch:
+        @hookimpl
+        def model_call(self, request: Any, call_next: Any) -> Any:
+            asked.append((str(request.purpose), request.params.get("effort")))
+            return call_next(request)
+
+    host.load(Watch)
+    file = host.home / ".claude/agents/thinker.md"
+    file.parent.mkdir(parents=True)
+    file.write_text("---\ndescription: Thinks.\neffort: high\n---\nThink.\n")
+    host.model.script(start(subagent_type="thinker"), "done", *sub("Thought."))
+    await host.prompt("Go.")
+    assert asked == [("turn", None), ("subagent", "high"), ("turn", None)]
+
+
 async def test_it_has_the_tools_that_its_definition_names_and_no_others(host: HostFixture, tools: Tools) -> None:
     host.settings["agents"] = {
         "define": {"reader": {"description": "Reads.", "prompt": "You read.", "tools": ["fetch", "gone"]}}
