@@ -27,7 +27,7 @@ def test_every_event_of_the_contract_is_listed_with_when_it_fires_or_what_is_mis
     told = typed.json("hooks", "events")
     assert [one["event"] for one in told] == list(EVENTS)
     assert all(bool(one["fires"]) != bool(one["missing"]) for one in told)
-    assert "never: needs worktrees" in typed.fine("hooks", "events")
+    assert "never: needs teams of agents" in typed.fine("hooks", "events")
 
 
 @pytest.mark.parametrize("spelling", ["PreToolUse", "pretooluse", "pre_tool_use", "pre-tool", "pre_tool"])
