@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,25 @@ def test_consent_can_be_taken_back(terminal: Any) -> None:
     assert "is no longer trusted" in terminal.fine("trust", "--revoke")
     assert "was not trusted" in terminal.fine("trust", "--revoke")
     assert json.loads(terminal.fine("trust", "--json"))["trusted"] is False
+
+
+def test_a_reader_that_ends_sooner_does_not_keep_yes_from_counting(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    (folder / ".pegboard").mkdir(parents=True)
+    many = ", ".join(f'"Bash(program-{n} {"x" * 100})"' for n in range(20_000))  # more than a pipe holds
+    (folder / ".pegboard" / "settings.toml").write_text(f"[permissions]\nallow = [{many}]\n")
+    places = {f"XDG_{what}_HOME": str(tmp_path / what.lower()) for what in ("STATE", "CONFIG", "DATA", "CACHE")}
+
+    def typed(words: str) -> str:
+        line = f"{sys.executable} -m pegboard trust {words}"
+        environment = {**os.environ, **places, "HOME": str(tmp_path)}
+        done = subprocess.run(
+            ["sh", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert "is not trusted" in typed("--yes | head -1")
+    assert json.loads(typed("--json"))["trusted"] is True
 
 
 def test_another_folder_can_be_named(terminal: Any, tmp_path: Path) -> None:

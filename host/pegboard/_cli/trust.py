@@ -43,7 +43,12 @@ def trust(
     elif host.trust.trusts(host.cwd) and not _waiting(host):
         say(f"{host.cwd} is trusted, and nothing has changed since.")
     else:
-        _show(host)
+        try:
+            _show(host)
+        except BrokenPipeError:
+            if yes:  # whoever reads has seen enough, and the word was given before
+                _consent(host, seen, wanted)
+            raise
         if not yes and not typer.confirm("Let all of this count from now on?", default=False):
             say("Nothing was changed.")
             raise typer.Exit(1)
