@@ -11,7 +11,7 @@ from pegboard_builtins.wire_hooks.conditions import holds
 from pegboard_builtins.wire_hooks.events import EventRow
 from pegboard_builtins.wire_hooks.handlers import Handler
 from pegboard_builtins.wire_hooks.load import Entry, HookTable, Standing, folder_of, without_copies
-from pegboard_builtins.wire_hooks.match import mismatch
+from pegboard_builtins.wire_hooks.match import is_pattern, mismatch
 
 KEPT = 1_000
 """Answers of `chosen` that are kept: of events that match on what the model says there may be no end."""
@@ -88,6 +88,9 @@ def choose(
 
 def _judge(entry: Entry, row: EventRow, facts: Mapping[str, Any], ramp: RampOf) -> Choice:
     handler = entry.handler
+    if entry.standing is Standing.UNTRUSTED and is_pattern(handler):
+        # A search has no time limit, and whose pattern this is has no consent yet.
+        return Choice(handler, str(entry.standing), f"{entry.why} (whether its matcher fits is tried only then)")
     why = mismatch(handler, facts)
     if why:
         return Choice(handler, "no match", why)

@@ -32,6 +32,14 @@ def mismatch(handler: Handler, facts: Mapping[str, Any]) -> str:
     return f"the matcher {handler.matcher!r} does not match {value!r}"
 
 
+def is_pattern(handler: Handler) -> bool:
+    """Whether its matcher is a regular expression."""
+    row = EVENTS[handler.event]
+    if not row.matches or handler.matcher in (None, "", "*"):
+        return False
+    return exact_names(handler.matcher or "", row.separators) is None
+
+
 @lru_cache(maxsize=1024)
 def matcher_test(matcher: str, separators: str = "|,") -> Test:
     """Return the test for a matcher: names in a list are exact, anything else is a JavaScript-like search.

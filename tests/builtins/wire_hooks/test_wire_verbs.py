@@ -199,6 +199,15 @@ def test_fire_ends_with_5_on_a_block_and_on_a_refused_permission(typed: Any, pro
     assert (typed.code, told["outcome"]["decision"], told["outcome"]["reason"]) == (5, "deny", "never")
 
 
+def test_the_pattern_of_an_untrusted_hook_is_not_tried(typed: Any, project: Any) -> None:
+    endless = r"^(\w+)+!$"  # tried on such a name it would not come to an end
+    project.declare({"PreToolUse": [{"matcher": endless, "command": "true"}]})
+    told = typed.json("hooks", "fire", "PreToolUse", "--tool", "mcp__server__" + "a" * 60)
+    (row,) = told["hooks"]
+    assert row["status"] == "untrusted"
+    assert "whether its matcher fits is tried only then" in row["why"]
+
+
 def test_an_untrusted_hook_is_a_row_and_does_not_run(typed: Any, project: Any) -> None:
     project.declare({"PreToolUse": [project.hook("guard", exit=2)]})
     told = typed.json("hooks", "fire", "PreToolUse")
