@@ -19,6 +19,7 @@ from pegboard._cli.words import Output, Wanted
 from pegboard.messages import EndReason
 
 if TYPE_CHECKING:
+    from pegboard._cli.waiting_line import WaitingLine
     from pegboard.host import Host, Options
     from pegboard.settings import LayerFile
 
@@ -162,7 +163,11 @@ async def _turns(host: Any, session: Any, prompt: str | None, *, again: bool, pr
             printer.say(session.emit("text", answer))
             code = 0
             continue
-        result = await session.run(text)
+        printer.begin(session.model_name)
+        try:
+            result = await session.run(text)
+        finally:
+            printer.end()
         code = EXIT_CODES[result.reason]
         printer.finish(result, code, refused=session.refused)
     return code
@@ -240,10 +245,29 @@ class Printer:
         self._in_text = False
         self._streamed = False
         self._warned: set[str] = set()
+        self._model = ""
         self._denied: list[dict[str, Any]] = []
+        self._waiting: WaitingLine | None = None
+
+    def begin(self, model: str) -> None:
+        """A turn begins: on a terminal a person sees from now on that something is waited for."""
+        if self._output is Output.TEXT and not self._quiet and self._err.isatty():
+            from pegboard._cli.waiting_line import WaitingLine
+
+            self._model = model
+            self._waiting = WaitingLine(self._err, lambda: self._in_text)
+            self._waiting.wait_for(model)
+
+    def end(self) -> None:
+        """The turn is over."""
+        if self._waiting is not None:
+            self._waiting.end()
+            self._waiting = None
 
     def show(self, shown: Any) -> None:
         """Take something that a person should see."""
+        if self._waiting is not None:
+            self._waiting.wait_for(shown.text if shown.kind == "tool" else self._model)
         if shown.kind == "result" and shown.data["outcome"] == "denied":
             self._denied.append({"id": shown.data["id"], "name": shown.data["name"], "reason": shown.text})
         if self._output is Output.STREAM_JSON:
