@@ -404,7 +404,11 @@ class Host:
         for name, contribution in self.board.contributions.items():
             for source in contribution.flag_sources:
                 try:
-                    votes += source(request)
+                    said = list(source(request))
+                    wrong = next((vote for vote in said if not isinstance(vote, FlagVote)), None)
+                    if wrong is not None:
+                        raise TypeError(f"it returned a {type(wrong).__name__} among its votes")
+                    votes += said
                 except SettingsError:
                     raise
                 except BaseException as error:
@@ -600,14 +604,18 @@ class Host:
         for name, contribution in sorted(self.board.contributions.items()):
             for check in contribution.checks:
                 try:
-                    found = check.ask()
+                    found = tuple(map(_bounded, _ailments(check.ask())))
                 except BaseException as error:
                     pass_on(error)
-                    found = f"the check itself failed: {describe(error)}"
-                if isinstance(found, str):
-                    found = (Ailment(found),) if found else ()
-                answers.append((name, check.name, tuple(_bounded(one) for one in (found or ())[:MOST_AILMENTS])))
+                    found = (_bounded(Ailment(f"the check itself failed: {describe(error)}")),)
+                answers.append((name, check.name, found))
         return answers
+
+
+def _ailments(said: Any) -> Sequence[Ailment]:
+    if isinstance(said, str):
+        return (Ailment(said),) if said else ()
+    return tuple(said or ())[:MOST_AILMENTS]
 
 
 def _bounded(one: Ailment) -> Ailment:

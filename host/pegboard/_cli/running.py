@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
 import json
 import os
 import signal
@@ -176,14 +175,11 @@ async def _turns(host: Any, session: Any, prompt: str | None, *, again: bool, pr
 async def chat_answer(host: Any, session: Any, prompt: str | None) -> str | None:
     """Return what a plugin's verb answers to `/NAME words`; None for a prompt that is for the model."""
     word, _, words = (prompt or "").strip().partition(" ")
-    found = host.board.chat_command(word[1:]) if word.startswith("/") else None
-    if found is None:
+    if not word.startswith("/") or host.board.chat_command(word[1:]) is None:
         return None
-    from pegboard._board.registry import resolve
+    from pegboard._cli.plugin_answers import answer_of
 
-    plugin, command = found
-    said = resolve(command.chat)(words.strip(), session.ctx(plugin))
-    return str(await said if inspect.isawaitable(said) else said)
+    return await answer_of(host, session, word[1:], words.strip())
 
 
 def _given(settings: str, warn: Callable[[str], None]) -> list[LayerFile]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from rich.text import Text
 
-from pegboard._board.caught import describe, pass_on
-from pegboard._board.registry import resolve
 from pegboard._cli.chat.shapes import Slash, Talking
+from pegboard._cli.plugin_answers import answer_of
 from pegboard.context import Prompt
-from pegboard.errors import PegboardError
 from pegboard.host import Host
 
 
@@ -47,17 +44,4 @@ def _runner(name: str) -> Callable[[Talking, str], Awaitable[None]]:
 
 async def answer(talk: Talking, name: str, words: str) -> str:
     """Return what a plugin's command says; empty if no plugin has one of this name. Raises PegboardError."""
-    found = talk.host.board.chat_command(name)
-    if found is None:
-        return ""
-    plugin, command = found
-    try:
-        said = resolve(command.chat)(words, talk.session.ctx(plugin))
-        if inspect.isawaitable(said):
-            said = await said
-    except PegboardError:
-        raise
-    except BaseException as error:
-        pass_on(error)
-        raise PegboardError(f"/{name} of the plugin {plugin!r} failed: {describe(error)}") from error
-    return "" if said is None else str(said)
+    return await answer_of(talk.host, talk.session, name, words) or ""
