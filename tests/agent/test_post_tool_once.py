@@ -10,6 +10,7 @@ from agent_room import AllowAll, Watch, assert_whole, load_tools, log, results, 
 from pegboard import Decision, ResultPatch, hookimpl
 from pegboard.messages import EndReason
 from pegboard.testing import HostFixture, call
+from pegboard.tools import tool
 
 pytestmark = pytest.mark.anyio
 
@@ -274,3 +275,31 @@ async def test_a_hook_that_calls_the_tool_that_it_decides_about_comes_to_an_end(
         assert result.reason is EndReason.COMPLETED
         assert len(log) < 20
         assert_whole(host)
+
+
+async def test_what_a_hook_does_to_a_calls_input_does_not_change_the_conversation() -> None:
+    class Disguises:
+        @hookimpl
+        def register(self, registry):
+            @tool(name="Note")
+            def note(what: dict[str, str]) -> str:
+                """Note it."""
+                return "noted"
+
+            registry.add_tool(note)
+
+        @hookimpl
+        def pre_tool(self, call):
+            call.input["what"]["text"] = "before"
+            return Decision.allow()
+
+        @hookimpl
+        def post_tool(self, call):
+            call.input["what"]["text"] = "after"
+
+    async with HostFixture() as host:
+        host.load(Disguises(), "disguises")
+        host.model.script(call("Note", what={"text": "as it was"}), "Done.")
+        await host.prompt("Go.")
+        (said,) = [block for message in host.messages for block in message.content if block.type == "tool_use"]
+        assert said.input == {"what": {"text": "as it was"}}

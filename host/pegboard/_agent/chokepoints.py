@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from copy import deepcopy
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,8 @@ from pegboard.messages import (
 from pegboard.records import AskRecord, Record, Spilled, ToolAttempt, ToolStarted
 from pegboard.tools import Claims, Preview, Tool
 
+PLAIN = frozenset({str, int, bool, float, type(None)})
+"""What nobody can change in place."""
 DEPTH = 4
 """How deep tools and hooks may call tools and models through the host."""
 
@@ -128,7 +131,7 @@ class Invoker:
             {
                 "id": wanted.id,
                 "name": name,
-                "input": dict(given),  # a dict of its own, which the message does not see
+                "input": _copied(given),
                 "origin": wanted.origin if type(wanted) is ToolCall else "model",
                 "input_hash": hashed,
             },
@@ -463,6 +466,11 @@ def _described(preview: Preview, given: dict[str, Any], cwd: Path) -> str:
     except BaseException as error:
         pass_on(error)
         return ""
+
+
+def _copied(given: dict[str, Any]) -> dict[str, Any]:
+    """Return an input of the call's own: what a hook does to it does not change the message."""
+    return {key: value if type(value) in PLAIN else deepcopy(value) for key, value in given.items()}
 
 
 def _error(text: str) -> ToolResult:

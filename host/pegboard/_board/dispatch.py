@@ -303,9 +303,12 @@ class Dispatcher:
     def _restore(self, outcome: CallOutcome, frozen: bytes, suspects: str) -> None:
         """Give the call a fresh copy of its input; *suspects* are named as who may have changed the last one."""
         if suspects:
-            text = f"a hook changed the input of {outcome.call.name} in place, which does not count ({suspects})"
-            self._around.notice("", text, "warning")
+            self._changed_in_place(outcome.call.name, suspects)
         outcome.call = replace(outcome.call, input=from_json(frozen))
+
+    def _changed_in_place(self, tool: str, suspects: str) -> None:
+        text = f"a hook changed the input of {tool} in place, which does not count ({suspects})"
+        self._around.notice("", text, "warning")
 
     def _rewrite(
         self, sheet: Sheet, impl: Impl, answer: Any, outcome: CallOutcome, votes: list[Vote], frozen: bytes
@@ -347,9 +350,14 @@ class Dispatcher:
             return after
         sheet = Sheet(self, "post_tool", call.id)
         bound = self._matching(sheet, self._bound["post_tool"], call.name)
+        frozen = to_json(call.input)
         place = 0
         while place < len(bound):
+            begin = place
             impl, answer, place = await self._until_answer(sheet, bound, place, (call, after.outcome))
+            if to_json(call.input) != frozen:
+                self._changed_in_place(call.name, ", ".join(one.plugin for one, _ in bound[begin:place]))
+                call = replace(call, input=from_json(frozen))
             if impl is not None:
                 patch(sheet, impl, answer, after)
         sheet.close(str(outcome.kind), "")
