@@ -28,6 +28,7 @@ def served(path: Path, *words: str, environment: dict[str, str] | None = None) -
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **(environment or {})},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run in a background
     )
     assert process.stdout is not None
     assert process.stderr is not None

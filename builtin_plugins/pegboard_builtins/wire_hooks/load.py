@@ -367,6 +367,7 @@ def _flag(entry: dict[str, Any], key: str) -> bool:
 
 
 LONGEST = 366 * 24 * 3600
+"""Seconds that a hook has at most: who says more means no limit, and a guard that he means so is not taken away."""
 
 
 def _seconds(value: Any) -> float | None:
@@ -374,9 +375,7 @@ def _seconds(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise _WrongError(f"`timeout` is {shown(value):.80}; it must be seconds, more than 0")
-    if value > LONGEST:  # also what no float can hold
-        raise _WrongError(f"`timeout` is {shown(value):.80}; it must be seconds, and those are more than a year")
-    return float(value)
+    return float(min(value, LONGEST))  # it may be more than any float can hold
 
 
 def _posture(value: Any, key: str) -> Posture | None:

@@ -10,9 +10,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from secrets import token_bytes
-
-from pegboard.typed import dataclass
 
 from .letters import letters, skeleton
 from .matching import Hit, masked

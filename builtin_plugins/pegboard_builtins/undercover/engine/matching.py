@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-
-from pegboard.typed import dataclass
+from dataclasses import dataclass, replace
 
 from .automaton import Automaton
 from .letters import letters, skeleton

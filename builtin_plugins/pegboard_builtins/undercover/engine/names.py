@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-
-from pegboard.typed import dataclass
+from dataclasses import dataclass
 
 from .letters import is_invisible, letters, skeleton
 
