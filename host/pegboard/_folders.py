@@ -27,3 +27,16 @@ def config_folder(environment: Mapping[str, str]) -> Path:
         return Path(given).expanduser()
     home = environment.get("XDG_CONFIG_HOME")
     return (Path(home) if home else Path.home() / ".config") / "pegboard"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that nobody else looks into, and so all that is missing above it. Raises OSError.
+
+    `Path.mkdir` gives its mode to the last one alone.
+    """
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,3 +196,27 @@ def test_two_that_rewrite_the_same_are_named_in_their_order(acme: Any) -> None:
     found = json.loads(acme.type("doctor", "--json").stdout)["findings"]
     (told,) = [one["text"] for one in found if one["area"] == "order" and one["subject"] == "pre_tool"]
     assert "acme_other, then acme" in told
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_what_a_first_run_makes_is_for_the_user_alone(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('[[turn]]\ntext = "Done."\n')
+    made = tmp_path / "made"
+    places = {f"XDG_{what}_HOME": str(made / what.lower()) for what in ("STATE", "CONFIG", "DATA", "CACHE")}
+
+    def pegboard(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "pegboard", *words],
+            cwd=tmp_path,
+            env={**os.environ, **places, "HOME": str(tmp_path)},
+            check=False,
+            capture_output=True,
+            text=True,
+            umask=0o022,
+        )
+        return done.stdout
+
+    assert pegboard("run", "-m", "scripted:s.toml", "Go.") == "Done.\n"
+    state = made / "state" / "pegboard"
+    assert [oct(path.stat().st_mode & 0o777) for path in (state, state / "sessions")] == ["0o700", "0o700"]
+    assert "others may look into it" not in pegboard("doctor")

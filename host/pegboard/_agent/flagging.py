@@ -15,6 +15,7 @@ from pegboard._agent.chokepoints import Invoker
 from pegboard._agent.journal import Journal
 from pegboard._agent.shapes import HostServices
 from pegboard._board.dispatch import Dispatcher
+from pegboard._folders import make_private
 from pegboard.errors import PegboardError
 from pegboard.flags import (
     Flag,
@@ -185,7 +186,7 @@ def write_snapshot(state_dir: Path, snapshot: FlagSnapshot) -> Path:
     path = snapshot_path(state_dir, snapshot.id)
     if path.exists():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(path.parent)
     content = to_json({"id": snapshot.id, "values": snapshot.values, "facts": snapshot.facts}, indent=1)
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:

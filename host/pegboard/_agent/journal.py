@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from pydantic_core import PydanticSerializationError, ValidationError, from_json, to_json, to_jsonable_python
 
 from pegboard._dataclass import dataclass
+from pegboard._folders import make_private
 from pegboard.errors import JournalError, SessionLockedError
 from pegboard.flags import FlagDetails, FlagLayer, FlagSnapshot
 from pegboard.messages import whole
@@ -91,7 +92,7 @@ class Journal:
         self._moment = self._second = -1
         self._day_and_second = self._time = b""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(path.parent)
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise JournalError(f"the journal {path} cannot be opened: {error.strerror}") from error

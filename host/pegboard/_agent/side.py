@@ -12,6 +12,7 @@ from pathlib import Path
 from pegboard._agent.fold import Conversation
 from pegboard._agent.journal import read_records
 from pegboard._dataclass import dataclass
+from pegboard._folders import make_private
 from pegboard.messages import Block, Message, StopReason, TextBlock, Usage, whole
 from pegboard.records import Record
 from pegboard.requests import BlockDone, ModelAnswer, ModelDone, ModelNotice, StreamEvent
@@ -61,7 +62,7 @@ def reminder(text: str) -> str:
 
 def saved_text(folder: Path, name: str, text: str) -> Path:
     """Save a text in a session's folder under a name that is free, for the user's eyes only; return where."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     safe = "".join(character if character.isalnum() or character in "-_" else "_" for character in name)
     path = folder / f"{safe}.txt"
     number = 1

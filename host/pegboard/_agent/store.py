@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from pegboard._agent.fold import Replay
 from pegboard._agent.journal import Damage, Journal, read_lines, recover, timestamp
 from pegboard._dataclass import dataclass
+from pegboard._folders import make_private
 from pegboard.errors import PegboardError, UnknownSessionError
 from pegboard.records import Forked
 
@@ -156,7 +157,7 @@ class Store:
         target = path.with_name(f"{session_id}.jsonl")
         lines, last = _lines_until(path, at)
         first = _as_fork(next(lines), session_id, path.stem, last)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(target.parent)
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb") as file:
             file.write(first)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import marshal
 import os
 import time
+from pathlib import Path
 from typing import Any
 from zlib import crc32
+
+from pegboard._folders import make_private
 
 HEAD = b"pegboard"
 SUM = slice(len(HEAD), len(HEAD) + 4)
@@ -40,7 +43,7 @@ def save(path: str, held: dict[str, Any]) -> None:
     body = marshal.dumps(held)
     beside = f"{path}.{os.getpid()}"
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        make_private(Path(path).parent)
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(HEAD + crc32(body).to_bytes(4, "big") + body)
         os.replace(beside, path)

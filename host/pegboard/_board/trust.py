@@ -11,6 +11,7 @@ from typing import Any
 
 import tomli
 
+from pegboard._folders import make_private
 from pegboard.context import Wanted
 
 WATCHED = (
@@ -126,7 +127,7 @@ def read_known(path: Path) -> dict[str, Any]:
 
 def save_known(path: Path, known: dict[str, Any]) -> None:
     """Replace a file of consents as a whole, for the user's eyes alone."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(path.parent)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:

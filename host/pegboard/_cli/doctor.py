@@ -11,6 +11,7 @@ import typer
 
 from pegboard._cli import app as command_line
 from pegboard._cli.opening import JsonOption, tried_host
+from pegboard._folders import make_private
 from pegboard.output import print_json, say
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _versions() -> Iterator[Finding]:
 def _state_folder(host: Host) -> Iterator[Finding]:
     folder = host.state_dir
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
